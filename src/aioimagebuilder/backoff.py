@@ -1,0 +1,115 @@
+"""What is worth a retry, and how long to back off before it: tenacity, tuned to this service.
+
+A throttle is information about the account, not an outcome; 5xx and broken connections pass. All else
+(denied, invalid, not found) is an answer, and asking again would not change it (DOMAIN 2.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+import anyio
+from tenacity import (
+    AsyncRetrying,
+    RetryCallState,
+    before_nothing,
+    retry_all,
+    retry_if_exception_type,
+    stop_before_delay,
+    stop_never,
+    wait_random_exponential,
+)
+from tenacity.retry import RetryBaseT
+from tenacity.stop import StopBaseT
+from tenacity.wait import WaitBaseT
+
+from .errors import (
+    ConnectionFailedError,
+    MalformedResponseError,
+    OperationError,
+    ServerError,
+    ThrottledError,
+)
+
+__all__ = ["TRANSIENT_ERRORS", "Backoff", "BeforeSleep"]
+
+BeforeSleep = Callable[[RetryCallState], Awaitable[None] | None]
+
+TRANSIENT_ERRORS: Final = (ThrottledError, ServerError, ConnectionFailedError, MalformedResponseError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Backoff:
+    """How calls are retried, in tenacity's terms; each part can be any strategy of tenacity's.
+
+    The defaults are full jitter (a random time up to an exponential bound), which spreads a herd best.
+
+    Attributes:
+        throttled: the wait after a throttle. The shared rate limiter slows the client as a whole; this
+            spaces the tries of one call. A longer retry hint of the server wins.
+        transient: the wait after a 5xx, a broken connection or a malformed answer.
+        retry: what is retried. Only errors of AWS calls are ever asked about: a cancellation is not.
+        stop: when a single operation (`get_image`, `start_image_pipeline_execution`, …) gives up and
+            raises the error. It does not apply to waits: they end by their own deadline.
+        before_sleep: called before each backoff, with tenacity's `RetryCallState`.
+    """
+
+    throttled: WaitBaseT = field(default=wait_random_exponential(multiplier=1, max=20))
+    transient: WaitBaseT = field(default=wait_random_exponential(multiplier=0.5, max=15))
+    retry: RetryBaseT = field(default=retry_if_exception_type(TRANSIENT_ERRORS))
+    stop: StopBaseT = field(default=stop_before_delay(60))
+    before_sleep: BeforeSleep | None = None
+
+    def of_operation(self) -> AsyncRetrying:
+        """Get the retrying of one operation that a caller made, which gives up by `stop`."""
+        return self._retrying(before_sleep=self.before_sleep, sleep=anyio.sleep, stop=self.stop)
+
+    def of_read(
+        self,
+        *,
+        before: Callable[[RetryCallState], None],
+        before_sleep: Callable[[RetryCallState], None],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> AsyncRetrying:
+        """Get the retrying of one read of the poller's, which never gives up by itself.
+
+        Args:
+            before: told of each try.
+            before_sleep: told of each failure, before the caller's own `before_sleep`.
+            sleep: sleeps for that many seconds, or until the read is wanted sooner.
+        """
+
+        async def tell_both(state: RetryCallState) -> None:
+            before_sleep(state)
+            told = self.before_sleep and self.before_sleep(state)
+            if told is not None:
+                await told
+
+        return self._retrying(before=before, before_sleep=tell_both, sleep=sleep, stop=stop_never)
+
+    def _retrying(
+        self,
+        *,
+        before: Callable[[RetryCallState], None] = before_nothing,
+        before_sleep: BeforeSleep | None,
+        sleep: Callable[[float], Awaitable[None]],
+        stop: StopBaseT,
+    ) -> AsyncRetrying:
+        return AsyncRetrying(
+            # Without the first half, a caller's "retry all" would retry a cancellation.
+            retry=retry_all(retry_if_exception_type(OperationError), self.retry),
+            wait=self._wait,
+            stop=stop,
+            sleep=sleep,
+            before=before,
+            before_sleep=before_sleep,
+            reraise=True,
+        )
+
+    def _wait(self, state: RetryCallState) -> float:
+        error = state.outcome and state.outcome.exception()
+        throttled = isinstance(error, ThrottledError)
+        hint = error.retry_after if isinstance(error, OperationError) else None
+        return max((self.throttled if throttled else self.transient)(state), hint or 0.0)

@@ -1,0 +1,224 @@
+"""The same names without ``await``, for scripts: a client that blocks its thread.
+
+    from aioimagebuilder.blocking import ImageBuilder
+
+    with ImageBuilder(region_name="eu-west-1") as ib:
+        image = ib.wait_for_image(arn, timeout=7200)
+
+The async client runs in a thread of its own (anyio's blocking portal), so several threads may share one.
+Ctrl-C ends what runs at once; nothing is cancelled at AWS.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import ExitStack
+from types import TracebackType
+from typing import Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
+
+from aiobotocore.session import AioSession
+from anyio.from_thread import BlockingPortal, start_blocking_portal
+from botocore.config import Config
+
+from . import client
+from .backoff import Backoff
+from .schedule import Seconds
+
+__all__ = ["BlockingIterator", "ImageBuilder"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_Async = client.ImageBuilder
+
+
+class BlockingIterator(Iterator[T]):
+    """The items of an async iterator, one after the other.
+
+    It may be left at any time; used as a context manager, too, it ends at once when it is left.
+    """
+
+    def __init__(self, portal: BlockingPortal, source: AsyncIterator[T]) -> None:
+        self._portal = portal
+        self._source = source
+
+    def __next__(self) -> T:
+        try:
+            return _call(self._portal, self._source.__anext__)
+        except StopAsyncIteration:
+            raise StopIteration from None
+
+    def close(self) -> None:
+        """End it at once."""
+        aclose: Callable[[], Awaitable[None]] | None = getattr(self._source, "aclose", None)
+        if aclose is not None:
+            _call(self._portal, aclose)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _call(portal: BlockingPortal, function: Callable[[], Awaitable[T]]) -> T:
+    future = portal.start_task_soon(function)
+    try:
+        return future.result()
+    except BaseException:
+        # Ctrl-C reaches this thread alone: what runs in the other one must be told.
+        future.cancel()
+        raise
+
+
+class _Blocking(Generic[P, T]):
+    """A method that waits in the event loop's thread for what the async method returns."""
+
+    def __init__(self, method: Callable[Concatenate[_Async, P], Awaitable[T]]) -> None:
+        self._method = method
+        functools.update_wrapper(cast("Callable[P, T]", self), method)
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: ImageBuilder, owner: type) -> Callable[P, T]: ...
+    def __get__(self, instance: ImageBuilder | None, owner: type) -> Self | Callable[P, T]:
+        if instance is None:
+            return self
+
+        @functools.wraps(self._method)
+        def call(*args: P.args, **kwargs: P.kwargs) -> T:
+            return _call(instance.portal, lambda: self._method(instance.client, *args, **kwargs))
+
+        return call
+
+
+class _Iterating(Generic[P, T]):
+    """A method that gives, one by one, the items of what the async method returns."""
+
+    def __init__(self, method: Callable[Concatenate[_Async, P], AsyncIterator[T]]) -> None:
+        self._method = method
+        functools.update_wrapper(cast("Callable[P, BlockingIterator[T]]", self), method)
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, instance: ImageBuilder, owner: type) -> Callable[P, BlockingIterator[T]]: ...
+    def __get__(self, instance: ImageBuilder | None, owner: type) -> Self | Callable[P, BlockingIterator[T]]:
+        if instance is None:
+            return self
+
+        @functools.wraps(self._method)
+        def iterate(*args: P.args, **kwargs: P.kwargs) -> BlockingIterator[T]:
+            return BlockingIterator(instance.portal, self._method(instance.client, *args, **kwargs))
+
+        return iterate
+
+
+class ImageBuilder:
+    """A client of EC2 Image Builder that blocks: see `aioimagebuilder.ImageBuilder`, whose names it has.
+
+    It is a context manager. The arguments are those of the async client, but for an open aiobotocore client,
+    which belongs to an event loop already. It may be shared by threads.
+    """
+
+    def __init__(
+        self,
+        *,
+        region_name: str | None = None,
+        profile_name: str | None = None,
+        endpoint_url: str | None = None,
+        aws_access_key_id: str | None = None,
+        aws_secret_access_key: str | None = None,
+        aws_session_token: str | None = None,
+        session: AioSession | None = None,
+        config: Config | None = None,
+        min_delay: Seconds = 5,
+        max_delay: Seconds = 30,
+        not_found_grace: Seconds = 10,
+        backoff: Backoff | None = None,
+    ) -> None:
+        self._client = _Async(
+            region_name=region_name,
+            profile_name=profile_name,
+            endpoint_url=endpoint_url,
+            aws_access_key_id=aws_access_key_id,
+            aws_secret_access_key=aws_secret_access_key,
+            aws_session_token=aws_session_token,
+            session=session,
+            config=config,
+            min_delay=min_delay,
+            max_delay=max_delay,
+            not_found_grace=not_found_grace,
+            backoff=backoff,
+        )
+        self._open: tuple[BlockingPortal, ExitStack] | None = None
+
+    def __enter__(self) -> Self:
+        if self._open is not None:
+            raise RuntimeError("This ImageBuilder is open already: make another one, or share it.")
+        with ExitStack() as stack:
+            portal = stack.enter_context(start_blocking_portal())
+            _call(portal, self._client.__aenter__)
+            stack.callback(_call, portal, self._client.aclose)
+            self._open = portal, stack.pop_all()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the client: every wait that is still open in another thread ends with an error."""
+        if self._open is not None:
+            _, stack = self._open
+            self._open = None
+            stack.close()
+
+    @property
+    def client(self) -> _Async:
+        """The async client behind this one; it belongs to the event loop of `portal`."""
+        return self._client
+
+    @property
+    def portal(self) -> BlockingPortal:
+        """The portal to the event loop in which the async client runs."""
+        if self._open is None:
+            raise RuntimeError("This ImageBuilder is not open: use `with ImageBuilder(...) as ib:`.")
+        return self._open[0]
+
+    wait = _Blocking(_Async.wait)
+    wait_for_image = _Blocking(_Async.wait_for_image)
+    wait_for_workflow_execution = _Blocking(_Async.wait_for_workflow_execution)
+    wait_for_workflow_step = _Blocking(_Async.wait_for_workflow_step)
+    wait_for_lifecycle_execution = _Blocking(_Async.wait_for_lifecycle_execution)
+    wait_all = _Blocking(_Async.wait_all)
+    watch = _Iterating(_Async.watch)
+    as_completed = _Iterating(_Async.as_completed)
+
+    get_image = _Blocking(_Async.get_image)
+    get_workflow_execution = _Blocking(_Async.get_workflow_execution)
+    get_workflow_step_execution = _Blocking(_Async.get_workflow_step_execution)
+    get_lifecycle_execution = _Blocking(_Async.get_lifecycle_execution)
+    list_workflow_executions = _Iterating(_Async.list_workflow_executions)
+    list_workflow_step_executions = _Iterating(_Async.list_workflow_step_executions)
+    list_waiting_workflow_steps = _Iterating(_Async.list_waiting_workflow_steps)
+    list_image_build_versions = _Iterating(_Async.list_image_build_versions)
+    list_image_pipeline_images = _Iterating(_Async.list_image_pipeline_images)
+    list_lifecycle_executions = _Iterating(_Async.list_lifecycle_executions)
+    list_lifecycle_execution_resources = _Iterating(_Async.list_lifecycle_execution_resources)
+
+    start_image_pipeline_execution = _Blocking(_Async.start_image_pipeline_execution)
+    create_image = _Blocking(_Async.create_image)
+    cancel_image_creation = _Blocking(_Async.cancel_image_creation)
+    retry_image = _Blocking(_Async.retry_image)
+    distribute_image = _Blocking(_Async.distribute_image)
+    import_vm_image = _Blocking(_Async.import_vm_image)
+    import_disk_image = _Blocking(_Async.import_disk_image)
+    send_workflow_step_action = _Blocking(_Async.send_workflow_step_action)
+    start_resource_state_update = _Blocking(_Async.start_resource_state_update)
+    cancel_lifecycle_execution = _Blocking(_Async.cancel_lifecycle_execution)

@@ -1,0 +1,132 @@
+"""The one place where a botocore error becomes one of ours, by its code and its HTTP status.
+
+Never by the text of a reason: texts change, and what stands in them is nobody's contract.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, cast
+
+from botocore import exceptions as botocore_exceptions
+
+from .errors import (
+    AccessDeniedException,
+    AccessError,
+    ConnectionFailedError,
+    CredentialsError,
+    OperationError,
+    ParameterValidationError,
+    RequestError,
+    ResourceNotFoundException,
+    ServerError,
+    ThrottledError,
+)
+
+__all__ = ["from_botocore"]
+
+# Every code that the service's model has (DOMAIN 2.1) is the name of a class here.
+_BY_CODE: Final[Mapping[str, type[OperationError]]] = {
+    cls.__name__: cls
+    for family in (ThrottledError, ServerError, AccessError, RequestError)
+    for cls in family.__subclasses__()
+    if cls.__name__.endswith("Exception")
+} | {
+    # Not modelled, but what AWS's front ends answer for any service.
+    "ThrottlingException": ThrottledError,
+    "Throttling": ThrottledError,
+    "ThrottledException": ThrottledError,
+    "RequestThrottled": ThrottledError,
+    "RequestThrottledException": ThrottledError,
+    "RequestLimitExceeded": ThrottledError,
+    "LimitExceededException": ThrottledError,
+    "SlowDown": ThrottledError,
+    "AccessDenied": AccessDeniedException,
+    "NotAuthorized": AccessDeniedException,
+    "UnauthorizedOperation": AccessDeniedException,
+    "ExpiredToken": CredentialsError,
+    "ExpiredTokenException": CredentialsError,
+    "IncompleteSignature": CredentialsError,
+    "InvalidClientTokenId": CredentialsError,
+    "InvalidSignatureException": CredentialsError,
+    "MissingAuthenticationToken": CredentialsError,
+    "MissingAuthenticationTokenException": CredentialsError,
+    "RequestExpired": CredentialsError,
+    "SignatureDoesNotMatch": CredentialsError,
+    "UnrecognizedClientException": CredentialsError,
+}
+
+# Where the code says nothing, the HTTP status does: the first row that fits.
+_BY_STATUS: Final[Sequence[tuple[range, type[OperationError]]]] = (
+    (range(429, 430), ThrottledError),
+    (range(401, 402), CredentialsError),
+    (range(403, 404), AccessDeniedException),
+    (range(404, 405), ResourceNotFoundException),
+    (range(400, 500), RequestError),
+    (range(500, 600), ServerError),
+)
+
+# What botocore raises with no answer in hand: the first row that fits.
+_BY_BOTOCORE_ERROR: Final[Sequence[tuple[tuple[type[Exception], ...], type[OperationError]]]] = (
+    ((botocore_exceptions.ParamValidationError,), ParameterValidationError),
+    (
+        (
+            botocore_exceptions.NoCredentialsError,
+            botocore_exceptions.PartialCredentialsError,
+            botocore_exceptions.CredentialRetrievalError,
+            botocore_exceptions.NoAuthTokenError,
+            botocore_exceptions.TokenRetrievalError,
+            botocore_exceptions.MetadataRetrievalError,
+            botocore_exceptions.SSOError,
+            botocore_exceptions.LoginError,
+        ),
+        CredentialsError,
+    ),
+    ((botocore_exceptions.ConnectionError, botocore_exceptions.HTTPClientError), ConnectionFailedError),
+)
+
+
+def from_botocore(error: Exception, operation: str) -> OperationError:
+    """Get the error of ours for what botocore raised in `operation`; chain it with ``raise … from error``."""
+    if isinstance(error, botocore_exceptions.ClientError):
+        return _from_response(error, operation)
+    for classes, cls in _BY_BOTOCORE_ERROR:
+        if isinstance(error, classes):
+            return cls.made(operation, str(error))
+    # A BotoCoreError that is none of these: nothing that the same call would mend.
+    return RequestError.made(operation, str(error))
+
+
+def _from_response(error: botocore_exceptions.ClientError, operation: str) -> OperationError:
+    response = cast("Mapping[str, Mapping[str, object]]", error.response)
+    metadata = response.get("ResponseMetadata", {})
+    code = str(response.get("Error", {}).get("Code", "Unknown"))
+    status = metadata.get("HTTPStatusCode")
+    status_code = status if isinstance(status, int) else None
+    cls = _classify(code, status_code)
+    said = str(response.get("Error", {}).get("Message") or "no message").strip()
+    found = cls.made(operation, f"{code} (HTTP {status_code}): {said}{'' if said.endswith('.') else '.'}")
+    found.code = code
+    found.status_code = status_code
+    found.request_id = cast("str | None", metadata.get("RequestId"))
+    found.retry_after = _retry_after(cast("Mapping[str, object]", metadata.get("HTTPHeaders") or {}))
+    return found
+
+
+def _classify(code: str, status: int | None) -> type[OperationError]:
+    by_code = _BY_CODE.get(code)
+    by_status = next((cls for statuses, cls in _BY_STATUS if status in statuses), OperationError)
+    # A throttle or a failing server is one, whatever word it uses for it.
+    if by_code is None or (by_status in {ThrottledError, ServerError} and not issubclass(by_code, by_status)):
+        return by_status
+    return by_code
+
+
+def _retry_after(headers: Mapping[str, object]) -> float | None:
+    # x-amz-retry-after is in milliseconds (botocore.retries.standard), Retry-After in seconds or a date;
+    # nobody has seen Image Builder send either, so a date is not worth a parser.
+    for header, unit in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
+        value = str(headers.get(header, ""))
+        if value.isascii() and value.isdigit():
+            return int(value) * unit
+    return None

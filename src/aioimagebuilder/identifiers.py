@@ -1,0 +1,180 @@
+"""What an id or an ARN names: its kind, its region, and what it belongs to.
+
+Shapes are checked leniently (DOMAIN: "Id and ARN grammars"): AWS's own documentation ids
+(``wf-…-EXAMPLE33333``) and image names with capitals fail the service's patterns, and people paste them.
+So a shape is a hint that the right *sort* of thing was passed, and the service has the last word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Final
+
+__all__ = ["ExecutionKind", "Identifier", "ResourceKind", "parse_arn"]
+
+
+class ExecutionKind(Enum):
+    """The kinds of execution that can be awaited."""
+
+    IMAGE = "image"
+    WORKFLOW_EXECUTION = "workflow execution"
+    WORKFLOW_STEP_EXECUTION = "workflow step execution"
+    LIFECYCLE_EXECUTION = "lifecycle execution"
+
+
+class ResourceKind(Enum):
+    """The resources that operations take by ARN, beside executions."""
+
+    IMAGE_VERSION = "image version"
+    IMAGE_PIPELINE = "image pipeline"
+    IMAGE_RECIPE = "image recipe"
+    CONTAINER_RECIPE = "container recipe"
+    INFRASTRUCTURE_CONFIGURATION = "infrastructure configuration"
+    DISTRIBUTION_CONFIGURATION = "distribution configuration"
+    LIFECYCLE_POLICY = "lifecycle policy"
+    WORKFLOW = "workflow"
+    COMPONENT = "component"
+
+
+AnyKind = ExecutionKind | ResourceKind
+
+_UUID: Final = r"[0-9A-Za-z]{8}-(?:[0-9A-Za-z]{4}-){3}[0-9A-Za-z]{12}"
+_VERSION: Final = r"(?:[0-9]+|x)\.(?:[0-9]+|x)\.(?:[0-9]+|x)"
+_ARN: Final = re.compile(
+    r"arn:aws[^:]*:imagebuilder:(?P<region>[^:]+):(?P<account>[0-9]{12}|aws(?:-[a-z-]+)?):(?P<resource>.+)"
+)
+
+# One row a kind: the shape of its id, or of the last part of its ARN. The first row that fits wins.
+_ID_SHAPES: Final[Mapping[AnyKind, re.Pattern[str]]] = {
+    ExecutionKind.WORKFLOW_EXECUTION: re.compile(f"wf-{_UUID}"),
+    ExecutionKind.WORKFLOW_STEP_EXECUTION: re.compile(f"step-{_UUID}"),
+    ExecutionKind.LIFECYCLE_EXECUTION: re.compile(f"lce-{_UUID}"),
+}
+_RESOURCE_SHAPES: Final[Mapping[AnyKind, re.Pattern[str]]] = {
+    ExecutionKind.IMAGE: re.compile(rf"image/[^/\s]+/{_VERSION}/[0-9]+"),
+    ResourceKind.IMAGE_VERSION: re.compile(rf"image/[^/\s]+/{_VERSION}"),
+    ResourceKind.IMAGE_PIPELINE: re.compile(r"image-pipeline/[^/\s]+"),
+    ResourceKind.IMAGE_RECIPE: re.compile(rf"image-recipe/[^/\s]+/{_VERSION}"),
+    ResourceKind.CONTAINER_RECIPE: re.compile(rf"container-recipe/[^/\s]+/{_VERSION}"),
+    ResourceKind.INFRASTRUCTURE_CONFIGURATION: re.compile(r"infrastructure-configuration/[^/\s]+"),
+    ResourceKind.DISTRIBUTION_CONFIGURATION: re.compile(r"distribution-configuration/[^/\s]+"),
+    ResourceKind.LIFECYCLE_POLICY: re.compile(r"lifecycle-policy/[^/\s]+"),
+    ResourceKind.WORKFLOW: re.compile(rf"workflow/[a-z]+/[^/\s]+/{_VERSION}(?:/[0-9]+)?"),
+    ResourceKind.COMPONENT: re.compile(rf"component/[^/\s]+/{_VERSION}(?:/[0-9]+)?"),
+}
+
+_EXAMPLES: Final[Mapping[AnyKind, str]] = {
+    ExecutionKind.WORKFLOW_EXECUTION: "wf-12345678-1234-1234-1234-123456789012",
+    ExecutionKind.WORKFLOW_STEP_EXECUTION: "step-12345678-1234-1234-1234-123456789012",
+    ExecutionKind.LIFECYCLE_EXECUTION: "lce-12345678-1234-1234-1234-123456789012",
+    ExecutionKind.IMAGE: "arn:aws:imagebuilder:REGION:ACCOUNT:image/NAME/1.0.0/1",
+    ResourceKind.IMAGE_VERSION: "arn:aws:imagebuilder:REGION:ACCOUNT:image/NAME/1.0.0",
+    ResourceKind.IMAGE_PIPELINE: "arn:aws:imagebuilder:REGION:ACCOUNT:image-pipeline/NAME",
+    ResourceKind.IMAGE_RECIPE: "arn:aws:imagebuilder:REGION:ACCOUNT:image-recipe/NAME/1.0.0",
+    ResourceKind.CONTAINER_RECIPE: "arn:aws:imagebuilder:REGION:ACCOUNT:container-recipe/NAME/1.0.0",
+    ResourceKind.INFRASTRUCTURE_CONFIGURATION: (
+        "arn:aws:imagebuilder:REGION:ACCOUNT:infrastructure-configuration/NAME"
+    ),
+    ResourceKind.DISTRIBUTION_CONFIGURATION: (
+        "arn:aws:imagebuilder:REGION:ACCOUNT:distribution-configuration/NAME"
+    ),
+    ResourceKind.LIFECYCLE_POLICY: "arn:aws:imagebuilder:REGION:ACCOUNT:lifecycle-policy/NAME",
+    ResourceKind.WORKFLOW: "arn:aws:imagebuilder:REGION:ACCOUNT:workflow/build/NAME/1.0.0/1",
+    ResourceKind.COMPONENT: "arn:aws:imagebuilder:REGION:ACCOUNT:component/NAME/1.0.0/1",
+}
+
+# What to do with an ARN that is right in itself, but of something that does not run.
+_HINTS: Final[Mapping[AnyKind, str]] = {
+    ResourceKind.IMAGE_VERSION: (
+        "An image version has many builds: append the build number (…/1), or list them with "
+        "list_image_build_versions()."
+    ),
+    ResourceKind.IMAGE_PIPELINE: (
+        "A pipeline has many builds: start one with start_image_pipeline_execution() and wait for the ARN "
+        "that it returns, or list them with list_image_pipeline_images()."
+    ),
+    ResourceKind.LIFECYCLE_POLICY: "A policy has many runs: list them with list_lifecycle_executions().",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Identifier:
+    """An id or ARN, and what it says of itself.
+
+    Attributes:
+        value: the id or ARN as it was given, and as it is sent.
+        kind: what sort of thing it names.
+        region: the region inside an ARN; ``None`` for an id, which names no region.
+    """
+
+    value: str
+    kind: AnyKind
+    region: str | None = None
+
+    def __str__(self) -> str:
+        return self.value
+
+    @property
+    def parent(self) -> str | None:
+        """The ARN of the image version that an image build version belongs to; ``None`` for all else."""
+        return self.value.rpartition("/")[0] if self.kind is ExecutionKind.IMAGE else None
+
+    @classmethod
+    def parse(cls, value: str, *kinds: AnyKind, client_region: str | None = None) -> Identifier:
+        """Get the identifier that `value` is, checked before anything is sent.
+
+        Args:
+            value: an id (``wf-…``, ``step-…``, ``lce-…``) or an ARN.
+            kinds: the kinds that will do; any kind of execution if none is named.
+            client_region: the region that an ARN must be of; ``None`` to leave it unchecked.
+
+        Raises:
+            TypeError: `value` is no string.
+            ValueError: it is no id or ARN, one of another kind, or one of another region.
+        """
+        wanted = kinds or tuple(ExecutionKind)
+        if not isinstance(value, str):
+            raise TypeError(f"An id or ARN must be a str, not {type(value).__name__}.")
+        found = parse_arn(value) if value.startswith("arn:") else _parse_id(value)
+        if found is None or found.kind not in wanted:
+            raise ValueError(_explain(value, found, wanted))
+        if client_region is not None and found.region not in {None, client_region}:
+            raise ValueError(
+                f"{value} is in region {found.region}, but this client speaks to {client_region}. "
+                f'Use ImageBuilder(region_name="{found.region}").'
+            )
+        return found
+
+
+def parse_arn(value: str) -> Identifier | None:
+    """Get the identifier of any Image Builder ARN, or ``None`` where it is of no kind that is known."""
+    arn = _ARN.fullmatch(value)
+    if arn is None:
+        return None
+    for kind, shape in _RESOURCE_SHAPES.items():
+        if shape.fullmatch(arn["resource"]):
+            return Identifier(value, kind, arn["region"])
+    return None
+
+
+def _parse_id(value: str) -> Identifier | None:
+    for kind, shape in _ID_SHAPES.items():
+        if shape.fullmatch(value):
+            return Identifier(value, kind)
+    return None
+
+
+def _explain(value: str, found: Identifier | None, wanted: tuple[AnyKind, ...]) -> str:
+    shown = repr(value if len(value) <= 200 else value[:200] + "…")  # noqa: PLR2004 - what fits on a screen
+    wants = " or ".join(f"the id of {_article(kind)} ({_EXAMPLES[kind]})" for kind in wanted)
+    if found is None:
+        return f"{shown} is no Image Builder id: expected {wants}."
+    hint = _HINTS.get(found.kind, "")
+    return f"{shown} names {_article(found.kind)}: expected {wants}.{' ' if hint else ''}{hint}"
+
+
+def _article(kind: AnyKind) -> str:
+    return f"{'an' if kind.value[0] in 'aeiou' else 'a'} {kind.value}"

@@ -1,0 +1,102 @@
+"""Opens an aiobotocore client that fits this library: the right HTTP backend, and no retries of its own."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from importlib.util import find_spec
+from typing import Final, cast
+
+from aiobotocore.config import AioConfig
+from aiobotocore.httpxsession import HttpxSession, is_httpx_session_cls
+from aiobotocore.session import AioSession
+from botocore import UNSIGNED
+from botocore import exceptions as botocore_exceptions
+from botocore.config import Config
+
+from .background import running_trio
+from .error_mapping import from_botocore
+from .errors import CredentialsError
+from .operations import AwsClient
+
+__all__ = ["Opening"]
+
+_SERVICE: Final = "imagebuilder"
+_CONNECT_TIMEOUT: Final = 10
+_READ_TIMEOUT: Final = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class Opening:
+    """How to open a client: the arguments of `ImageBuilder` that are aiobotocore's, by the same names."""
+
+    region_name: str | None = None
+    profile_name: str | None = None
+    endpoint_url: str | None = None
+    aws_access_key_id: str | None = None
+    aws_secret_access_key: str | None = None
+    aws_session_token: str | None = None
+    session: AioSession | None = None
+    config: Config | None = None
+
+    async def open(self, stack: AsyncExitStack) -> AwsClient:
+        """Get an open client, which `stack` closes.
+
+        Raises:
+            ValueError: no region, or no such profile, or an argument that botocore refuses.
+            CredentialsError: there are no credentials.
+            RuntimeError: trio runs, and httpx2 is not installed.
+        """
+        try:
+            session = self.session or AioSession(profile=self.profile_name)
+            if running_trio() is not None:
+                _prepare_for_trio(session, self.config)
+            client = await stack.enter_async_context(
+                session.create_client(
+                    _SERVICE,
+                    region_name=self.region_name,
+                    endpoint_url=self.endpoint_url,
+                    aws_access_key_id=self.aws_access_key_id,
+                    aws_secret_access_key=self.aws_secret_access_key,
+                    aws_session_token=self.aws_session_token,
+                    config=self._config(),
+                )
+            )
+            await self._check_credentials(session)
+        except botocore_exceptions.NoRegionError as error:
+            raise ValueError("No AWS region: pass region_name=, or set AWS_REGION or a profile.") from error
+        except botocore_exceptions.ProfileNotFound as error:
+            raise ValueError(f"{error}. See `aws configure list-profiles`.") from error
+        except botocore_exceptions.BotoCoreError as error:
+            raise from_botocore(error, "ImageBuilder") from error
+        return cast("AwsClient", client)
+
+    def _config(self) -> Config:
+        config = AioConfig(connect_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT)
+        if self.config is not None:
+            config = config.merge(self.config)
+        # One retry layer: botocore's modes die on the service's own throttle, or hide it (DOMAIN 2.2).
+        return cast("Config", config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"})))
+
+    async def _check_credentials(self, session: AioSession) -> None:
+        is_unsigned = self.config is not None and self.config.signature_version is UNSIGNED
+        if is_unsigned or self.aws_access_key_id is not None:
+            return
+        # The client has just looked for them, and botocore remembers the answer.
+        if await session.get_credentials() is None:
+            raise CredentialsError.made("ImageBuilder", "no AWS credentials were found.")
+
+
+def _prepare_for_trio(session: AioSession, config: Config | None) -> None:
+    """Let `session` speak through httpx2, the one backend of aiobotocore that runs on trio.
+
+    On the session, not on the client alone: what fetches credentials asks the session (DESIGN, point 13).
+    """
+    if find_spec("httpx2") is None and find_spec("httpx") is None:
+        raise RuntimeError("aiobotocore speaks on trio through httpx2: pip install 'aioimagebuilder[trio]'.")
+    default = session.get_default_client_config()
+    for each in (config, default):
+        if is_httpx_session_cls(getattr(each, "http_session_cls", None)):
+            return
+    trio_config = AioConfig(http_session_cls=HttpxSession)
+    session.set_default_client_config(trio_config if default is None else default.merge(trio_config))

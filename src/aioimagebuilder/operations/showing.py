@@ -1,0 +1,213 @@
+"""The operations that show executions: get and list."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from typing import TypeVar, cast
+
+from ..batching import Call
+from ..errors import MalformedResponseError
+from ..executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
+from ..identifiers import AnyKind, ExecutionKind, Identifier, ResourceKind
+from ..members import LifecycleExecutionResource
+from .caller import Caller, parameters
+from .kinds import read
+
+__all__ = ["ShowingOperations"]
+
+T = TypeVar("T")
+X = TypeVar("X", bound=Execution)
+
+Filters = Sequence[Mapping[str, object]]
+
+
+class ShowingOperations:
+    """Get and list, typed, each retried while that can help.
+
+    Every method raises ValueError for an id or ARN of the wrong shape, kind or region before anything is
+    sent, and OperationError for a call that failed.
+    """
+
+    @property
+    def _caller(self) -> Caller:
+        raise NotImplementedError
+
+    def _identify(self, value: str, *kinds: AnyKind) -> Identifier:
+        return Identifier.parse(value, *kinds, client_region=self._caller.region)
+
+    async def _get(self, kind: ExecutionKind, value: str) -> Execution:
+        identifier = self._identify(value, kind)
+        return (await read(self._caller, Call(identifier, (identifier,))))[identifier]
+
+    async def _list(
+        self,
+        operation: str,
+        rows_member: str,
+        parse: Callable[[object], T],
+        inherited: Sequence[str] = (),
+        **params: object,
+    ) -> AsyncIterator[T]:
+        async for page in self._caller.pages(operation, parameters(**params)):
+            # What the rows share stands on the page: the image and the workflow that they belong to.
+            shared = {name: page[name] for name in inherited if name in page}
+            rows = page.get(rows_member) or ()
+            if not isinstance(rows, list | tuple):
+                raise MalformedResponseError.made(operation, f"{rows_member} is no list.")
+            for row in rows:
+                yield parse({**shared, **row} if isinstance(row, Mapping) else row)
+
+    async def get_image(self, image_build_version_arn: str) -> Image:
+        """Get an image build version: its state, why it failed if it did, and what it made."""
+        return cast("Image", await self._get(ExecutionKind.IMAGE, image_build_version_arn))
+
+    async def get_workflow_execution(self, workflow_execution_id: str) -> WorkflowExecution:
+        """Get a workflow execution: its status and how many of its steps are done."""
+        found = await self._get(ExecutionKind.WORKFLOW_EXECUTION, workflow_execution_id)
+        return cast("WorkflowExecution", found)
+
+    async def get_workflow_step_execution(self, step_execution_id: str) -> WorkflowStepExecution:
+        """Get a step of a workflow execution, with its inputs, outputs and rollback."""
+        found = await self._get(ExecutionKind.WORKFLOW_STEP_EXECUTION, step_execution_id)
+        return cast("WorkflowStepExecution", found)
+
+    async def get_lifecycle_execution(self, lifecycle_execution_id: str) -> LifecycleExecution:
+        """Get a lifecycle execution."""
+        found = await self._get(ExecutionKind.LIFECYCLE_EXECUTION, lifecycle_execution_id)
+        return cast("LifecycleExecution", found)
+
+    def list_workflow_executions(
+        self, image_build_version_arn: str, *, page_size: int | None = None
+    ) -> AsyncIterator[WorkflowExecution]:
+        """Get the workflow executions of an image, those that a retry replaced too (`retried`).
+
+        The list grows while the image is built: a workflow appears when it starts. The service keeps it
+        "for a limited time" (DOMAIN 1.1), so that of an old image may be empty.
+
+        Args:
+            image_build_version_arn: the image.
+            page_size: rows that one call asks for, 1 to 25; the service's default if ``None``.
+        """
+        return self._list(
+            "ListWorkflowExecutions",
+            "workflowExecutions",
+            WorkflowExecution.parse,
+            ("imageBuildVersionArn",),
+            image_build_version_arn=self._identify(image_build_version_arn, ExecutionKind.IMAGE).value,
+            max_results=page_size,
+        )
+
+    def list_workflow_step_executions(
+        self, workflow_execution_id: str, *, page_size: int | None = None
+    ) -> AsyncIterator[WorkflowStepExecution]:
+        """Get the steps of a workflow execution, in the order of the service.
+
+        Args:
+            workflow_execution_id: the workflow execution.
+            page_size: rows that one call asks for, 1 to 25; the service's default if ``None``.
+        """
+        kind = ExecutionKind.WORKFLOW_EXECUTION
+        return self._list(
+            "ListWorkflowStepExecutions",
+            "steps",
+            WorkflowStepExecution.parse,
+            ("imageBuildVersionArn", "workflowBuildVersionArn", "workflowExecutionId"),
+            workflow_execution_id=self._identify(workflow_execution_id, kind).value,
+            max_results=page_size,
+        )
+
+    def list_waiting_workflow_steps(
+        self, *, page_size: int | None = None
+    ) -> AsyncIterator[WorkflowStepExecution]:
+        """Get the steps of the whole account and region that wait for a person; they carry no status.
+
+        Args:
+            page_size: rows that one call asks for, 1 to 25; the service's default if ``None``.
+        """
+        return self._list(
+            "ListWaitingWorkflowSteps", "steps", WorkflowStepExecution.parse, max_results=page_size
+        )
+
+    def list_image_build_versions(
+        self,
+        image_version_arn: str | None = None,
+        *,
+        filters: Filters | None = None,
+        page_size: int | None = None,
+    ) -> AsyncIterator[Image]:
+        """Get the builds of an image version, or of all your image versions, with their states.
+
+        Args:
+            image_version_arn: the image version; all of yours if ``None``.
+            filters: the service's filters, ``[{"name": …, "values": […]}]``.
+            page_size: rows that one call asks for, 1 to 25; the service's default if ``None``.
+        """
+        arn = image_version_arn and self._identify(image_version_arn, ResourceKind.IMAGE_VERSION).value
+        return self._list(
+            "ListImageBuildVersions",
+            "imageSummaryList",
+            Image.parse,
+            image_version_arn=arn,
+            filters=filters,
+            max_results=page_size,
+        )
+
+    def list_image_pipeline_images(
+        self, image_pipeline_arn: str, *, filters: Filters | None = None, page_size: int | None = None
+    ) -> AsyncIterator[Image]:
+        """Get the images that a pipeline has built, or is building.
+
+        Args:
+            image_pipeline_arn: the pipeline.
+            filters: the service's filters, ``[{"name": …, "values": […]}]``.
+            page_size: rows that one call asks for, 1 to 25; the service's default if ``None``.
+        """
+        return self._list(
+            "ListImagePipelineImages",
+            "imageSummaryList",
+            Image.parse,
+            image_pipeline_arn=self._identify(image_pipeline_arn, ResourceKind.IMAGE_PIPELINE).value,
+            filters=filters,
+            max_results=page_size,
+        )
+
+    def list_lifecycle_executions(
+        self, resource_arn: str, *, page_size: int | None = None
+    ) -> AsyncIterator[LifecycleExecution]:
+        """Get the lifecycle executions of a lifecycle policy, or of an image.
+
+        Args:
+            resource_arn: the ARN of a lifecycle policy, or of an image build version.
+            page_size: rows that one call asks for, 1 to 25; the service's default if ``None``.
+        """
+        identifier = self._identify(resource_arn, ResourceKind.LIFECYCLE_POLICY, ExecutionKind.IMAGE)
+        return self._list(
+            "ListLifecycleExecutions",
+            "lifecycleExecutions",
+            LifecycleExecution.parse,
+            resource_arn=identifier.value,
+            max_results=page_size,
+        )
+
+    def list_lifecycle_execution_resources(
+        self,
+        lifecycle_execution_id: str,
+        *,
+        parent_resource_id: str | None = None,
+        page_size: int | None = None,
+    ) -> AsyncIterator[LifecycleExecutionResource]:
+        """Get what a lifecycle execution deals with, and what became of each.
+
+        Args:
+            lifecycle_execution_id: the lifecycle execution.
+            parent_resource_id: only what belongs to this resource.
+            page_size: rows that one call asks for, 1 to 25; the service's default if ``None``.
+        """
+        kind = ExecutionKind.LIFECYCLE_EXECUTION
+        return self._list(
+            "ListLifecycleExecutionResources",
+            "resources",
+            LifecycleExecutionResource.parse,
+            lifecycle_execution_id=self._identify(lifecycle_execution_id, kind).value,
+            parent_resource_id=parent_resource_id,
+            max_results=page_size,
+        )

@@ -1,0 +1,302 @@
+"""The one place of a client that polls, and tells its subscribers.
+
+A target is an execution that somebody waits for. All who wait for it share its polls; a subscriber that
+leaves takes nothing with it but itself, and with the last one the polling stops. Polls run in a background
+task of the client's, never in a subscriber's: so no poll dies with one caller.
+
+What the tests hold: a deadline gets one last poll that starts on it; a failing read is retried by tenacity
+for as long as anybody waits; whoever joins is told the present state first.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import logging
+import math
+import random
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Final, Protocol
+
+import anyio
+from anyio.abc import TaskGroup
+from tenacity import AsyncRetrying, RetryCallState
+
+from .background import BackgroundTask
+from .backoff import Backoff
+from .batching import Call, plan
+from .errors import OperationError, ThrottledError
+from .executions import Execution
+from .identifiers import Identifier
+from .schedule import Cadence, next_poll
+from .subscriptions import Ended, Mailbox, Subscription, Target
+
+__all__ = ["Poller", "Reader"]
+
+_log: Final = logging.getLogger("aioimagebuilder")
+_MAXIMUM_UNKNOWN_STATUSES: Final = 100
+
+
+class Reader(Protocol):
+    """Reads what a call asks for, tried again by `retrying`; raises OperationError."""
+
+    async def __call__(self, call: Call, retrying: AsyncRetrying) -> Mapping[Identifier, Execution]: ...
+
+
+class _Flight:
+    """A call on its way, with the tries that tenacity makes of it."""
+
+    __slots__ = ("call", "scope", "targets", "tried", "woken")
+
+    def __init__(self, call: Call, targets: list[Target]) -> None:
+        self.call = call
+        self.targets = targets
+        self.scope = anyio.CancelScope()
+        self.tried = -math.inf
+        self.woken: anyio.Event | None = None
+
+    @property
+    def deadline(self) -> float:
+        return min(target.deadline for target in self.targets)
+
+    def wake(self) -> None:
+        if self.woken is not None:
+            self.woken.set()
+
+    def give_up_if_unwanted(self) -> None:
+        if not any(target.subscriptions for target in self.targets):
+            self.scope.cancel()
+
+
+class Poller:
+    """Polls what its subscribers wait for.
+
+    Args:
+        read: makes one call.
+        backoff: how tenacity retries a read.
+        not_found_grace: seconds for which an id that was never seen may be unknown to the service.
+        jitter: gives a number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        read: Reader,
+        *,
+        backoff: Backoff,
+        not_found_grace: float,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._read = read
+        self._backoff = backoff
+        self._not_found_grace = not_found_grace
+        self._jitter = jitter
+        self._targets: dict[Identifier, Target] = {}
+        self._flights: dict[Target, _Flight] = {}
+        self._queue: list[tuple[float, int, Target]] = []
+        self._order = itertools.count()
+        self._woken: anyio.Event | None = None
+        self._sleeping_until = -math.inf
+        self._unknown_statuses: set[str] = set()
+        self._is_closed = False
+        self._task = BackgroundTask(self._run)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nobody waits, and nothing runs."""
+        return not self._targets and not self._task.is_running
+
+    def subscribe(
+        self, identifier: Identifier, *, cadence: Cadence, deadline: float, mailbox: Mailbox
+    ) -> Subscription:
+        """Begin to poll `identifier` for `mailbox`, until it is terminal or `unsubscribe` is called."""
+        now = anyio.current_time()
+        target = self._targets.get(identifier)
+        if target is None:
+            target = self._targets[identifier] = Target(identifier, now)
+        subscription = Subscription(target, cadence, deadline, mailbox, now)
+        if self._is_closed:
+            subscription.end(Ended.CLOSED)
+            return subscription
+        target.subscriptions[subscription] = None
+        history = target.history
+        if history.seen is not None and now - history.seen_at < cadence.min_delay:
+            subscription.tell(history.seen, is_news=True)
+            self._schedule(target, min(target.due, deadline))
+        else:
+            self._schedule(target, now)
+        if (flight := self._flights.get(target)) is not None:
+            flight.wake()
+        self._task.start()
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End the consumer's interest; with the last one, a read on its way is given up."""
+        target = subscription.target
+        target.subscriptions.pop(subscription, None)
+        if not target.subscriptions:
+            self._drop(target)
+
+    async def aclose(self) -> None:
+        """End every subscription, and the polling."""
+        self._is_closed = True
+        await self._task.aclose()
+        self._end_all()
+
+    async def _run(self) -> None:
+        try:
+            # Somebody may subscribe while the task group is being left: then go round again.
+            while self._targets:
+                async with anyio.create_task_group() as tasks:
+                    await self._dispatch(tasks)
+                    tasks.cancel_scope.cancel()
+        finally:
+            # Cancelled: by aclose(), or by an event loop that shuts down.
+            self._end_all()
+
+    async def _dispatch(self, tasks: TaskGroup) -> None:
+        while self._targets:
+            due = list(self._pop_due(anyio.current_time()))
+            for call in plan(target.identifier for target in due):
+                flight = _Flight(call, [self._targets[each] for each in call.answers])
+                self._flights.update(dict.fromkeys(flight.targets, flight))
+                tasks.start_soon(self._perform, flight)
+            self._woken = anyio.Event()
+            self._sleeping_until = self._queue[0][0] if self._queue else math.inf
+            with anyio.CancelScope(deadline=self._sleeping_until):
+                await self._woken.wait()
+            self._woken = None
+
+    async def _perform(self, flight: _Flight) -> None:
+        retrying = self._backoff.of_read(
+            before=partial(self._note_try, flight),
+            before_sleep=partial(self._note_failure, flight),
+            sleep=partial(self._pause, flight),
+        )
+        try:
+            with flight.scope:
+                self._settle(flight, await self._read(flight.call, retrying))
+        except OperationError as error:
+            self._take_error(flight, error)
+            self._settle(flight, {}, error)
+        except Exception as error:  # noqa: BLE001 - raised again in all who wait for this call
+            for target in flight.targets:
+                self._end(target, Ended.FAILURE, error)
+        finally:
+            for target in flight.targets:
+                del self._flights[target]
+
+    def _note_try(self, flight: _Flight, _: RetryCallState) -> None:
+        flight.tried = anyio.current_time()
+        for target in flight.targets:
+            target.history.polls += 1
+
+    def _note_failure(self, flight: _Flight, state: RetryCallState) -> None:
+        error = state.outcome and state.outcome.exception()
+        if isinstance(error, OperationError):
+            self._take_error(flight, error)
+            _log.info("%s; trying again in %.1f s", error, state.upcoming_sleep)
+        self._expire(flight)
+
+    def _take_error(self, flight: _Flight, error: OperationError) -> None:
+        for target in flight.targets:
+            target.history.error = error
+            target.history.throttles += isinstance(error, ThrottledError)
+
+    async def _pause(self, flight: _Flight, seconds: float) -> None:
+        # tenacity's sleep before the next try: cut short by a deadline, for its last poll.
+        until = anyio.current_time() + seconds
+        while anyio.current_time() < min(until, flight.deadline):
+            flight.woken = anyio.Event()
+            with anyio.CancelScope(deadline=min(until, flight.deadline)):
+                await flight.woken.wait()
+            flight.woken = None
+
+    def _settle(
+        self, flight: _Flight, found: Mapping[Identifier, Execution], error: OperationError | None = None
+    ) -> None:
+        now = anyio.current_time()
+        for target in flight.targets:
+            if (execution := found.get(target.identifier)) is not None:
+                self._tell(target, execution, now)
+            elif error is not None and target.history.is_final(error, now, self._not_found_grace):
+                self._end(target, Ended.FAILURE, error)
+        self._expire(flight)
+        for target in flight.targets:
+            if self._targets.get(target.identifier) is target:
+                self._schedule_next(target, now)
+
+    def _tell(self, target: Target, execution: Execution, now: float) -> None:
+        is_news = target.history.take(execution, now)
+        seen = target.history.seen
+        assert seen is not None  # noqa: S101 - for the type checker: something has just been taken
+        self._warn_of_unknown_status(execution)
+        for subscription in target.subscriptions:
+            subscription.tell(seen, is_news=is_news)
+        if seen.is_terminal:
+            self._drop(target)
+
+    def _expire(self, flight: _Flight) -> None:
+        # A try that began on or after a deadline was its last poll.
+        for target in flight.targets:
+            for subscription in [each for each in target.subscriptions if each.deadline <= flight.tried]:
+                subscription.end(Ended.DEADLINE)
+                self.unsubscribe(subscription)
+
+    def _schedule_next(self, target: Target, now: float) -> None:
+        history = target.history
+        due = next_poll(now, history.polls, target.cadence, target.deadline, self._jitter)
+        if history.seen is None:
+            # The grace of an unknown id ends with a poll of its own, not some time after it.
+            due = min(due, max(now, history.started + self._not_found_grace))
+        self._schedule(target, due)
+
+    def _schedule(self, target: Target, due: float) -> None:
+        target.due = due
+        heapq.heappush(self._queue, (due, next(self._order), target))
+        if due < self._sleeping_until:
+            self._wake()
+
+    def _pop_due(self, now: float) -> Iterable[Target]:
+        while self._queue and self._queue[0][0] <= now:
+            due, _, target = heapq.heappop(self._queue)
+            # Left over from a target that was polled, scheduled anew or dropped since.
+            is_current = target.due == due and self._targets.get(target.identifier) is target
+            if is_current and target not in self._flights:
+                target.due = math.inf
+                yield target
+
+    def _drop(self, target: Target) -> None:
+        if self._targets.get(target.identifier) is target:
+            del self._targets[target.identifier]
+        target.subscriptions.clear()
+        if (flight := self._flights.get(target)) is not None:
+            flight.give_up_if_unwanted()
+        if not self._targets:
+            self._wake()
+
+    def _end(self, target: Target, ended: Ended, failure: Exception | None = None) -> None:
+        for subscription in target.subscriptions:
+            subscription.end(ended, failure)
+        self._drop(target)
+
+    def _end_all(self) -> None:
+        for target in list(self._targets.values()):
+            self._end(target, Ended.CLOSED)
+
+    def _wake(self) -> None:
+        if self._woken is not None:
+            self._woken.set()
+
+    def _warn_of_unknown_status(self, execution: Execution) -> None:
+        status = execution.status
+        if status is None or status.is_known or status in self._unknown_statuses:
+            return
+        if len(self._unknown_statuses) < _MAXIMUM_UNKNOWN_STATUSES:
+            self._unknown_statuses.add(status)
+            _log.warning(
+                "%s %s has the status %r, which this library does not know: taken as running",
+                execution.kind.value,
+                execution.id,
+                str(status),
+            )

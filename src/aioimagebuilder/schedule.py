@@ -1,0 +1,141 @@
+"""When to poll next, and what a read means for those who wait. No I/O, and no clock of its own.
+
+The delay between polls is the Smithy waiter law: exponential from `min_delay` to `max_delay`, jittered,
+never past the deadline; and one last poll falls on the deadline itself. A poll that would come within
+`min_delay` of the deadline is left out for that last one.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Final
+
+from .errors import (
+    ClientException,
+    InvalidParameterValueException,
+    InvalidRequestException,
+    OperationError,
+    ResourceNotFoundException,
+)
+from .executions import Execution
+
+__all__ = ["Cadence", "History", "Seconds", "delay_before_poll", "next_poll", "seconds"]
+
+Seconds = float | timedelta
+
+# How an id that the service does not know, or not know yet, may be answered: DOMAIN 2.1 leaves it open.
+_MAYBE_NOT_FOUND: Final = (
+    ResourceNotFoundException,
+    InvalidRequestException,
+    InvalidParameterValueException,
+    ClientException,
+)
+
+
+def seconds(value: Seconds, name: str, *, minimum: float = 0.0) -> float:
+    """Get `value` in seconds.
+
+    Raises:
+        TypeError: it is neither a number nor a timedelta.
+        ValueError: it is less than `minimum`, or not a number of seconds at all.
+    """
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be seconds or a timedelta, not {type(value).__name__}.")
+    if not (minimum <= value < math.inf):
+        raise ValueError(f"{name} must be a finite number of seconds of at least {minimum:g}, not {value}.")
+    return float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Cadence:
+    """How often to poll: the two bounds of the Smithy waiter law, in seconds.
+
+    Raises:
+        ValueError: a bound is not positive, or the lower is above the upper.
+    """
+
+    min_delay: float = 5.0
+    max_delay: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.min_delay <= self.max_delay:
+            raise ValueError(
+                "Delays must be 0 < min_delay <= max_delay, "
+                f"not min_delay={self.min_delay:g}, max_delay={self.max_delay:g}."
+            )
+
+    def fastest(self, other: Cadence) -> Cadence:
+        """Get the cadence that serves both."""
+        return Cadence(min(self.min_delay, other.min_delay), min(self.max_delay, other.max_delay))
+
+
+def delay_before_poll(attempt: int, cadence: Cadence, random: Callable[[], float]) -> float:
+    """Get the seconds between poll number `attempt` (from 1) and the next, by the Smithy law.
+
+    Args:
+        attempt: the polls made so far.
+        cadence: the bounds.
+        random: gives a number from 0 to 1.
+    """
+    # min_delay * 2 ** (attempt - 1) overflows for a wait of days; the exponent at which it passes
+    # max_delay is a small number.
+    ceiling = math.log2(cadence.max_delay / cadence.min_delay)
+    exponent = attempt - 1
+    bound = cadence.max_delay if exponent >= ceiling else cadence.min_delay * 2.0**exponent
+    return cadence.min_delay + random() * (bound - cadence.min_delay)
+
+
+def next_poll(
+    now: float, attempt: int, cadence: Cadence, deadline: float, random: Callable[[], float]
+) -> float:
+    """Get the time of the next poll: by the law, but not past the deadline, nor just before it."""
+    due = now + delay_before_poll(attempt, cadence, random)
+    return due if deadline - due > cadence.min_delay else deadline
+
+
+@dataclass(slots=True)
+class History:
+    """What was learned of one execution since somebody began to wait for it.
+
+    Attributes:
+        started: when that was.
+        seen: its newest state; ``None`` if none was seen.
+        seen_at: when that was read.
+        polls: reads made, answered or not.
+        throttles: how many of them were throttled.
+        error: why the newest read failed; ``None`` if it did not.
+    """
+
+    started: float
+    seen: Execution | None = None
+    seen_at: float = field(default=-math.inf)
+    polls: int = 0
+    throttles: int = 0
+    error: OperationError | None = None
+
+    def take(self, execution: Execution, now: float) -> bool:
+        """Take a read in, and tell whether it is news: a change, and not a stale step back."""
+        self.error = None
+        self.seen_at = now
+        if self.seen is not None and (execution.steps_back_from(self.seen) or execution == self.seen):
+            return False
+        self.seen = execution
+        return True
+
+    def is_final(self, error: OperationError, now: float, not_found_grace: float) -> bool:
+        """Whether a read that tenacity gave up on ends the wait.
+
+        An id that was never seen may be too young for the service to know: it has `not_found_grace`
+        seconds.
+        """
+        young = self.seen is None and now - self.started < not_found_grace
+        return not (young and isinstance(error, _MAYBE_NOT_FOUND))
+
+    def is_blind(self, now: float, cadence: Cadence) -> bool:
+        """Whether nothing true can be said of the present: reads have failed for two polls' time."""
+        return self.error is not None and now - self.seen_at > 2 * cadence.max_delay

@@ -1,0 +1,165 @@
+"""Who waits for what, and how they are told: the poller's side of the counter, and the consumer's."""
+
+from __future__ import annotations
+
+import math
+from enum import Enum, auto
+from functools import reduce
+
+import anyio
+
+from .executions import Execution
+from .identifiers import Identifier
+from .schedule import Cadence, History
+
+__all__ = ["Ended", "Mailbox", "Subscription", "Target"]
+
+
+class Ended(Enum):
+    """Why a subscription ended without a terminal state."""
+
+    DEADLINE = auto()
+    FAILURE = auto()
+    CLOSED = auto()
+
+
+class Mailbox:
+    """Tells one consumer which of its subscriptions has something new, in the order that it came."""
+
+    def __init__(self) -> None:
+        self._ready: dict[Subscription, None] = {}
+        self._arrived: anyio.Event | None = None
+
+    def put(self, subscription: Subscription) -> None:
+        """Tell that `subscription` has something new."""
+        self._ready[subscription] = None
+        if self._arrived is not None:
+            self._arrived.set()
+
+    def pop(self) -> Subscription | None:
+        """Get the first subscription with something new; ``None`` if there is none."""
+        first = next(iter(self._ready), None)
+        if first is not None:
+            del self._ready[first]
+        return first
+
+    async def wait(self) -> None:
+        """Wait until there is one."""
+        if not self._ready:
+            self._arrived = anyio.Event()
+            try:
+                await self._arrived.wait()
+            finally:
+                self._arrived = None
+
+
+class Subscription:
+    """One consumer's interest in one execution.
+
+    Attributes:
+        target: the execution, and all who wait for it.
+        cadence: how often this consumer wants it polled.
+        started: when it began to wait, on the clock of `anyio.current_time`.
+        deadline: when its last poll falls, on the same clock.
+        ended: why nothing more will come; ``None`` while something may, and after a terminal state.
+        failure: the error, if `ended` is FAILURE.
+    """
+
+    __slots__ = (
+        "_mailbox",
+        "_news",
+        "_polls",
+        "_throttles",
+        "_told",
+        "cadence",
+        "deadline",
+        "ended",
+        "failure",
+        "started",
+        "target",
+    )
+
+    def __init__(
+        self, target: Target, cadence: Cadence, deadline: float, mailbox: Mailbox, now: float
+    ) -> None:
+        self.target = target
+        self._mailbox = mailbox
+        self._news: Execution | None = None
+        self._told = False
+        self._polls = target.history.polls
+        self._throttles = target.history.throttles
+        self.cadence = cadence
+        self.deadline = deadline
+        self.started = now
+        self.ended: Ended | None = None
+        self.failure: Exception | None = None
+
+    @property
+    def identifier(self) -> Identifier:
+        """The id or ARN of what is waited for."""
+        return self.target.identifier
+
+    @property
+    def history(self) -> History:
+        """What is known of the execution, shared with all who wait for it."""
+        return self.target.history
+
+    @property
+    def polls(self) -> int:
+        """The reads made since this subscription began."""
+        return self.history.polls - self._polls
+
+    @property
+    def throttles(self) -> int:
+        """How many of them were throttled."""
+        return self.history.throttles - self._throttles
+
+    def take(self) -> Execution | None:
+        """Get the newest state, if it has not been taken yet."""
+        news, self._news = self._news, None
+        if news is not None and self.ended is not None:
+            self._mailbox.put(self)
+        return news
+
+    def tell(self, execution: Execution, *, is_news: bool) -> None:
+        """Tell the consumer of a state, if it is news to it. What it has not taken yet is replaced."""
+        if is_news or not self._told:
+            self._told = True
+            self._news = execution
+            self._mailbox.put(self)
+
+    def end(self, ended: Ended, failure: Exception | None = None) -> None:
+        """Tell the consumer that nothing more will come."""
+        if self.ended is None:
+            self.ended = ended
+            self.failure = failure
+            self._mailbox.put(self)
+
+
+class Target:
+    """An execution that somebody waits for.
+
+    Attributes:
+        identifier: its id or ARN.
+        subscriptions: who waits for it.
+        history: what was learned of it.
+        due: when it is to be polled next, on the clock of `anyio.current_time`.
+    """
+
+    __slots__ = ("due", "history", "identifier", "subscriptions")
+
+    def __init__(self, identifier: Identifier, now: float) -> None:
+        self.identifier = identifier
+        self.subscriptions: dict[Subscription, None] = {}
+        self.history = History(started=now)
+        self.due = math.inf
+
+    @property
+    def cadence(self) -> Cadence:
+        """The cadence that serves all who wait."""
+        return reduce(Cadence.fastest, (each.cadence for each in self.subscriptions))
+
+    @property
+    def deadline(self) -> float:
+        """The nearest deadline of those who wait."""
+        return min((each.deadline for each in self.subscriptions), default=math.inf)
