@@ -10,101 +10,107 @@
 service.
 """
 
-from .backoff import (
-    Backoff,
-)
-from .client import (
-    ImageBuilder,
-)
-from .errors import (
-    AccessDeniedException,
-    AccessError,
-    CallRateLimitExceededException,
-    ClientClosedError,
-    ClientException,
-    ConnectionFailedError,
-    CredentialsError,
-    DryRunOperationException,
-    ExecutionCancelledError,
-    ExecutionFailedError,
-    ExecutionNotFoundError,
-    ForbiddenException,
-    IdempotentParameterMismatchException,
-    ImageBuilderError,
-    ImageDeletedError,
-    InvalidPaginationTokenException,
-    InvalidParameterCombinationException,
-    InvalidParameterException,
-    InvalidParameterValueException,
-    InvalidRequestException,
-    InvalidVersionNumberException,
-    MalformedResponseError,
-    ObservationError,
-    OperationError,
-    ParameterValidationError,
-    RequestError,
-    ResourceAlreadyExistsException,
-    ResourceDependencyException,
-    ResourceInUseException,
-    ResourceNotFoundException,
-    ServerError,
-    ServiceException,
-    ServiceQuotaExceededException,
-    ServiceUnavailableException,
-    ThrottledError,
-    TooManyRequestsException,
-    WaitError,
-    WaitGroupError,
-    WaitTimeoutError,
-)
-from .executions import (
-    Execution,
-    Image,
-    LifecycleExecution,
-    Progress,
-    WorkflowExecution,
-    WorkflowStepExecution,
-)
-from .identifiers import (
-    ExecutionKind,
-)
-from .members import (
-    Ami,
-    ComponentFailureContext,
-    Container,
-    DistributionFailureContext,
-    ImageFailureContext,
-    ImageLoggingConfiguration,
-    ImageScanState,
-    ImageState,
-    LifecycleExecutionResource,
-    LifecycleExecutionResourceAction,
-    LifecycleExecutionResourcesImpactedSummary,
-    LifecycleExecutionResourceState,
-    LifecycleExecutionSnapshotResource,
-    LifecycleExecutionState,
-    OutputResources,
-    RegionFailure,
-)
-from .statuses import (
-    BuildType,
-    ImageScanStatus,
-    ImageStatus,
-    ImageType,
-    LifecycleExecutionResourceStatus,
-    LifecycleExecutionStatus,
-    OpenEnum,
-    Outcome,
-    WorkflowExecutionStatus,
-    WorkflowStepActionType,
-    WorkflowStepExecutionRollbackStatus,
-    WorkflowStepExecutionStatus,
-    WorkflowType,
-)
-from .waiters import (
-    AsCompleted,
-    Watch,
-)
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .backoff import (
+        Backoff,
+    )
+    from .client import (
+        ImageBuilder,
+    )
+    from .errors import (
+        AccessDeniedException,
+        AccessError,
+        CallRateLimitExceededException,
+        ClientClosedError,
+        ClientException,
+        ConnectionFailedError,
+        CredentialsError,
+        DryRunOperationException,
+        ExecutionCancelledError,
+        ExecutionFailedError,
+        ExecutionNotFoundError,
+        ForbiddenException,
+        IdempotentParameterMismatchException,
+        ImageBuilderError,
+        ImageDeletedError,
+        InvalidPaginationTokenException,
+        InvalidParameterCombinationException,
+        InvalidParameterException,
+        InvalidParameterValueException,
+        InvalidRequestException,
+        InvalidVersionNumberException,
+        MalformedResponseError,
+        ObservationError,
+        OperationError,
+        ParameterValidationError,
+        RequestError,
+        ResourceAlreadyExistsException,
+        ResourceDependencyException,
+        ResourceInUseException,
+        ResourceNotFoundException,
+        ServerError,
+        ServiceException,
+        ServiceQuotaExceededException,
+        ServiceUnavailableException,
+        ThrottledError,
+        TooManyRequestsException,
+        WaitError,
+        WaitGroupError,
+        WaitTimeoutError,
+    )
+    from .executions import (
+        Execution,
+        Image,
+        LifecycleExecution,
+        Progress,
+        WorkflowExecution,
+        WorkflowStepExecution,
+    )
+    from .identifiers import (
+        ExecutionKind,
+    )
+    from .members import (
+        Ami,
+        ComponentFailureContext,
+        Container,
+        DistributionFailureContext,
+        ImageFailureContext,
+        ImageLoggingConfiguration,
+        ImageScanState,
+        ImageState,
+        LifecycleExecutionResource,
+        LifecycleExecutionResourceAction,
+        LifecycleExecutionResourcesImpactedSummary,
+        LifecycleExecutionResourceState,
+        LifecycleExecutionSnapshotResource,
+        LifecycleExecutionState,
+        OutputResources,
+        RegionFailure,
+    )
+    from .statuses import (
+        BuildType,
+        ImageScanStatus,
+        ImageStatus,
+        ImageType,
+        LifecycleExecutionResourceStatus,
+        LifecycleExecutionStatus,
+        OpenEnum,
+        Outcome,
+        WorkflowExecutionStatus,
+        WorkflowStepActionType,
+        WorkflowStepExecutionRollbackStatus,
+        WorkflowStepExecutionStatus,
+        WorkflowType,
+    )
+    from .waiters import (
+        AsCompleted,
+        Watch,
+    )
 
 __all__ = [
     "AccessDeniedException",
@@ -187,3 +193,20 @@ __all__ = [
     "WorkflowStepExecutionStatus",
     "WorkflowType",
 ]
+
+
+if not TYPE_CHECKING:
+    # aiobotocore takes some 300 ms to import, and much that lives in this package (the simulator, the pytest
+    # plugin, the command line's help) does not need it. So the names above are imported when first asked for.
+    _HOMES = ("statuses", "identifiers", "members", "executions", "errors", "backoff", "waiters", "client")
+
+    def __getattr__(name: str) -> object:
+        if name in __all__:
+            for home in _HOMES:
+                module = import_module(f"{__name__}.{home}")
+                if name in module.__all__:
+                    return getattr(module, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        return sorted(__all__)

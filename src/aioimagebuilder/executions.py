@@ -68,7 +68,7 @@ class Progress:
         return " ".join(filter(None, (self.stage, steps)))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Execution(Structure):
     """Anything that EC2 Image Builder runs and that can be awaited."""
 
@@ -121,7 +121,7 @@ class Execution(Structure):
         return None if rank is None else (rank, self.progress.steps_done or 0)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class WorkflowExecution(Execution):
     """A run of one workflow of an image: every member of GetWorkflowExecution.
 
@@ -160,7 +160,7 @@ class WorkflowExecution(Execution):
         return Progress(self.type, done, self.total_step_count)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class WorkflowStepExecution(Execution):
     """A step of a workflow execution: every member of GetWorkflowStepExecution.
 
@@ -219,7 +219,7 @@ class WorkflowStepExecution(Execution):
         return None if position is None else (self.attempt_number or 1, *position)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Image(Execution):
     """An image build version: what GetImage and the lists of images tell.
 
@@ -269,7 +269,7 @@ class Image(Execution):
         return tuple(uri for container in containers for uri in container.image_uris or ())
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecution(Execution):
     """A run of a lifecycle policy, or of StartResourceStateUpdate (which has no policy ARN)."""
 

@@ -43,27 +43,28 @@ AnyKind = ExecutionKind | ResourceKind
 
 _UUID: Final = r"[0-9A-Za-z]{8}-(?:[0-9A-Za-z]{4}-){3}[0-9A-Za-z]{12}"
 _VERSION: Final = r"(?:[0-9]+|x)\.(?:[0-9]+|x)\.(?:[0-9]+|x)"
-_ARN: Final = re.compile(
+_ARN: Final = (
     r"arn:aws[^:]*:imagebuilder:(?P<region>[^:]+):(?P<account>[0-9]{12}|aws(?:-[a-z-]+)?):(?P<resource>.+)"
 )
 
 # One row a kind: the shape of its id, or of the last part of its ARN. The first row that fits wins.
-_ID_SHAPES: Final[Mapping[AnyKind, re.Pattern[str]]] = {
-    ExecutionKind.WORKFLOW_EXECUTION: re.compile(f"wf-{_UUID}"),
-    ExecutionKind.WORKFLOW_STEP_EXECUTION: re.compile(f"step-{_UUID}"),
-    ExecutionKind.LIFECYCLE_EXECUTION: re.compile(f"lce-{_UUID}"),
+# As text: re compiles and remembers a pattern when it is first needed, so that importing costs nothing.
+_ID_SHAPES: Final[Mapping[AnyKind, str]] = {
+    ExecutionKind.WORKFLOW_EXECUTION: f"wf-{_UUID}",
+    ExecutionKind.WORKFLOW_STEP_EXECUTION: f"step-{_UUID}",
+    ExecutionKind.LIFECYCLE_EXECUTION: f"lce-{_UUID}",
 }
-_RESOURCE_SHAPES: Final[Mapping[AnyKind, re.Pattern[str]]] = {
-    ExecutionKind.IMAGE: re.compile(rf"image/[^/\s]+/{_VERSION}/[0-9]+"),
-    ResourceKind.IMAGE_VERSION: re.compile(rf"image/[^/\s]+/{_VERSION}"),
-    ResourceKind.IMAGE_PIPELINE: re.compile(r"image-pipeline/[^/\s]+"),
-    ResourceKind.IMAGE_RECIPE: re.compile(rf"image-recipe/[^/\s]+/{_VERSION}"),
-    ResourceKind.CONTAINER_RECIPE: re.compile(rf"container-recipe/[^/\s]+/{_VERSION}"),
-    ResourceKind.INFRASTRUCTURE_CONFIGURATION: re.compile(r"infrastructure-configuration/[^/\s]+"),
-    ResourceKind.DISTRIBUTION_CONFIGURATION: re.compile(r"distribution-configuration/[^/\s]+"),
-    ResourceKind.LIFECYCLE_POLICY: re.compile(r"lifecycle-policy/[^/\s]+"),
-    ResourceKind.WORKFLOW: re.compile(rf"workflow/[a-z]+/[^/\s]+/{_VERSION}(?:/[0-9]+)?"),
-    ResourceKind.COMPONENT: re.compile(rf"component/[^/\s]+/{_VERSION}(?:/[0-9]+)?"),
+_RESOURCE_SHAPES: Final[Mapping[AnyKind, str]] = {
+    ExecutionKind.IMAGE: rf"image/[^/\s]+/{_VERSION}/[0-9]+",
+    ResourceKind.IMAGE_VERSION: rf"image/[^/\s]+/{_VERSION}",
+    ResourceKind.IMAGE_PIPELINE: r"image-pipeline/[^/\s]+",
+    ResourceKind.IMAGE_RECIPE: rf"image-recipe/[^/\s]+/{_VERSION}",
+    ResourceKind.CONTAINER_RECIPE: rf"container-recipe/[^/\s]+/{_VERSION}",
+    ResourceKind.INFRASTRUCTURE_CONFIGURATION: r"infrastructure-configuration/[^/\s]+",
+    ResourceKind.DISTRIBUTION_CONFIGURATION: r"distribution-configuration/[^/\s]+",
+    ResourceKind.LIFECYCLE_POLICY: r"lifecycle-policy/[^/\s]+",
+    ResourceKind.WORKFLOW: rf"workflow/[a-z]+/[^/\s]+/{_VERSION}(?:/[0-9]+)?",
+    ResourceKind.COMPONENT: rf"component/[^/\s]+/{_VERSION}(?:/[0-9]+)?",
 }
 
 _EXAMPLES: Final[Mapping[AnyKind, str]] = {
@@ -151,18 +152,18 @@ class Identifier:
 
 def parse_arn(value: str) -> Identifier | None:
     """Get the identifier of any Image Builder ARN, or ``None`` where it is of no kind that is known."""
-    arn = _ARN.fullmatch(value)
+    arn = re.fullmatch(_ARN, value)
     if arn is None:
         return None
     for kind, shape in _RESOURCE_SHAPES.items():
-        if shape.fullmatch(arn["resource"]):
+        if re.fullmatch(shape, arn["resource"]):
             return Identifier(value, kind, arn["region"])
     return None
 
 
 def _parse_id(value: str) -> Identifier | None:
     for kind, shape in _ID_SHAPES.items():
-        if shape.fullmatch(value):
+        if re.fullmatch(shape, value):
             return Identifier(value, kind)
     return None
 

@@ -33,7 +33,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class RegionFailure(Structure):
     """Why distribution to one region and account failed."""
 
@@ -44,7 +44,7 @@ class RegionFailure(Structure):
     target_account_id: str | None = member(text)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class DistributionFailureContext(Structure):
     """Why distribution failed, region by region."""
 
@@ -52,7 +52,7 @@ class DistributionFailureContext(Structure):
     region_failures: tuple[RegionFailure, ...] | None = member(list_of(RegionFailure.parse))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ComponentFailureContext(Structure):
     """Which phase and step of a component failed, and what it said."""
 
@@ -63,7 +63,7 @@ class ComponentFailureContext(Structure):
     error_message: str | None = member(text)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ImageFailureContext(Structure):
     """Where an image failed: the first step that did. Given for FAILED images alone, and not for all."""
 
@@ -76,7 +76,7 @@ class ImageFailureContext(Structure):
     distribution_failure: DistributionFailureContext | None = member(DistributionFailureContext.parse)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ImageState(Structure):
     """Where an image stands, and why it failed if it did."""
 
@@ -85,7 +85,7 @@ class ImageState(Structure):
     failure_context: ImageFailureContext | None = member(ImageFailureContext.parse)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Ami(Structure):
     """An AMI that a build made: `image` is its id in `region`."""
 
@@ -97,7 +97,7 @@ class Ami(Structure):
     state: ImageState | None = member(ImageState.parse)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Container(Structure):
     """The URIs in one region of a container image that a build made."""
 
@@ -105,7 +105,7 @@ class Container(Structure):
     image_uris: tuple[str, ...] | None = member(list_of(text))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class OutputResources(Structure):
     """What a build made. A FAILED image can have some, too (DOMAIN 1.5)."""
 
@@ -113,7 +113,7 @@ class OutputResources(Structure):
     containers: tuple[Container, ...] | None = member(list_of(Container.parse))
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ImageScanState(Structure):
     """Where the vulnerability scan of an image stands."""
 
@@ -121,14 +121,14 @@ class ImageScanState(Structure):
     reason: str | None = member(text)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class ImageLoggingConfiguration(Structure):
     """Where an image's log goes, if not to ``/aws/imagebuilder/<image name>``."""
 
     log_group_name: str | None = member(text)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecutionState(Structure):
     """Where a lifecycle execution stands."""
 
@@ -136,14 +136,14 @@ class LifecycleExecutionState(Structure):
     reason: str | None = member(text)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecutionResourcesImpactedSummary(Structure):
     """Whether a lifecycle execution touched anything."""
 
     has_impacted_resources: bool | None = member(boolean)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecutionResourceState(Structure):
     """What became of a resource in a lifecycle execution."""
 
@@ -151,7 +151,7 @@ class LifecycleExecutionResourceState(Structure):
     reason: str | None = member(text)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecutionResourceAction(Structure):
     """What a lifecycle execution set out to do with a resource."""
 
@@ -159,7 +159,7 @@ class LifecycleExecutionResourceAction(Structure):
     reason: str | None = member(text)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecutionSnapshotResource(Structure):
     """A snapshot that a lifecycle execution dealt with."""
 
@@ -167,7 +167,7 @@ class LifecycleExecutionSnapshotResource(Structure):
     state: LifecycleExecutionResourceState | None = member(LifecycleExecutionResourceState.parse)
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecutionResource(Structure):
     """A resource that a lifecycle execution deals with: a row of ListLifecycleExecutionResources."""
 

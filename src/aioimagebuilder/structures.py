@@ -39,7 +39,7 @@ def member(convert: Convert[T], *, compare: bool = True) -> T | None:
     return result
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Structure:
     """A structure of the service's model.
 
@@ -48,6 +48,12 @@ class Structure:
     """
 
     raw: Mapping[str, object] = field(default_factory=lambda: _NOTHING, compare=False, repr=False)
+
+    def __repr__(self) -> str:
+        # What is absent is left out: most members of most answers are.
+        shown = ((each.name, getattr(self, each.name)) for each in fields(self) if each.repr)
+        present = ", ".join(f"{name}={value!r}" for name, value in shown if value is not None)
+        return f"{type(self).__name__}({present})"
 
     @classmethod
     def parse(cls, value: object) -> Self:
