@@ -1,0 +1,45 @@
+"""Virtual time on both event loops: hours of waiting pass in milliseconds, and always the same way."""
+
+import asyncio
+import selectors
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import anyio
+import trio.testing
+
+T = TypeVar("T")
+
+
+class _VirtualSelector(selectors.DefaultSelector):
+    """Instead of sleeping until the next timer, moves the clock there."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = 0.0
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        ready = super().select(0)
+        if not ready:
+            if timeout is None:
+                raise RuntimeError("deadlock: every task waits for something that no timer will bring")
+            self.now += timeout
+        return ready
+
+
+class _VirtualEventLoop(asyncio.SelectorEventLoop):
+    def __init__(self) -> None:
+        self._virtual = _VirtualSelector()
+        super().__init__(self._virtual)
+
+    def time(self) -> float:
+        return self._virtual.now
+
+
+def run_virtually(backend: str, main: Callable[[], Awaitable[T]]) -> T:
+    """Run `main` on `backend` with a clock that jumps to the next timer whenever nothing else can run."""
+    options = {
+        "asyncio": {"loop_factory": _VirtualEventLoop},
+        "trio": {"clock": trio.testing.MockClock(autojump_threshold=0)},
+    }
+    return anyio.run(main, backend=backend, backend_options=options[backend])
