@@ -148,7 +148,13 @@ def test_an_unknown_status_is_warned_of_once_and_waited_through(run, caplog):
 
 @pytest.mark.parametrize(
     ("attempt", "attempts", "outcome"),
-    [(1, 3, None), (2, 3, None), (3, 3, Outcome.FAILED), (None, None, Outcome.FAILED), (1, None, Outcome.FAILED)],
+    [
+        (1, 3, None),
+        (2, 3, None),
+        (3, 3, Outcome.FAILED),
+        (None, None, Outcome.FAILED),
+        (1, None, Outcome.FAILED),
+    ],
 )
 def test_a_failed_step_has_ended_only_when_no_attempt_is_left(run, attempt, attempts, outcome):
     async def main():
