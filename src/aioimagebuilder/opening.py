@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import Final, cast
 
@@ -33,9 +33,9 @@ class Opening:
     region_name: str | None = None
     profile_name: str | None = None
     endpoint_url: str | None = None
-    aws_access_key_id: str | None = None
-    aws_secret_access_key: str | None = None
-    aws_session_token: str | None = None
+    aws_access_key_id: str | None = field(default=None, repr=False)
+    aws_secret_access_key: str | None = field(default=None, repr=False)
+    aws_session_token: str | None = field(default=None, repr=False)
     session: AioSession | None = None
     config: Config | None = None
 
@@ -64,7 +64,9 @@ class Opening:
             )
             await self._check_credentials(session)
         except botocore_exceptions.NoRegionError as error:
-            raise ValueError("No AWS region: pass region_name=, or set AWS_REGION or a profile.") from error
+            raise ValueError(
+                "No AWS region: pass region_name=, or set AWS_DEFAULT_REGION or a profile."
+            ) from error
         except botocore_exceptions.ProfileNotFound as error:
             raise ValueError(f"{error}. See `aws configure list-profiles`.") from error
         except botocore_exceptions.BotoCoreError as error:

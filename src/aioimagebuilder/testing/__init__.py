@@ -1,0 +1,75 @@
+"""A simulator of EC2 Image Builder, as a moto backend: for tests, demonstrations and benchmarks.
+
+```python
+from aioimagebuilder.testing import Simulator
+
+with Simulator(time_scale=60) as simulator:
+    client = boto3.client("imagebuilder", **simulator.client_arguments)
+    pipeline = simulator.create_pipeline("demo")
+    client.start_image_pipeline_execution(imagePipelineArn=pipeline)
+```
+
+Under ``moto.mock_aws``, call `register` once and steer by `control`. Needs ``aioimagebuilder[testing]``.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .errors import ServiceError
+    from .faults import Fault
+    from .models import control
+    from .registration import register
+    from .scripts import BuildScript, ComponentFailure, StepScript, WorkflowScript
+    from .simulator import Simulator
+    from .steering import CallRecord, Control
+
+__all__ = [
+    "BuildScript",
+    "CallRecord",
+    "ComponentFailure",
+    "Control",
+    "Fault",
+    "ServiceError",
+    "Simulator",
+    "StepScript",
+    "WorkflowScript",
+    "control",
+    "register",
+]
+
+_HOMES = {
+    "BuildScript": "scripts",
+    "CallRecord": "steering",
+    "ComponentFailure": "scripts",
+    "Control": "steering",
+    "Fault": "faults",
+    "ServiceError": "errors",
+    "Simulator": "simulator",
+    "StepScript": "scripts",
+    "WorkflowScript": "scripts",
+    "control": "models",
+    "register": "registration",
+}
+
+
+def __getattr__(name: str) -> object:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    try:
+        module = import_module(f"{__name__}.{home}")
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.startswith(__name__):
+            raise
+        missing = error.name.partition(".")[0]
+        raise ImportError(
+            f"the simulator needs {missing!r}, which is missing: pip install aioimagebuilder[testing]"
+        ) from error
+    return getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return __all__

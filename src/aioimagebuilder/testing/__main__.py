@@ -1,0 +1,70 @@
+"""``python -m aioimagebuilder.testing``: the simulator as a process of its own."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+
+from . import Simulator
+
+_EXAMPLE = """\
+EC2 Image Builder is simulated at {url}
+  simulated seconds per second: {scale:g}; calls per second: {rate}
+
+Try it:
+  export AWS_ENDPOINT_URL={url} AWS_REGION={region} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+  curl -X POST {url}/_simulator/pipelines -d '{{"name": "demo"}}'
+  aws imagebuilder start-image-pipeline-execution --image-pipeline-arn \\
+      arn:aws:imagebuilder:{region}:123456789012:image-pipeline/demo
+  aws imagebuilder list-image-build-versions
+
+Stop it with Ctrl-C."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve until SIGINT or SIGTERM; the exit code is 0, or 1 if the port is taken."""
+    options = _parser().parse_args(arguments)
+    simulator = Simulator(
+        time_scale=options.time_scale,
+        rate_limit=options.rate_limit,
+        burst=options.burst,
+        region_name=options.region,
+        port=options.port,
+    )
+    stopped = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.set())
+    try:
+        simulator.start()
+    except OSError as error:
+        print(f"cannot listen on port {options.port}: {error.strerror or error}", file=sys.stderr)
+        return 1
+    try:
+        rate = "no limit" if options.rate_limit is None else f"{options.rate_limit:g}"
+        text = _EXAMPLE.format(
+            url=simulator.endpoint_url, scale=options.time_scale, rate=rate, region=options.region
+        )
+        print(text, flush=True)
+        stopped.wait()
+    finally:
+        simulator.stop()
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m aioimagebuilder.testing", description="Simulate EC2 Image Builder on 127.0.0.1."
+    )
+    parser.add_argument("--port", type=int, default=5000, help="port to listen on; 0 = any free one")
+    parser.add_argument("--time-scale", type=float, default=60.0, help="simulated seconds per second")
+    parser.add_argument("--rate-limit", type=float, help="calls per second and account; above it, 429")
+    parser.add_argument("--burst", type=float, help="calls that may come at once")
+    parser.add_argument("--region", default="us-east-1", help="region of the example")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

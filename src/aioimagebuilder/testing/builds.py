@@ -1,0 +1,322 @@
+"""Operations on images: start, import, distribute, read, list, cancel, retry and delete."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from .clock import stamp
+from .errors import ServiceError, in_use, invalid, not_found
+from .identifiers import hexadecimal, make_arn, normalised, parts, version_key, version_matches, without_build
+from .images import Image
+from .plan import BuildPlan, PlannedWorkflow
+from .planning import plan_build, planned_workflow, regions
+from .resources import Handler, existing, filtered, latest_references
+from .state import RegionState, Resource
+from .timeline import END_STATUSES
+from .track import Members
+from .validation import project
+
+_COPIED = ("executionRole", "workflows", "imageTestsConfiguration", "imageScanningConfiguration", "tags")
+_IMPORT_SECONDS = 420.0
+
+
+def image_of(state: RegionState, arn: str) -> Image:
+    """Get the image that this ARN names; a version ARN, or one with ``x``, names its newest build.
+
+    Raises:
+        ServiceError: There is none (ResourceNotFoundException).
+    """
+    image = state.images.get(arn)
+    if image is not None:
+        return image
+    try:
+        wanted = parts(arn)
+    except ValueError:
+        raise not_found(arn) from None
+    found = [
+        each
+        for each in state.images.values()
+        if not wanted["build"] and _is_version_of(parts(each.arn), wanted)
+    ]
+    if not found:
+        raise not_found(arn)
+    return max(found, key=lambda each: version_key("/".join(each.arn.rsplit("/", 2)[1:])))
+
+
+def _is_version_of(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
+    if not wanted["version"]:
+        return False
+    return found["name"] == wanted["name"] and version_matches(wanted["version"], found["version"])
+
+
+def _start_pipeline(state: RegionState, request: Members) -> Members:
+    pipeline = existing(state, request["imagePipelineArn"])
+    settings = {
+        **pipeline.record,
+        "tags": {**pipeline.record.get("imageTags", {}), **request.get("tags", {})},
+    }
+    logging = pipeline.record.get("loggingConfiguration", {})
+    settings["loggingConfiguration"] = (
+        {"logGroupName": logging["imageLogGroupName"]} if "imageLogGroupName" in logging else None
+    )
+    source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"]}
+    image = _build(state, settings, source)
+    group = logging.get("pipelineLogGroupName", f"/aws/imagebuilder/pipeline/{pipeline.record['name']}")
+    state.pipeline_log.append((state.now(), group, f"Pipeline started a build of the image: {image.arn}"))
+    return {"imageBuildVersionArn": image.arn}
+
+
+def _create_image(state: RegionState, request: Members) -> Members:
+    if ("imageRecipeArn" in request) == ("containerRecipeArn" in request):
+        raise invalid("Specify either an image recipe or a container recipe, but not both.")
+    if "workflows" in request and "executionRole" not in request:
+        raise invalid("You must provide an executionRole when you specify workflows.")
+    image = _build(state, request, {})
+    return {"imageBuildVersionArn": image.arn, "latestVersionReferences": latest_references(image.arn)}
+
+
+def _build(state: RegionState, request: Members, source: Members) -> Image:
+    recipe = _referenced(state, request.get("imageRecipeArn") or request["containerRecipeArn"])
+    infrastructure = _referenced(state, request["infrastructureConfigurationArn"])
+    name, version = recipe.record["name"], recipe.record["version"]
+    arn = _next_arn(state, name, version)
+    plan = plan_build(state, image_arn=arn, recipe=recipe, request=request, infrastructure=infrastructure)
+    container = recipe.kind == "ContainerRecipe"
+    nested: Members = {
+        "containerRecipe" if container else "imageRecipe": project(
+            "ContainerRecipe" if container else "ImageRecipe", recipe.record
+        ),
+        "infrastructureConfiguration": project("InfrastructureConfiguration", infrastructure.record),
+    }
+    if "distributionConfigurationArn" in request:
+        distribution = _referenced(state, request["distributionConfigurationArn"])
+        nested["distributionConfiguration"] = project("DistributionConfiguration", distribution.record)
+    static = {
+        "type": "DOCKER" if container else "AMI",
+        "platform": recipe.record.get("platform", "Linux"),
+        "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
+        "buildType": "USER_INITIATED",
+        **source,
+        **nested,
+    }
+    return _add(state, plan, name, request, static)
+
+
+def _import_vm_image(state: RegionState, request: Members) -> Members:
+    plan = BuildPlan(
+        image_arn=_next_arn(state, request["name"], request["semanticVersion"]),
+        image_name=request["name"],
+        account_id=state.account_id,
+        regions=(state.region,),
+        parent_image=hexadecimal("ami-", request["vmImportTaskId"]),
+        distributes=False,
+        creating=_IMPORT_SECONDS,
+    )
+    static = {
+        "type": "AMI",
+        "platform": request["platform"],
+        "buildType": "IMPORT",
+        "imageSource": "IMPORTED",
+    }
+    return {"imageArn": _add(state, plan, request["name"], request, static).arn}
+
+
+def _import_disk_image(state: RegionState, request: Members) -> Members:
+    _referenced(state, request["infrastructureConfigurationArn"])
+    workflow = make_arn(state.region, "aws", "workflow/build/import-disk-image/x.x.x")
+    plan = BuildPlan(
+        image_arn=_next_arn(state, request["name"], request["semanticVersion"]),
+        image_name=request["name"],
+        account_id=state.account_id,
+        regions=(state.region,),
+        workflows=(_managed_workflow(state, workflow),),
+        distributes=False,
+    )
+    static = {"type": "AMI", "platform": "Windows", "buildType": "IMPORT_ISO", "imageSource": "IMPORTED"}
+    return {"imageBuildVersionArn": _add(state, plan, request["name"], request, static).arn}
+
+
+def _distribute_image(state: RegionState, request: Members) -> Members:
+    source = request["sourceImage"]
+    name, version, parent = source.replace(":", "-").replace("/", "-")[-100:], "1.0.0", source
+    if source.startswith("arn:"):
+        image = image_of(state, source)
+        shown = image.view(state.now())
+        amis = shown.get("outputResources", {}).get("amis", ())
+        if not amis:
+            raise invalid(f"The source image {source} has no AMI in region {state.region}.")
+        name, version, parent = shown["name"], shown["version"].partition("/")[0], amis[0]["image"]
+    plan = BuildPlan(
+        image_arn=_next_arn(state, name, version),
+        image_name=name,
+        account_id=state.account_id,
+        regions=regions(state, request),
+        workflows=(
+            _managed_workflow(
+                state, make_arn(state.region, "aws", "workflow/distribution/distribute-image/x.x.x")
+            ),
+        ),
+        parent_image=parent,
+    )
+    static = {"type": "AMI", "platform": "Linux", "buildType": "USER_INITIATED"}
+    return {"imageBuildVersionArn": _add(state, plan, name, request, static).arn}
+
+
+def _managed_workflow(state: RegionState, arn: str) -> PlannedWorkflow:
+    return planned_workflow(state, {"workflowArn": arn}, {"platform": "Windows"}, ())
+
+
+def _referenced(state: RegionState, arn: str) -> Resource:
+    try:
+        return existing(state, arn)
+    except ServiceError as error:
+        raise invalid(f"The specified resource {arn} does not exist.") from error
+
+
+def _next_arn(state: RegionState, name: str, version: str) -> str:
+    arn = make_arn(state.region, state.account_id, "image", normalised(name), version)
+    state.image_names[arn] = state.image_names.get(arn, 0) + 1
+    return f"{arn}/{state.image_names[arn]}"
+
+
+def _add(state: RegionState, plan: BuildPlan, name: str, request: Members, static: Members) -> Image:
+    _, version, build = plan.image_arn.rsplit("/", 2)
+    now = state.world.clock.now()
+    copied = {member: request[member] for member in _COPIED if request.get(member)}
+    if request.get("loggingConfiguration"):
+        copied["loggingConfiguration"] = request["loggingConfiguration"]
+    members = {
+        "arn": plan.image_arn,
+        "name": name,
+        "version": f"{version}/{build}",
+        "dateCreated": stamp(now),
+        "imageSource": "CUSTOM",
+        "tags": {},
+        **static,
+        **copied,
+    }
+    script = state.world.scripts.take(name)
+    state.world.words |= script.words()
+    image = Image.build(plan, script, members, now)
+    state.add_image(image)
+    return image
+
+
+def _get_image(state: RegionState, request: Members) -> Members:
+    image = image_of(state, request["imageBuildVersionArn"])
+    return {
+        "image": image.view(state.now()),
+        "latestVersionReferences": latest_references(image.arn),
+    }
+
+
+def _summary(state: RegionState, image: Image) -> Members:
+    return {"owner": state.account_id, **project("ImageSummary", image.view(state.now()))}
+
+
+def _list_summaries(state: RegionState, request: Members, images: list[Image]) -> Members:
+    member = "imageSummaryList"
+    answer = state.page(request, member, images, lambda image: _summary(state, image))
+    return filtered(answer, member, request.get("filters", ()))
+
+
+def _list_build_versions(state: RegionState, request: Members) -> Members:
+    wanted = request.get("imageVersionArn")
+    images = [each for each in state.images.values() if wanted is None or without_build(each.arn) == wanted]
+    return _list_summaries(state, request, images)
+
+
+def _list_pipeline_images(state: RegionState, request: Members) -> Members:
+    pipeline = existing(state, request["imagePipelineArn"])
+    images = [each for each in state.images.values() if each.static.get("sourcePipelineArn") == pipeline.arn]
+    return _list_summaries(state, request, images)
+
+
+def _list_images(state: RegionState, request: Members) -> Members:
+    own = request.get("owner", "Self") == "Self"
+    newest = {without_build(each.arn): each for each in state.images.values()} if own else {}
+
+    def show(item: tuple[str, Image]) -> Members:
+        arn, image = item
+        row = {**image.static, "arn": arn, "owner": state.account_id, "version": arn.rpartition("/")[2]}
+        return project("ImageVersion", row)
+
+    member = "imageVersionList"
+    return filtered(
+        state.page(request, member, list(newest.items()), show), member, request.get("filters", ())
+    )
+
+
+def _cancel(state: RegionState, request: Members) -> Members:
+    image = image_of(state, request["imageBuildVersionArn"])
+    status = image.status(state.now())
+    if status in END_STATUSES:
+        # ResourceInUseException says "retry later"; a terminal image will never be cancelled.
+        raise invalid(f"The image {image.arn} is in the terminal state {status} and cannot be cancelled.")
+    if image.plan is None:
+        raise invalid(f"The image {image.arn} has a fixed course and cannot be cancelled.")
+    if image.latest.happenings.cancelled_at is not None:
+        raise in_use(f"The image {image.arn} is already being cancelled.")
+    image.cancel(state.now())
+    state.add_image(image)
+    return {"imageBuildVersionArn": image.arn}
+
+
+def _retry(state: RegionState, request: Members) -> Members:
+    image = image_of(state, request["imageBuildVersionArn"])
+    status = image.status(state.now())
+    if status not in END_STATUSES:
+        raise in_use(
+            f"The image {image.arn} is in the state {status}; retry it when it is FAILED or CANCELLED."
+        )
+    if status not in ("FAILED", "CANCELLED"):
+        raise invalid(
+            f"The image {image.arn} is in the state {status}; only FAILED or CANCELLED can be retried."
+        )
+    if image.static["type"] != "AMI":
+        raise invalid("Retry is only supported for AMI-based images.")
+    stage = image.latest.timeline.stage
+    if image.plan is None or stage not in ("TEST", "DISTRIBUTION"):
+        raise invalid(f"The image {image.arn} did not stop in its test or distribution phase.")
+    if image.latest.start > state.now():
+        raise in_use(f"The image {image.arn} is already being retried.")
+    script = state.world.scripts.take(str(image.static["name"]))
+    state.world.words |= script.words()
+    image.retry(state.now(), script)
+    state.add_image(image)
+    return {"imageBuildVersionArn": image.arn}
+
+
+def _delete_image(state: RegionState, request: Members) -> Members:
+    image = state.images.get(request["imageBuildVersionArn"])
+    if image is None:
+        raise not_found(request["imageBuildVersionArn"])
+    if not image.is_over(state.now()):
+        raise ServiceError(
+            "ResourceDependencyException",
+            f"The image {image.arn} is still being built; cancel the build before you delete it.",
+        )
+    for row in image.rows():
+        state.workflows.pop(row.identifier, None)
+        for step in row.children:
+            state.steps.pop(step.identifier, None)
+            state.step_owners.pop(step.identifier, None)
+    del state.images[image.arn]
+    return {"imageBuildVersionArn": image.arn}
+
+
+HANDLERS: Mapping[str, Handler] = {
+    "StartImagePipelineExecution": _start_pipeline,
+    "CreateImage": _create_image,
+    "ImportVmImage": _import_vm_image,
+    "ImportDiskImage": _import_disk_image,
+    "DistributeImage": _distribute_image,
+    "GetImage": _get_image,
+    "ListImages": _list_images,
+    "ListImageBuildVersions": _list_build_versions,
+    "ListImagePipelineImages": _list_pipeline_images,
+    "CancelImageCreation": _cancel,
+    "RetryImage": _retry,
+    "DeleteImage": _delete_image,
+}
+"""Operation to handler."""

@@ -1,0 +1,31 @@
+"""A pytest plugin: the fixture ``imagebuilder_simulator``.
+
+pytest loads it by its entry point in every project that has this library installed, so importing it costs
+nothing: moto is imported when the fixture is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from .simulator import Simulator
+
+
+@pytest.fixture(scope="session")
+def imagebuilder_simulator_server() -> Iterator[Simulator]:
+    """One running simulator for all tests, at 60 simulated seconds per second."""
+    from . import Simulator  # noqa: PLC0415
+
+    with Simulator(time_scale=60.0) as simulator:
+        yield simulator
+
+
+@pytest.fixture
+def imagebuilder_simulator(imagebuilder_simulator_server: Simulator) -> Simulator:
+    """Get a simulator that knows nothing of earlier tests; its `client_arguments` make a client."""
+    imagebuilder_simulator_server.reset()
+    return imagebuilder_simulator_server

@@ -1,0 +1,218 @@
+"""Every operation that the simulator serves, answered once at least and judged by botocore itself."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+import pytest
+from botocore import xform_name
+from botocore.validate import ParamValidator
+
+from aioimagebuilder.testing import BuildScript
+from aioimagebuilder.testing.service import HANDLERS
+from aioimagebuilder.testing.validation import operation, service_model
+
+BASE = "arn:aws:imagebuilder:us-east-1:123456789012"
+ROLE = {"executionRole": "role"}
+DELETION = {**ROLE, "includeResources": {"amis": True, "snapshots": True}}
+BY_RECIPE = {"recipes": [{"name": "demo", "semanticVersion": "x.x.x"}]}
+POLICY = {
+    "name": "policy",
+    **ROLE,
+    "resourceType": "AMI_IMAGE",
+    "policyDetails": [{"action": {"type": "DELETE"}, "filter": {"type": "COUNT", "value": 1}}],
+    "resourceSelection": BY_RECIPE,
+}
+
+
+class Sweep:
+    """Calls operations and keeps what they were, after botocore judged their answers."""
+
+    def __init__(self, client):
+        self.client = client
+        self.called = set()
+
+    def __call__(self, name, /, **members):
+        answer = getattr(self.client, xform_name(name))(**members)
+        answer.pop("ResponseMetadata")
+        report = ParamValidator().validate(answer, operation(name).output_shape)
+        assert not report.has_errors(), f"{name}: {report.generate_report()}"
+        self.called.add(name)
+        return answer
+
+
+def sweep_resources(call, simulator):
+    document = "steps: [{name: Check, action: RunCommand}]"
+    component = call(
+        "CreateComponent",
+        name="part",
+        semanticVersion="1.0.0",
+        platform="Linux",
+        data="phases: [{name: build}]",
+    )["componentBuildVersionArn"]
+    workflow = call("CreateWorkflow", name="own", semanticVersion="1.0.0", type="TEST", data=document)[
+        "workflowBuildVersionArn"
+    ]
+    parts = [{"componentArn": component}]
+    recipe = call(
+        "CreateImageRecipe",
+        name="demo",
+        semanticVersion="1.0.0",
+        components=parts,
+        parentImage="ami-12345678",
+    )["imageRecipeArn"]
+    container = call(
+        "CreateContainerRecipe",
+        name="box",
+        semanticVersion="1.0.0",
+        containerType="DOCKER",
+        components=parts,
+        parentImage="amazonlinux:latest",
+        targetRepository={"service": "ECR", "repositoryName": "box"},
+        dockerfileTemplateData="FROM scratch",
+        instanceConfiguration={"image": "ami-12345678"},
+    )["containerRecipeArn"]
+    infrastructure = call("CreateInfrastructureConfiguration", name="infra", instanceProfileName="p")[
+        "infrastructureConfigurationArn"
+    ]
+    distribution = call(
+        "CreateDistributionConfiguration", name="dist", distributions=[{"region": "us-east-1"}]
+    )["distributionConfigurationArn"]
+    pipeline = call(
+        "CreateImagePipeline",
+        name="pipe",
+        imageRecipeArn=recipe,
+        infrastructureConfigurationArn=infrastructure,
+        distributionConfigurationArn=distribution,
+        workflows=[
+            {"workflowArn": "arn:aws:imagebuilder:us-east-1:aws:workflow/build/build-image/x.x.x"},
+            {"workflowArn": workflow, "parallelGroup": "g", "onFailure": "CONTINUE"},
+        ],
+        **ROLE,
+    )["imagePipelineArn"]
+    policy = call("CreateLifecyclePolicy", **POLICY)["lifecyclePolicyArn"]
+    call("TagResource", resourceArn=pipeline, tags={"a": "b"})
+    call("ListTagsForResource", resourceArn=pipeline)
+    call("UntagResource", resourceArn=pipeline, tagKeys=["a"])
+    named = {
+        "Component": ("componentBuildVersionArn", component),
+        "Workflow": ("workflowBuildVersionArn", workflow),
+        "ImageRecipe": ("imageRecipeArn", recipe),
+        "ContainerRecipe": ("containerRecipeArn", container),
+        "InfrastructureConfiguration": ("infrastructureConfigurationArn", infrastructure),
+        "DistributionConfiguration": ("distributionConfigurationArn", distribution),
+        "ImagePipeline": ("imagePipelineArn", pipeline),
+        "LifecyclePolicy": ("lifecyclePolicyArn", policy),
+    }
+    for noun, (member, arn) in named.items():
+        call(f"Get{noun}", **{member: arn})
+    for name in HANDLERS:
+        if name.startswith("List") and not operation(name).input_shape.required_members:
+            call(name)
+    call(
+        "UpdateImagePipeline",
+        imagePipelineArn=pipeline,
+        imageRecipeArn=recipe,
+        infrastructureConfigurationArn=infrastructure,
+        distributionConfigurationArn=distribution,
+    )
+    call(
+        "UpdateInfrastructureConfiguration",
+        infrastructureConfigurationArn=infrastructure,
+        instanceProfileName="q",
+    )
+    call(
+        "UpdateDistributionConfiguration",
+        distributionConfigurationArn=distribution,
+        distributions=[{"region": "eu-west-1"}],
+    )
+    changes = {name: value for name, value in POLICY.items() if name != "name"}
+    call("UpdateLifecyclePolicy", lifecyclePolicyArn=policy, **changes)
+    return named
+
+
+def sweep_builds(call, simulator, named):
+    pipeline = named["ImagePipeline"][1]
+    simulator.script(BuildScript.waiting("RunSanitizeScript"))
+    waiting = call("StartImagePipelineExecution", imagePipelineArn=pipeline)["imageBuildVersionArn"]
+    simulator.advance(600)
+    [step] = call("ListWaitingWorkflowSteps")["steps"]
+    call(
+        "SendWorkflowStepAction",
+        stepExecutionId=step["stepExecutionId"],
+        imageBuildVersionArn=waiting,
+        action="STOP",
+        reason="no",
+    )
+    simulator.script(BuildScript.failing_step("LaunchTestInstance"))
+    infrastructure = {"infrastructureConfigurationArn": named["InfrastructureConfiguration"][1]}
+    built = call("CreateImage", imageRecipeArn=named["ImageRecipe"][1], **infrastructure)[
+        "imageBuildVersionArn"
+    ]
+    boxed = call("CreateImage", containerRecipeArn=named["ContainerRecipe"][1], **infrastructure)
+    for _ in range(40):
+        simulator.advance(60)
+        for arn in (waiting, built, boxed["imageBuildVersionArn"]):
+            call("GetImage", imageBuildVersionArn=arn)
+            for row in call("ListWorkflowExecutions", imageBuildVersionArn=arn)["workflowExecutions"]:
+                identifier = row["workflowExecutionId"]
+                call("GetWorkflowExecution", workflowExecutionId=identifier)
+                for each in call("ListWorkflowStepExecutions", workflowExecutionId=identifier)["steps"]:
+                    call("GetWorkflowStepExecution", stepExecutionId=each["stepExecutionId"])
+    call("ListImagePipelineImages", imagePipelineArn=pipeline)
+    call("RetryImage", imageBuildVersionArn=built)
+    call("CancelImageCreation", imageBuildVersionArn=built)
+    vm = {"semanticVersion": "1.0.0", "vmImportTaskId": "import-ami-1"}
+    call("ImportVmImage", name="machine", platform="Linux", **vm)
+    call(
+        "ImportDiskImage",
+        name="disk",
+        semanticVersion="1.0.0",
+        platform="Windows",
+        osVersion="Microsoft Windows 11",
+        uri="s3://bucket/key.iso",
+        **infrastructure,
+    )
+    distribution = {"distributionConfigurationArn": named["DistributionConfiguration"][1]}
+    call("DistributeImage", sourceImage="ami-12345678", **distribution, **ROLE)
+    simulator.advance(7200)
+    for name in ("ListImages", "ListImageBuildVersions"):
+        call(name)
+    call("DeleteImage", imageBuildVersionArn=waiting)
+    return f"{BASE}:image/machine/1.0.0/1"
+
+
+def sweep_lifecycle(call, simulator, image, policy):
+    when = dt.datetime.fromtimestamp(simulator.now() + 86400, dt.UTC)
+    first = call(
+        "StartResourceStateUpdate", resourceArn=image, state={"status": "DEPRECATED"}, updateAt=when
+    )["lifecycleExecutionId"]
+    call("CancelLifecycleExecution", lifecycleExecutionId=first)
+    simulator.advance(60)
+    second = call("StartResourceStateUpdate", resourceArn=image, state={"status": "DELETED"}, **DELETION)
+    simulator.run_lifecycle_policy(policy)
+    for _ in range(3):
+        for identifier in (first, second["lifecycleExecutionId"]):
+            call("GetLifecycleExecution", lifecycleExecutionId=identifier)
+            call("ListLifecycleExecutionResources", lifecycleExecutionId=identifier)
+            call("ListLifecycleExecutionResources", lifecycleExecutionId=identifier, parentResourceId=image)
+        for resource in (image, policy):
+            call("ListLifecycleExecutions", resourceArn=resource)
+        simulator.advance(20)
+    call("GetImage", imageBuildVersionArn=image)
+
+
+def test_every_operation_is_answered_as_the_model_wants_it(simulator, client):
+    call = Sweep(client)
+    named = sweep_resources(call, simulator)
+    image = sweep_builds(call, simulator, named)
+    sweep_lifecycle(call, simulator, image, named["LifecyclePolicy"][1])
+    for noun in reversed(named):
+        member, arn = named[noun]
+        call(f"Delete{noun}", **{member: arn})
+    assert call.called == set(HANDLERS)
+
+
+@pytest.mark.parametrize("name", sorted(HANDLERS))
+def test_what_is_served_is_in_the_model(name):
+    assert name in service_model().operation_names

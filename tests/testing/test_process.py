@@ -1,0 +1,130 @@
+"""The simulator as a process, as a pytest plugin, and without moto."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import textwrap
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+import aioimagebuilder.testing
+from aioimagebuilder.testing import Simulator
+
+SOURCE = str(Path(aioimagebuilder.testing.__file__).parents[2])
+ENVIRONMENT = {**os.environ, "PYTHONPATH": SOURCE}
+
+
+def start(*arguments):
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "aioimagebuilder.testing", *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    )
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_process_serves_until_it_is_told_to_stop(number):
+    with start("--port", "0", "--time-scale", "120", "--rate-limit", "10", "--burst", "20") as process:
+        line = process.stdout.readline()
+        url = re.search(r"http://127\.0\.0\.1:\d+", line)[0]
+        with urllib.request.urlopen(f"{url}/_simulator/config") as answer:
+            config = json.load(answer)
+        process.send_signal(number)
+        rest, errors = process.stdout.read(), process.stderr.read()
+    assert (config["time_scale"], config["rate_limit"], config["burst"]) == (120, 10, 20)
+    assert "aws imagebuilder start-image-pipeline-execution" in rest
+    assert (process.returncode, errors) == (0, "")
+
+
+def test_a_taken_port_is_told_in_one_line():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        with start("--port", str(taken.getsockname()[1])) as process:
+            out, errors = process.communicate(timeout=20)
+    assert (process.returncode, out) == (1, "")
+    assert errors.startswith("cannot listen on port")
+    assert len(errors.splitlines()) == 1
+
+
+def test_the_plugin_gives_a_fresh_simulator_to_each_test(tmp_path):
+    (tmp_path / "test_with_plugin.py").write_text(
+        textwrap.dedent("""
+            def test_one(imagebuilder_simulator):
+                assert imagebuilder_simulator.control.time_scale == 60
+                imagebuilder_simulator.create_pipeline()
+
+            def test_two(imagebuilder_simulator):
+                imagebuilder_simulator.create_pipeline()
+        """)
+    )
+    options = ("-q", "-W", "error", "-p", "no:cacheprovider", "-p", "aioimagebuilder.testing.pytest_plugin")
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        env={**ENVIRONMENT, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout + done.stderr
+
+
+def run(code):
+    return subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        capture_output=True,
+        text=True,
+        env=ENVIRONMENT,
+        check=True,
+    ).stdout
+
+
+def test_the_plugin_costs_nothing_to_load():
+    loaded = run("""
+        import sys
+        import aioimagebuilder.testing.pytest_plugin
+        heavy = ("moto", "flask", "werkzeug", "yaml")
+        print(sorted(name for name in sys.modules if name.split(".")[0] in heavy))
+    """)
+    assert loaded == "[]\n"
+
+
+def test_without_moto_one_line_says_what_to_install():
+    said = run("""
+        import sys
+        sys.modules["moto"] = None
+        from aioimagebuilder.testing import BuildScript
+        try:
+            from aioimagebuilder.testing import Simulator
+        except ImportError as error:
+            print(error)
+    """)
+    assert said == "the simulator needs 'moto', which is missing: pip install aioimagebuilder[testing]\n"
+
+
+def test_all_names_are_there():
+    for name in aioimagebuilder.testing.__all__:
+        assert getattr(aioimagebuilder.testing, name) is not None
+    assert dir(aioimagebuilder.testing) == sorted(aioimagebuilder.testing.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        aioimagebuilder.testing.nothing  # noqa: B018
+
+
+def test_a_simulator_starts_and_stops_more_than_once():
+    simulator = Simulator(time_scale=0)
+    with pytest.raises(RuntimeError, match="does not serve"):
+        _ = simulator.endpoint_url
+    for _ in range(2):
+        with simulator, urllib.request.urlopen(f"{simulator.endpoint_url}/_simulator/config") as answer:
+            assert answer.status == 200
+    simulator.stop()

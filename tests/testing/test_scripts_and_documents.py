@@ -1,0 +1,129 @@
+"""Scripts and faults travel as JSON; workflow documents are read as the service reads them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from aioimagebuilder.testing import BuildScript, ComponentFailure, Fault, StepScript, WorkflowScript
+from aioimagebuilder.testing.documents import (
+    DocumentError,
+    component_phases,
+    parse_workflow,
+    plan_steps,
+    resolve,
+)
+
+
+@pytest.mark.parametrize(
+    "script",
+    [
+        BuildScript(),
+        BuildScript.failing_component(),
+        BuildScript.failing_step("A", "b", pace=0.5),
+        BuildScript.waiting("A"),
+        BuildScript(
+            steps={"A": StepScript(component_failure=ComponentFailure(error="x"), log_lines=("a", "b"))},
+            workflows={"TEST": WorkflowScript(status="SKIPPED")},
+            failed_regions={"eu-west-1": "no"},
+        ),
+    ],
+)
+def test_a_script_survives_json(script):
+    assert BuildScript(**json.loads(json.dumps(asdict(script)))) == script
+
+
+def test_a_fault_survives_json():
+    fault = Fault("missing_rows", identifiers=("a", "b"), times=2)
+    assert Fault(**json.loads(json.dumps(asdict(fault)))) == fault
+
+
+def test_a_fault_of_no_kind_is_refused():
+    with pytest.raises(ValueError, match="these are: delay, error"):
+        Fault("gremlins")
+
+
+DOCUMENT = """
+name: wait
+description: Waits for somebody
+parameters:
+  - {name: approval, type: boolean, default: false}
+steps:
+  - name: Approve
+    action: WaitForAction
+    onFailure: Continue
+    timeoutSeconds: 600
+    if: {booleanEquals: true, value: "$.parameters.approval"}
+    inputs: {snsTopicArn.$: "$.parameters.topic"}
+  - name: Later
+    action: RunCommand
+    if: {stringEquals: x, value: "$.stepOutputs.Approve.reason"}
+  - name: Never
+    action: RunCommand
+    if:
+      and:
+        - {stringEquals: Linux, value: "$.imagebuilder.platform"}
+        - not: {stringEquals: Linux, value: "$.imagebuilder.platform"}
+  - name: Either
+    action: SomethingNew
+    if:
+      or:
+        - {stringEquals: Windows, value: "$.imagebuilder.platform"}
+        - {numberEquals: 3, value: 3}
+"""
+
+
+def steps(**parameters):
+    document = parse_workflow(DOCUMENT)
+    planned = plan_steps(
+        document, builder={"platform": "Linux"}, parameters=parameters, runs_components=False
+    )
+    return {step.name: step for step in planned}
+
+
+def test_conditions_decide_what_is_skipped():
+    assert {name: step.skipped for name, step in steps().items()} == {
+        "Approve": True,
+        "Later": False,
+        "Never": True,
+        "Either": False,
+    }
+    assert not steps(approval="true")["Approve"].skipped
+
+
+def test_steps_take_what_the_document_says():
+    approve = steps(topic="arn:topic")["Approve"]
+    assert (approve.on_failure, approve.timeout_seconds) == ("Continue", 600)
+    assert approve.inputs == {"snsTopicArn": "arn:topic"}
+    assert steps()["Later"].on_failure == "Abort"
+
+
+@pytest.mark.parametrize(
+    ("data", "why"),
+    [
+        ("steps: [", "not YAML"),
+        ("just text", "not a mapping"),
+        ("name: x", "no steps"),
+        ("steps: [{name: A1}]", "no action"),
+        ("steps: [{name: '1 2', action: RunCommand}]", "no name"),
+        ("steps: [{name: AB, action: RunCommand}, {name: AB, action: RunCommand}]", "same name"),
+        (f"steps: [{', '.join(f'{{name: S{n}, action: RunCommand}}' for n in range(16))}]", "at most 15"),
+    ],
+)
+def test_a_document_that_is_none_is_refused(data, why):
+    with pytest.raises(DocumentError, match=why):
+        parse_workflow(data)
+
+
+def test_references_to_nothing_stay_as_they_are():
+    assert resolve({"a.$": "$.stepOutputs.X.y", "b": 1}, {"stepOutputs": {}}) == {
+        "a.$": "$.stepOutputs.X.y",
+        "b": 1,
+    }
+
+
+def test_phases_of_a_component_document():
+    assert component_phases("phases: [{name: build}, {name: test}]") == {"build", "test"}
+    assert component_phases("][") == frozenset()

@@ -1,0 +1,439 @@
+"""The pure engine: what a build looks like at any time, from its plan, its script and what was done to it."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aioimagebuilder.testing.catalogue import ACTIONS, MANAGED_WORKFLOWS
+from aioimagebuilder.testing.course import GateAction
+from aioimagebuilder.testing.documents import parse_workflow, plan_steps
+from aioimagebuilder.testing.plan import BuildPlan, PlannedWorkflow
+from aioimagebuilder.testing.scripts import BuildScript, ComponentFailure, StepScript, WorkflowScript
+from aioimagebuilder.testing.timeline import Happenings, compute
+
+ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
+COMPONENT = "arn:aws:imagebuilder:us-east-1:123456789012:component/demo/1.0.0/1"
+
+
+def workflow(name="build-image", workflow_type="BUILD", *, data=None, components=True, **members):
+    document = parse_workflow(data or MANAGED_WORKFLOWS[workflow_type.lower(), name])
+    builder = {"platform": "Linux", "collectImageMetadata": True, "collectImageScanFindings": False}
+    return PlannedWorkflow(
+        name=name,
+        type=workflow_type,
+        arn=f"arn:aws:imagebuilder:us-east-1:aws:workflow/{workflow_type.lower()}/{name}/1.0.3/1",
+        steps=plan_steps(document, builder=builder, parameters={}, runs_components=components),
+        **members,
+    )
+
+
+BUILD, TEST = workflow(), workflow("test-image", "TEST", components=False)
+
+
+def plan(*workflows, **members):
+    defaults = {"account_id": "123456789012", "regions": ("us-east-1",), "components": (COMPONENT,)}
+    return BuildPlan(
+        image_arn=ARN, image_name="Demo", workflows=workflows or (BUILD, TEST), **{**defaults, **members}
+    )
+
+
+def run(script=None, *workflows, happenings=None, **members):
+    return compute(plan(*workflows, **members), script or BuildScript(), start=0.0, happenings=happenings)
+
+
+def course(timeline):
+    return [state["status"] for state in timeline.image.states]
+
+
+def last(row):
+    return row.track.states[-1]
+
+
+def step(timeline, name):
+    rows = [row for each in timeline.workflows for row in each.children]
+    return next(row for row in rows if last(row)["name"] == name)
+
+
+def test_a_default_build_takes_about_ten_minutes_and_goes_through_every_stage():
+    timeline = run()
+    assert course(timeline) == ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
+    assert 500 < timeline.image.ends < 800
+    assert [last(row)["status"] for row in timeline.workflows] == ["COMPLETED", "COMPLETED"]
+    assert [last(row)["totalStepCount"] for row in timeline.workflows] == [7, 4]
+    assert timeline.stage is None
+
+
+def test_a_workflow_appears_when_it_starts_and_sets_its_step_count_first():
+    build, test = run().workflows
+    assert test.track.begins > build.track.ends
+    first = build.track.states[0]
+    assert (first["status"], first["totalStepCount"], first["totalStepsSucceeded"]) == ("PENDING", 7, 0)
+    assert {each.track.states[0]["status"] for each in build.children} == {"PENDING"}
+
+
+def test_default_steps_have_the_real_names_and_skips():
+    timeline = run(None, workflow(components=False), TEST)
+    shown = [(last(row)["name"], last(row)["status"]) for row in timeline.workflows[0].children]
+    assert shown == [
+        ("LaunchBuildInstance", "COMPLETED"),
+        ("ApplyBuildComponents", "SKIPPED"),
+        ("InventoryCollection", "COMPLETED"),
+        ("RunSanitizeScript", "COMPLETED"),
+        ("RunSysPrepScript", "SKIPPED"),
+        ("CreateOutputAMI", "COMPLETED"),
+        ("TerminateBuildInstance", "COMPLETED"),
+    ]
+    counts = last(timeline.workflows[0])
+    assert (counts["totalStepsSucceeded"], counts["totalStepsSkipped"]) == (5, 2)
+    skipped = last(step(timeline, "RunSysPrepScript"))
+    assert skipped["inputs"] == '{"instanceId.$": "$.stepOutputs.LaunchBuildInstance.instanceId"}'
+    assert skipped["startTime"] == skipped["endTime"]
+
+
+def test_outputs_of_one_step_are_inputs_of_the_next():
+    timeline = run()
+    instance = json.loads(last(step(timeline, "LaunchBuildInstance"))["outputs"])["instanceId"]
+    assert json.loads(last(step(timeline, "CreateOutputAMI"))["inputs"]) == {"instanceId": instance}
+    ami = json.loads(last(step(timeline, "CreateOutputAMI"))["outputs"])["imageId"]
+    assert timeline.image.states[-1]["outputResources"]["amis"][0]["image"] == ami
+
+
+def test_an_abort_rolls_back_from_the_failed_step_and_leaves_the_rest_pending():
+    timeline = run(BuildScript.failing_step("RunSanitizeScript", "no space left"))
+    build = timeline.workflows[0]
+    assert [state["status"] for state in build.track.states][-2:] == [
+        "ROLLBACK_IN_PROGRESS",
+        "ROLLBACK_COMPLETED",
+    ]
+    rollbacks = {last(row)["name"]: last(row).get("rollbackStatus") for row in build.children}
+    assert rollbacks["LaunchBuildInstance"] == "COMPLETED"
+    assert rollbacks["RunSanitizeScript"] == "SKIPPED"
+    assert rollbacks["CreateOutputAMI"] is None
+    inventory = step(timeline, "InventoryCollection").track
+    launch = step(timeline, "LaunchBuildInstance").track
+    assert inventory.ends <= launch.ends
+    assert last(step(timeline, "CreateOutputAMI"))["status"] == "PENDING"
+    assert last(build)["message"] == "no space left"
+    assert last(build)["totalStepsFailed"] == 1
+    assert course(timeline)[-1] == "FAILED"
+    assert timeline.image.states[-1]["reason"].endswith("failed with reason: no space left")
+    assert timeline.stage == "BUILD"
+
+
+def test_without_rollback_the_workflow_is_failed():
+    timeline = run(BuildScript.failing_step("RunSanitizeScript", rollback=False))
+    assert last(timeline.workflows[0])["status"] == "FAILED"
+    assert "rollbackStatus" not in last(step(timeline, "LaunchBuildInstance"))
+    one = BuildScript.failing_step("RunSanitizeScript", workflows={"BUILD": WorkflowScript(rollback=False)})
+    assert last(run(one).workflows[0])["status"] == "FAILED"
+
+
+def test_a_step_that_continues_fails_alone():
+    timeline = run(
+        BuildScript(steps={"RunSanitizeScript": StepScript(status="FAILED", on_failure="Continue")})
+    )
+    build = last(timeline.workflows[0])
+    assert (build["status"], build["totalStepsFailed"], build["totalStepsSucceeded"]) == ("COMPLETED", 1, 5)
+    assert course(timeline)[-1] == "AVAILABLE"
+
+
+def test_a_failed_component_is_told_as_the_service_tells_it():
+    timeline = run(BuildScript.failing_component("exit status 7"), s3_logs="bucket/prefix")
+    build, failed = last(timeline.workflows[0]), last(step(timeline, "ApplyBuildComponents"))
+    assert "message" not in build
+    assert "message" not in failed
+    outputs = json.loads(failed["outputs"])
+    assert outputs["error"] == "exit status 7"
+    assert outputs["logUrl"] == "s3://bucket/prefix/ApplyBuildComponents"
+    state = timeline.image.states[-1]
+    identifier = timeline.workflows[0].identifier
+    assert state["reason"] == (
+        f"Workflow Execution ID: '{identifier}' failed with reason: Document {COMPONENT} failed!"
+    )
+    assert state["failureContext"] == {
+        "imageStatus": "BUILDING",
+        "workflowExecutionId": identifier,
+        "workflowArn": BUILD.arn,
+        "stepExecutionId": failed["stepExecutionId"],
+        "failedStep": "ApplyBuildComponents",
+        "componentFailure": {
+            "componentArn": COMPONENT,
+            "phaseName": "build",
+            "stepName": "InstallPackages",
+            "action": "ExecuteBash",
+            "errorMessage": "exit status 7",
+        },
+    }
+    assert "Stderr: exit status 7" in [text for _, text in timeline.lines]
+
+
+def test_an_early_failure_has_a_reason_and_nothing_else():
+    reason = "None of the provided Instance Types are available in the current region."
+    timeline = run(BuildScript(early_failure=reason))
+    assert course(timeline) == ["PENDING", "FAILED"]
+    assert timeline.image.states[-1] == {"status": "FAILED", "reason": reason}
+    assert timeline.workflows == []
+
+
+def test_a_script_can_hide_the_failure_context_and_word_the_reason():
+    script = BuildScript.failing_step("RunSanitizeScript", failure_context=False, reason="because")
+    assert run(script).image.states[-1] == {"status": "FAILED", "reason": "because"}
+
+
+def test_a_failed_test_that_continues_leaves_the_image_available():
+    tolerant = workflow("test-image", "TEST", components=False, continues_on_failure=True)
+    timeline = run(BuildScript.failing_step("LaunchTestInstance"), BUILD, tolerant)
+    assert last(timeline.workflows[1])["status"] == "ROLLBACK_COMPLETED"
+    assert course(timeline)[-1] == "AVAILABLE"
+
+
+def test_a_failed_test_fails_the_image_and_leaves_its_ami():
+    timeline = run(BuildScript.failing_step("LaunchTestInstance"))
+    assert course(timeline)[-2:] == ["TESTING", "FAILED"]
+    assert timeline.image.states[-1]["outputResources"]["amis"]
+    assert timeline.image.states[-1]["failureContext"]["imageStatus"] == "TESTING"
+    assert timeline.stage == "TEST"
+
+
+def test_a_distribution_can_fail_in_some_regions():
+    script = BuildScript(failed_regions={"eu-west-1": "no permission"})
+    timeline = run(script, regions=("us-east-1", "eu-west-1", "eu-west-2"))
+    state = timeline.image.states[-1]
+    assert state["status"] == "FAILED"
+    failure = state["failureContext"]["distributionFailure"]
+    assert [each["region"] for each in failure["regionFailures"]] == ["eu-west-1"]
+    assert [each["region"] for each in state["outputResources"]["amis"]] == ["us-east-1", "eu-west-2"]
+
+
+def test_a_distribution_workflow_is_an_execution_of_its_own():
+    distribution = workflow("distribute-image", "DISTRIBUTION")
+    timeline = run(None, BUILD, TEST, distribution)
+    assert [last(row)["type"] for row in timeline.workflows] == ["BUILD", "TEST", "DISTRIBUTION"]
+    script = BuildScript.failing_step("DistributeImage", failed_regions={"eu-west-1": "no permission"})
+    failed = run(script, BUILD, TEST, distribution, regions=("us-east-1", "eu-west-1"))
+    context = failed.image.states[-1]["failureContext"]
+    assert context["failedStep"] == "DistributeImage"
+    assert context["distributionFailure"]["errorMessage"] == "no permission"
+
+
+def test_test_workflows_run_one_after_another_or_five_at_once():
+    alone = [workflow(f"test-image-{number}", "TEST", data=TEST_DOCUMENT) for number in range(3)]
+    rows = run(None, BUILD, *alone).workflows[1:]
+    assert all(later.track.begins >= earlier.track.ends for earlier, later in pairwise(rows))
+    group = [
+        workflow(f"test-image-{number}", "TEST", data=TEST_DOCUMENT, parallel_group="g")
+        for number in range(7)
+    ]
+    rows = run(None, BUILD, *group).workflows[1:]
+    starts = [row.track.begins for row in rows]
+    assert len(set(starts[:5])) == 1
+    assert starts[5] == starts[6] == rows[0].track.ends
+    assert {last(row)["parallelGroup"] for row in rows} == {"g"}
+
+
+TEST_DOCUMENT = "steps: [{name: Check, action: RunCommand}]"
+
+
+def test_a_group_starts_no_more_tests_after_a_failure():
+    group = [
+        workflow(f"test-{number}", "TEST", data=TEST_DOCUMENT, parallel_group="g") for number in range(6)
+    ]
+    timeline = run(BuildScript(steps={"test-0/Check": StepScript(status="FAILED")}), BUILD, *group)
+    assert len(timeline.workflows) == 1 + 5
+    assert course(timeline)[-1] == "FAILED"
+
+
+def test_a_skipped_workflow_never_runs():
+    timeline = run(BuildScript(workflows={"test-image": WorkflowScript(status="SKIPPED")}))
+    test = timeline.workflows[1]
+    assert [state["status"] for state in test.track.states] == ["SKIPPED"]
+    assert test.track.begins == test.track.ends
+    assert course(timeline)[-1] == "AVAILABLE"
+
+
+def test_any_word_can_be_a_status():
+    script = BuildScript(
+        steps={"LaunchBuildInstance": StepScript(running_status="WARMING_UP", status="LUKEWARM")},
+        workflows={"BUILD": WorkflowScript(running_status="HUMMING", status="DONE_SO_TO_SAY")},
+        renamed_statuses={"TESTING": "TRYING"},
+        status="SHELVED",
+    )
+    timeline = run(script)
+    assert course(timeline) == ["PENDING", "CREATING", "BUILDING", "TRYING", "DISTRIBUTING", "SHELVED"]
+    assert [state["status"] for state in timeline.workflows[0].track.states][-1] == "DONE_SO_TO_SAY"
+    assert last(step(timeline, "LaunchBuildInstance"))["status"] == "LUKEWARM"
+    assert {"WARMING_UP", "LUKEWARM", "HUMMING", "TRYING", "SHELVED"} <= script.words()
+
+
+def test_integrating_comes_only_when_asked_for():
+    assert course(run(BuildScript(integrating=30)))[-3:] == ["DISTRIBUTING", "INTEGRATING", "AVAILABLE"]
+
+
+def test_attempts_are_counted_and_only_the_last_one_is_final():
+    timeline = run(BuildScript(steps={"RunSanitizeScript": StepScript(failed_attempts=2, max_attempts=3)}))
+    states = step(timeline, "RunSanitizeScript").track.states
+    shown = [(state["status"], state["attemptNumber"]) for state in states]
+    assert shown == [
+        ("PENDING", 1),
+        ("RUNNING", 1),
+        ("FAILED", 1),
+        ("FAILED", 2),
+        ("RUNNING", 2),
+        ("FAILED", 2),
+        ("FAILED", 3),
+        ("RUNNING", 3),
+        ("COMPLETED", 3),
+    ]
+    assert {state["maxAttempts"] for state in states} == {3}
+
+
+def test_a_step_that_takes_too_long_times_out():
+    timeline = run(BuildScript(steps={"RunSanitizeScript": StepScript(duration=9e6, timeout_seconds=60)}))
+    failed = last(step(timeline, "RunSanitizeScript"))
+    assert (failed["status"], failed["message"]) == ("FAILED", "Step RunSanitizeScript timed out")
+
+
+def test_a_step_can_run_for_ever():
+    timeline = run(BuildScript(steps={"RunSanitizeScript": StepScript(never_ends=True)}))
+    assert timeline.image.at(1e12)["status"] == "BUILDING"
+    assert timeline.workflows[0].track.at(1e12)["status"] == "RUNNING"
+    assert all(at < math.inf for at, _ in timeline.lines)
+
+
+GATED = BuildScript.waiting("RunSanitizeScript")
+
+
+def gate_of(timeline):
+    [(identifier, span)] = timeline.gates.items()
+    return identifier, span
+
+
+def test_a_gate_waits_three_days_and_then_fails():
+    timeline = run(BuildScript(), workflow(data="steps: [{name: Approve, action: WaitForAction}]"))
+    identifier, (start, end) = gate_of(timeline)
+    assert end - start == 3 * 24 * 3600
+    failed = last(step(timeline, "Approve"))
+    assert (failed["stepExecutionId"], failed["message"]) == (identifier, "Step Approve timed out")
+    assert failed["timeoutSeconds"] == ACTIONS["WaitForAction"].timeout
+
+
+@pytest.mark.parametrize("word", ["RUNNING", "WAITING"])
+def test_a_gate_says_what_the_script_wants(word):
+    timeline = run(BuildScript.waiting("RunSanitizeScript", waiting_status=word))
+    _, (start, _) = gate_of(timeline)
+    assert step(timeline, "RunSanitizeScript").track.at(start)["status"] == word
+    assert timeline.image.at(start)["status"] == "BUILDING"
+    assert timeline.workflows[0].track.at(start)["status"] == "RUNNING"
+
+
+@pytest.mark.parametrize(
+    ("action", "status", "image"), [("RESUME", "COMPLETED", "AVAILABLE"), ("STOP", "FAILED", "FAILED")]
+)
+def test_an_action_ends_the_gate(action, status, image):
+    identifier, (start, _) = gate_of(run(GATED))
+    sent = GateAction(at=start + 10, action=action, reason="said so")
+    timeline = run(GATED, happenings=Happenings(actions={identifier: sent}))
+    acted = last(step(timeline, "RunSanitizeScript"))
+    assert acted["status"] == status
+    assert acted["action"] == "WaitForAction"
+    assert json.loads(acted["outputs"]) == {"action": action, "reason": "said so"}
+    assert course(timeline)[-1] == image
+    if action == "STOP":
+        assert timeline.image.states[-1]["reason"].endswith("said so")
+
+
+def test_a_cancel_stops_what_runs_and_leaves_what_does_not():
+    at = step(run(), "CreateOutputAMI").track.begins
+    when = run().workflows[0].track.ends - 1
+    timeline = run(happenings=Happenings(cancelled_at=when - BuildScript().cancelling))
+    assert timeline.image.states[-1]["status"] == "CANCELLED"
+    assert timeline.image.ends == when > at
+    assert last(timeline.workflows[0])["status"] == "CANCELLED"
+    assert last(step(timeline, "TerminateBuildInstance"))["status"] == "CANCELLED"
+    assert last(step(timeline, "LaunchBuildInstance"))["status"] == "COMPLETED"
+    assert timeline.image.states[-1]["outputResources"]["amis"]
+    assert len(timeline.workflows) == 1
+    assert timeline.stage == "BUILD"
+
+
+def test_a_cancel_that_comes_too_late_changes_nothing():
+    done = run()
+    timeline = run(happenings=Happenings(cancelled_at=done.image.ends - 1))
+    assert timeline.image.states == done.image.states
+
+
+@given(st.floats(min_value=0, max_value=900), st.floats(min_value=0, max_value=900))
+def test_a_cancel_never_alters_the_past(cancelled_at, earlier):
+    free, cancelled = run(), run(happenings=Happenings(cancelled_at=cancelled_at))
+    when = min(earlier, cancelled_at)
+    assert cancelled.image.at(when) == free.image.at(when)
+    for row in cancelled.workflows:
+        same = next(each for each in free.workflows if each.identifier == row.identifier)
+        assert row.track.at(when) == same.track.at(when)
+
+
+@given(
+    st.dictionaries(
+        st.sampled_from(
+            ["LaunchBuildInstance", "RunSanitizeScript", "CreateOutputAMI", "ApplyTestComponents"]
+        ),
+        st.builds(
+            StepScript,
+            status=st.sampled_from([None, "FAILED", "SKIPPED", "COMPLETED", "TIMED_OUT", "ODD"]),
+            on_failure=st.sampled_from([None, "Abort", "Continue"]),
+            duration=st.sampled_from([None, 0.0, 5.0, 1e6]),
+            failed_attempts=st.integers(0, 3),
+            gate=st.booleans(),
+        ),
+    ),
+    st.booleans(),
+    st.one_of(st.none(), st.floats(0, 1000)),
+)
+def test_time_never_runs_back_and_counts_never_exceed_the_total(steps, rollback, cancelled_at):
+    script = BuildScript(steps=steps, rollback=rollback)
+    timeline = run(script, happenings=Happenings(cancelled_at=cancelled_at))
+    rows = [*timeline.workflows, *(step for row in timeline.workflows for step in row.children)]
+    for track in [timeline.image, *(row.track for row in rows)]:
+        assert track.times == sorted(track.times)
+    for row in timeline.workflows:
+        for state in row.track.states:
+            counted = sum(state[f"totalSteps{each}"] for each in ("Succeeded", "Failed", "Skipped"))
+            assert counted <= state["totalStepCount"]
+    assert timeline.lines == sorted(timeline.lines, key=lambda line: line[0])
+
+
+def test_the_same_course_has_the_same_ids():
+    assert [row.identifier for row in run().workflows] == [row.identifier for row in run().workflows]
+
+
+def test_a_retry_has_new_ids():
+    again = compute(plan(), BuildScript(), start=0.0, run=1, first_stage="TEST")
+    assert {row.identifier for row in again.workflows}.isdisjoint(row.identifier for row in run().workflows)
+    assert course(again) == ["TESTING", "DISTRIBUTING", "AVAILABLE"]
+
+
+def test_a_pace_shortens_everything():
+    assert run(BuildScript(pace=0.01)).image.ends < 40
+
+
+def test_log_lines_are_spread_over_the_build_stage():
+    timeline = run(BuildScript(log_lines=10))
+    lines = [at for at, text in timeline.lines if text.startswith("Stdout: line")]
+    assert len(lines) == 10
+    assert timeline.workflows[0].track.begins - 10 < lines[0] < lines[-1] < timeline.workflows[0].track.ends
+
+
+def test_a_component_failure_may_name_another_component():
+    other = COMPONENT.replace("demo", "other")
+    failure = ComponentFailure(component_arn=other, phase="validate")
+    script = BuildScript(
+        steps={"ApplyBuildComponents": StepScript(status="FAILED", component_failure=failure)}
+    )
+    context = run(script).image.states[-1]["failureContext"]["componentFailure"]
+    assert (context["componentArn"], context["phaseName"]) == (other, "validate")

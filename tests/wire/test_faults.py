@@ -1,0 +1,66 @@
+"""What goes wrong on the wire, and that a wait gets through it."""
+
+import pytest
+
+from aioimagebuilder import ImageBuilder, MalformedResponseError, ObservationError
+from aioimagebuilder.testing import Fault, Simulator
+
+pytestmark = pytest.mark.asyncio
+
+PASSING = [
+    Fault("throttle", seconds=1.0),
+    Fault("throttle_bare", times=2),
+    Fault("error", code="ServiceUnavailableException", status=503, times=2),
+    Fault("error", status=503, body="<html>Service Unavailable</html>", times=2),
+    Fault("reset", times=2),
+    Fault("truncate", times=2),
+    Fault("garbage", times=2),
+    Fault("delay", seconds=0.3, times=2),
+    Fault("not_found_yet", seconds=0.5),
+    Fault("unknown_status", times=2, word="FROBNICATING"),
+]
+
+
+@pytest.mark.parametrize("fault", PASSING, ids=lambda fault: f"{fault.kind}-{fault.status}")
+async def test_a_passing_fault_fails_no_wait(ib: ImageBuilder, simulator: Simulator, fault, caplog):
+    execution = simulator.add_execution("workflow_execution", [("RUNNING", 100.0), ("COMPLETED", None)])
+    simulator.inject(fault)
+    assert (await ib.wait(execution, timeout=60)).status == "COMPLETED"
+
+
+async def test_a_scaled_minute_of_nothing_but_throttles_fails_no_wait(ib: ImageBuilder, simulator: Simulator):
+    execution = simulator.add_execution("workflow_execution", [("RUNNING", 1.0), ("COMPLETED", None)])
+    simulator.inject(Fault("throttle", seconds=3.0))
+    assert (await ib.wait(execution, timeout=60)).status == "COMPLETED"
+    throttled = [call for call in simulator.calls if call.status == 429]
+    assert 1 <= len(throttled) < len(simulator.calls)
+
+
+async def test_under_an_accounts_rate_limit_every_wait_gets_its_answer(
+    ib: ImageBuilder, simulator: Simulator
+):
+    ids = [
+        simulator.add_execution("workflow_execution", [("RUNNING", 10.0 * n), ("COMPLETED", None)])
+        for n in range(1, 21)
+    ]
+    simulator.set_rate_limit(20, burst=5)
+    results = await ib.wait_all(ids, timeout=120)
+    assert [each.id for each in results] == ids
+
+
+async def test_a_list_that_goes_round_in_circles_is_an_error(ib: ImageBuilder, simulator: Simulator):
+    pipeline = simulator.create_pipeline("demo")
+    for _ in range(3):
+        await ib.start_image_pipeline_execution(pipeline)
+    simulator.inject(Fault("repeat_token"))
+    with pytest.raises(MalformedResponseError, match="nextToken came twice"):
+        async for _ in ib.list_image_pipeline_images(pipeline, page_size=1):
+            pass
+
+
+async def test_garbage_to_the_end_is_an_observation_error(ib: ImageBuilder, simulator: Simulator):
+    execution = simulator.add_execution("workflow_execution", [("RUNNING", None)])
+    simulator.inject(Fault("garbage"))
+    with pytest.raises(ObservationError, match="names no execution") as caught:
+        await ib.wait(execution, timeout=1)
+    assert isinstance(caught.value.__cause__, MalformedResponseError)
