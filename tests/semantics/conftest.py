@@ -1,6 +1,7 @@
 from collections.abc import Awaitable, Callable
 
 import pytest
+
 from virtual_time import run_virtually
 
 

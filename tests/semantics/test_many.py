@@ -2,7 +2,6 @@
 
 import anyio
 import pytest
-from scripted_service import ScriptedService, lifecycle_id
 
 from aioimagebuilder import (
     ExecutionCancelledError,
@@ -12,6 +11,7 @@ from aioimagebuilder import (
     WaitGroupError,
     WaitTimeoutError,
 )
+from scripted_service import ScriptedService, lifecycle_id
 
 
 def _mixed(service: ScriptedService) -> list[str]:

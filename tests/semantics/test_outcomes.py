@@ -3,7 +3,6 @@
 import logging
 
 import pytest
-from scripted_service import UNKNOWN, ScriptedService
 
 from aioimagebuilder import (
     ExecutionCancelledError,
@@ -17,6 +16,7 @@ from aioimagebuilder import (
     WorkflowExecutionStatus,
     WorkflowStepExecutionStatus,
 )
+from scripted_service import UNKNOWN, ScriptedService
 
 RUNS_ON = (WaitTimeoutError, None)
 SUCCEEDED = (None, Outcome.SUCCEEDED)

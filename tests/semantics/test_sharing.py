@@ -2,9 +2,9 @@
 
 import anyio
 import pytest
-from scripted_service import ScriptedService, throttle
 
 from aioimagebuilder import ClientClosedError, ImageBuilder, WaitTimeoutError
+from scripted_service import ScriptedService, throttle
 
 
 async def _wait_into(results: list, ib: ImageBuilder, identifier: str, **options: object) -> None:
@@ -86,6 +86,58 @@ def test_who_joins_late_is_told_the_present_state_at_once_and_counts_its_own_pol
                 await ib.wait(identifier, timeout=0)
             assert caught.value.polls == 1
             tasks.cancel_scope.cancel()
+
+    run(main)
+
+
+def test_who_joins_between_polls_is_told_the_present_state_even_if_nothing_changed(run):
+    async def main():
+        service = ScriptedService()
+        identifier = service.workflow((0, "RUNNING"))
+        async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: _wait_into([], ib, identifier, timeout=None))
+            await anyio.sleep(100)
+            with anyio.fail_after(1):
+                async for execution in ib.watch(identifier):
+                    assert execution.status == "RUNNING"
+                    break
+            tasks.cancel_scope.cancel()
+
+    run(main)
+
+
+def test_who_joins_right_after_a_poll_still_gets_a_last_poll_on_its_own_deadline(run):
+    async def main():
+        service = ScriptedService(latency=0)
+        identifier = service.workflow((0, "RUNNING"), (9, "COMPLETED"))
+        results: list = []
+        async with ImageBuilder(client=service, min_delay=60, max_delay=60) as ib:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: _wait_into(results, ib, identifier, timeout=None))
+                await anyio.sleep(1)
+                assert (await ib.wait(identifier, timeout=10)).is_terminal
+        assert service.times == [0, 11]
+        assert len(results) == 1
+
+    run(main)
+
+
+def test_a_read_on_its_way_is_given_up_with_its_last_waiter_while_others_go_on(run):
+    async def main():
+        service = ScriptedService(hang=lambda now: 500 if now > 1 else 0)
+        other = service.workflow((0, "RUNNING"), number=1)
+        hung = service.workflow((0, "RUNNING"), number=2)
+        async with ImageBuilder(client=service, min_delay=60, max_delay=60) as ib:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: _wait_into([], ib, other, timeout=None))
+                await anyio.sleep(2)
+                with anyio.move_on_after(3):
+                    await ib.wait(hung, timeout=None)
+                await anyio.sleep(1)
+                assert [call.params["workflowExecutionId"] for call in service.calls] == [other, hung]
+                assert service.in_flight == 0
+                assert not ib._poller.is_idle
+                tasks.cancel_scope.cancel()
 
     run(main)
 

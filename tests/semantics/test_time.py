@@ -7,7 +7,6 @@ import anyio
 import pytest
 import tenacity
 from botocore.exceptions import EndpointConnectionError, NoCredentialsError
-from scripted_service import ScriptedService, aws_error, throttle, workflow_id
 
 from aioimagebuilder import (
     Backoff,
@@ -21,6 +20,7 @@ from aioimagebuilder import (
     ServiceUnavailableException,
     WaitTimeoutError,
 )
+from scripted_service import ScriptedService, aws_error, throttle, workflow_id
 
 
 @pytest.fixture(autouse=True)
@@ -256,9 +256,15 @@ def test_a_slow_answer_to_the_last_poll_is_waited_for(run):
     run(main)
 
 
-def test_a_servers_retry_hint_is_honoured(run):
+@pytest.mark.parametrize(
+    "hint",
+    [
+        throttle(headers={"x-amz-retry-after": "45000"}),
+        aws_error("ServiceUnavailableException", 503, headers={"retry-after": "45"}),
+    ],
+)
+def test_a_servers_retry_hint_is_honoured(run, hint):
     async def main():
-        hint = throttle(headers={"x-amz-retry-after": "45000"})
         service = ScriptedService(fault=lambda now: hint if now < 1 else None)
         identifier = service.workflow((0, "COMPLETED"))
         async with ImageBuilder(client=service) as ib:
@@ -310,5 +316,17 @@ def test_a_single_operation_gives_up_when_its_strategy_says_so(run):
             with pytest.raises(CallRateLimitExceededException):
                 await ib.get_workflow_execution(workflow_id())
         assert len(service.calls) == 3
+
+    run(main)
+
+
+def test_what_is_no_answer_of_aws_is_never_retried(run):
+    async def main():
+        service = ScriptedService(fault=lambda _: ZeroDivisionError("a bug"))
+        backoff = Backoff(retry=tenacity.retry_if_exception(lambda _: True))
+        async with ImageBuilder(client=service, backoff=backoff) as ib:
+            with pytest.raises(ZeroDivisionError):
+                await ib.wait(service.workflow((0, "RUNNING")), timeout=600)
+        assert len(service.calls) == 1
 
     run(main)

@@ -2,9 +2,9 @@
 
 import anyio
 import pytest
-from scripted_service import ScriptedService, throttle
 
 from aioimagebuilder import ImageBuilder, ObservationError, WaitTimeoutError
+from scripted_service import ScriptedService, throttle
 
 COURSE = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
 

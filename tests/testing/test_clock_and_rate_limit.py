@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from aioimagebuilder.testing.clock import SimulatedClock, stamp
 from aioimagebuilder.testing.rate_limit import TokenBucket
+from aioimagebuilder.testing.simulation.clock import SimulatedClock, stamp
 
 
 class Wall:

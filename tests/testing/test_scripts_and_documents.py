@@ -8,7 +8,7 @@ from dataclasses import asdict
 import pytest
 
 from aioimagebuilder.testing import BuildScript, ComponentFailure, Fault, StepScript, WorkflowScript
-from aioimagebuilder.testing.documents import (
+from aioimagebuilder.testing.simulation.documents import (
     DocumentError,
     component_phases,
     parse_workflow,

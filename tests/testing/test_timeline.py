@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioimagebuilder.testing.catalogue import ACTIONS, MANAGED_WORKFLOWS
-from aioimagebuilder.testing.course import GateAction
-from aioimagebuilder.testing.documents import parse_workflow, plan_steps
-from aioimagebuilder.testing.plan import BuildPlan, PlannedWorkflow
 from aioimagebuilder.testing.scripts import BuildScript, ComponentFailure, StepScript, WorkflowScript
-from aioimagebuilder.testing.timeline import Happenings, compute
+from aioimagebuilder.testing.simulation.catalogue import ACTIONS, MANAGED_WORKFLOWS
+from aioimagebuilder.testing.simulation.course import GateAction
+from aioimagebuilder.testing.simulation.documents import parse_workflow, plan_steps
+from aioimagebuilder.testing.simulation.plan import BuildPlan, PlannedWorkflow
+from aioimagebuilder.testing.simulation.timeline import Happenings, compute
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
 COMPONENT = "arn:aws:imagebuilder:us-east-1:123456789012:component/demo/1.0.0/1"

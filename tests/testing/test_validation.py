@@ -10,9 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aioimagebuilder.testing import Control
-from aioimagebuilder.testing.errors import ServiceError, SimulatorBugError
 from aioimagebuilder.testing.server import Server
-from aioimagebuilder.testing.validation import check_answer, check_request, error_status
+from aioimagebuilder.testing.service.errors import ServiceError, SimulatorBugError
+from aioimagebuilder.testing.service.validation import check_answer, check_request, error_status
 from testing.support import refused
 
 WORKFLOW = "wf-00000000-0000-0000-0000-000000000000"

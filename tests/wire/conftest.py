@@ -6,9 +6,9 @@ import pytest_asyncio
 from aioimagebuilder import ImageBuilder
 from aioimagebuilder.testing import Simulator
 
-# Quick polls of quick builds: ten minutes pass in three seconds.
-TIME_SCALE = 200.0
-CADENCE = {"min_delay": 0.05, "max_delay": 0.2}
+# Quick polls of quick builds: ten minutes pass in two thirds of a second.
+TIME_SCALE = 1000.0
+CADENCE = {"min_delay": 0.02, "max_delay": 0.05}
 
 
 @pytest.fixture

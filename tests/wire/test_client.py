@@ -1,5 +1,6 @@
 """How a client is opened and closed, and how bad input is met."""
 
+import asyncio
 import re
 import time
 
@@ -8,7 +9,6 @@ import pytest
 import pytest_asyncio
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
-from scripted_service import workflow_id
 
 from aioimagebuilder import (
     Backoff,
@@ -21,6 +21,7 @@ from aioimagebuilder import (
     ResourceNotFoundException,
 )
 from aioimagebuilder.testing import Fault, Simulator
+from scripted_service import workflow_id
 
 from .conftest import CADENCE
 
@@ -243,15 +244,12 @@ async def test_a_token_used_for_something_else_is_refused(ib: ImageBuilder, simu
 
 
 async def test_leaving_the_client_leaves_no_task_and_no_socket(simulator: Simulator, execution):
-    async with ImageBuilder(**simulator.client_arguments) as ib:
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(lambda: ib.wait(execution, timeout=None))
-            while not simulator.calls:
-                await anyio.sleep(0.01)
-            tasks.cancel_scope.cancel()
+    async with ImageBuilder(**simulator.client_arguments) as ib, anyio.create_task_group() as tasks:
+        tasks.start_soon(lambda: ib.wait(execution, timeout=None))
+        while not simulator.calls:
+            await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
     # pytest turns the warnings of unclosed sockets and pending tasks into errors.
-    import asyncio
-
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

@@ -128,9 +128,14 @@ async def test_an_image_is_distributed_and_imported_as_a_new_one(ib: ImageBuilde
     built = await ib.start_image_pipeline_execution(arns["pipeline"])
     await ib.wait_for_image(built, timeout=60)
     distributed = await ib.distribute_image(built, arns["distribution"], role)
-    from_vm = await ib.import_vm_image("vm", "1.0.0", "Linux", "import-ami-0123456789abcdef0")
+    from_vm = await ib.import_vm_image("imported-vm", "1.0.0", "Linux", "import-ami-0123456789abcdef0")
     from_disk = await ib.import_disk_image(
-        "disk", "1.0.0", "Windows", "Microsoft Windows 11", arns["infrastructure"], "s3://bucket/windows.iso"
+        "imported-disk",
+        "1.0.0",
+        "Windows",
+        "Microsoft Windows 11",
+        arns["infrastructure"],
+        "s3://bucket/windows.iso",
     )
     images = await ib.wait_all([distributed, from_vm, from_disk], timeout=60)
     assert [each.id for each in images] == [distributed, from_vm, from_disk]

@@ -18,17 +18,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .errors import ServiceError
     from .faults import Fault
     from .models import control
     from .registration import register
     from .scripts import BuildScript, ComponentFailure, StepScript, WorkflowScript
-    from .simulator import Simulator
+    from .service.errors import ServiceError
+    from .simulator import ClientArguments, Simulator
     from .steering import CallRecord, Control
 
 __all__ = [
     "BuildScript",
     "CallRecord",
+    "ClientArguments",
     "ComponentFailure",
     "Control",
     "Fault",
@@ -43,10 +44,11 @@ __all__ = [
 _HOMES = {
     "BuildScript": "scripts",
     "CallRecord": "steering",
+    "ClientArguments": "simulator",
     "ComponentFailure": "scripts",
     "Control": "steering",
     "Fault": "faults",
-    "ServiceError": "errors",
+    "ServiceError": "service.errors",
     "Simulator": "simulator",
     "StepScript": "scripts",
     "WorkflowScript": "scripts",

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from .errors import ServiceError, SimulatorBugError
 from .faults import WIRE_KINDS, Fault, drop_rows, replace_status
+from .service.errors import ServiceError, SimulatorBugError
+from .service.validation import error_status
+from .simulation.track import Members
 from .steering import CallRecord, Control
-from .track import Members
-from .validation import error_status
 
 _LONG = 3600.0
 _ERROR_KINDS = frozenset({"throttle", "throttle_bare", "error", "not_found_yet"})
@@ -64,7 +65,7 @@ def answer(control: Control, operation: str, params: Members, *, account_id: str
             at=time.time(),
         )
     )
-    return made
+    return replace(made, headers={**made.headers, "x-amzn-RequestId": str(uuid.uuid4())})
 
 
 def error(code: str, message: str, status: int | None = None) -> WireAnswer:

@@ -27,11 +27,11 @@ from dataclasses import asdict
 from typing import Any
 from urllib.parse import parse_qs
 
-from .errors import ServiceError
 from .faults import Fault
 from .scripts import BuildScript
+from .service.errors import ServiceError
+from .simulation.track import Members
 from .steering import Control
-from .track import Members
 
 PREFIX = "/_simulator/"
 """Every control route begins with this."""

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 
 from moto.logs.models import logs_backends
 
-from .images import Image
-from .state import RegionState
+from .service.state import RegionState
+from .simulation.images import Image
 from .steering import Control
 
 

@@ -8,11 +8,11 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from moto.core.responses import BaseResponse
 
-from .errors import invalid
 from .front import WireAnswer, answer, error
 from .models import imagebuilder_backends, serving
-from .track import Members
-from .validation import operation, operations
+from .service.errors import invalid
+from .service.validation import operation, operations
+from .simulation.track import Members
 
 DISTURBANCE_HEADER = "x-simulator-disturbance"
 """Tells the server's own layer what to do to the connection instead."""

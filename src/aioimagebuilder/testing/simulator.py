@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypedDict
 
 from moto.core.base_backend import BackendDict
 
@@ -14,6 +14,15 @@ from .steering import DEFAULT_ACCOUNT, CallRecord, Control
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+class ClientArguments(TypedDict):
+    """Keywords that make a client speak to the simulator."""
+
+    region_name: str
+    endpoint_url: str
+    aws_access_key_id: str
+    aws_secret_access_key: str
 
 
 class Simulator:
@@ -87,7 +96,7 @@ class Simulator:
         return self._server.endpoint_url
 
     @property
-    def client_arguments(self) -> dict[str, str]:
+    def client_arguments(self) -> ClientArguments:
         """Keywords for a client of any AWS service: boto3's, aiobotocore's, or this library's."""
         return {
             "region_name": self.region_name,

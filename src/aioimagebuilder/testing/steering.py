@@ -13,17 +13,17 @@ from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .clock import SimulatedClock
-from .conveniences import create_pipeline
 from .faults import Fault, FaultBoard
-from .free_standing import add_execution
-from .lifecycle import run_policy
 from .rate_limit import TokenBucket
 from .scripts import BuildScript, Json
-from .service import perform
-from .state import RegionState, World
-from .track import Members
-from .validation import input_members
+from .service.conveniences import create_pipeline
+from .service.free_standing import add_execution
+from .service.lifecycle import run_policy
+from .service.perform import perform
+from .service.state import RegionState, World
+from .service.validation import input_members
+from .simulation.clock import SimulatedClock
+from .simulation.track import Members
 
 DEFAULT_ACCOUNT = "123456789012"
 """moto's account, which unknown credentials belong to."""

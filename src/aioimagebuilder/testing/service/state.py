@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from .clock import SimulatedClock
+from ..scripts import BuildScript
+from ..simulation.clock import SimulatedClock
+from ..simulation.identifiers import normalised
+from ..simulation.images import Image
+from ..simulation.track import Members, Row, Track
 from .errors import ServiceError
-from .identifiers import normalised
-from .images import Image
-from .scripts import BuildScript
-from .track import Members, Row, Track
 
 if TYPE_CHECKING:
     from .lifecycle import LifecycleRun

@@ -6,15 +6,15 @@ import math
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 
-from .catalogue import MANAGED_VERSION
-from .clock import stamp
-from .identifiers import make_arn
-from .images import Image, Run
+from ..scripts import BuildScript, Json
+from ..simulation.catalogue import MANAGED_VERSION
+from ..simulation.clock import stamp
+from ..simulation.identifiers import make_arn
+from ..simulation.images import Image, Run
+from ..simulation.timeline import Timeline
+from ..simulation.track import Members, Row, Track
 from .lifecycle import start_execution
-from .scripts import BuildScript, Json
 from .state import RegionState
-from .timeline import Timeline
-from .track import Members, Row, Track
 
 Schedule = Sequence[tuple[str, float | None]]
 """(status, simulated seconds in it)."""

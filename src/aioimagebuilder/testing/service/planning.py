@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from .catalogue import DEFAULT_WORKFLOWS, MANAGED_VERSION
-from .documents import component_phases, parse_workflow, plan_steps
-from .identifiers import make_arn
-from .plan import BuildPlan, PlannedWorkflow
+from ..simulation.catalogue import DEFAULT_WORKFLOWS, MANAGED_VERSION
+from ..simulation.documents import component_phases, parse_workflow, plan_steps
+from ..simulation.identifiers import make_arn
+from ..simulation.plan import BuildPlan, PlannedWorkflow
+from ..simulation.track import Members
 from .resources import existing
 from .state import RegionState, Resource
-from .track import Members
 
 _PHASES = {
     "BUILD": frozenset({"build", "validate"}),

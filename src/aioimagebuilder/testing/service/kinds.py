@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from .clock import stamp
-from .documents import DocumentError, component_phases, parse_workflow
+from ..simulation.clock import stamp
+from ..simulation.documents import DocumentError, component_phases, parse_workflow
+from ..simulation.track import Members
 from .errors import invalid
 from .state import RegionState
-from .track import Members
 
 Extras = Callable[[RegionState, Members], Members]
 """(state, request) to the members that the service adds."""

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ..simulation.identifiers import hexadecimal, normalised, version_matches
+from ..simulation.images import Image
+from ..simulation.track import Members, Track
 from .builds import image_of
 from .errors import in_use, invalid, not_found
-from .identifiers import hexadecimal, normalised, version_matches
-from .images import Image
 from .resources import Handler, existing
 from .state import RegionState
-from .track import Members, Track
 
 ACTION_OF = {"DELETED": "DELETE", "DEPRECATED": "DEPRECATE", "DISABLED": "DISABLE", "AVAILABLE": "AVAILABLE"}
 _STATUS_OF = {action: status for status, action in ACTION_OF.items()}

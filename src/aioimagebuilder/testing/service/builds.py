@@ -4,17 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .clock import stamp
+from ..simulation.clock import stamp
+from ..simulation.identifiers import (
+    hexadecimal,
+    make_arn,
+    normalised,
+    parts,
+    version_key,
+    version_matches,
+    without_build,
+)
+from ..simulation.images import Image
+from ..simulation.plan import BuildPlan, PlannedWorkflow
+from ..simulation.timeline import END_STATUSES
+from ..simulation.track import Members
 from .errors import ServiceError, in_use, invalid, not_found
-from .identifiers import hexadecimal, make_arn, normalised, parts, version_key, version_matches, without_build
-from .images import Image
-from .plan import BuildPlan, PlannedWorkflow
 from .planning import plan_build, planned_workflow, regions
 from .resources import Handler, existing, filtered, latest_references
 from .state import RegionState, Resource
-from .timeline import END_STATUSES
-from .track import Members
-from .validation import project
+from .validation import check_value, project
 
 _COPIED = ("executionRole", "workflows", "imageTestsConfiguration", "imageScanningConfiguration", "tags")
 _IMPORT_SECONDS = 420.0
@@ -103,6 +111,8 @@ def _build(state: RegionState, request: Members, source: Members) -> Image:
 
 
 def _import_vm_image(state: RegionState, request: Members) -> Members:
+    # The model lets any text be the name here, but not where GetImage shows it again.
+    check_value("ResourceName", request["name"], "name")
     plan = BuildPlan(
         image_arn=_next_arn(state, request["name"], request["semanticVersion"]),
         image_name=request["name"],

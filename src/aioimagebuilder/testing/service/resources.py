@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from .catalogue import MANAGED_COMPONENT_VERSION, MANAGED_VERSION, MANAGED_WORKFLOWS
-from .clock import stamp
+from ..simulation.catalogue import MANAGED_COMPONENT_VERSION, MANAGED_VERSION, MANAGED_WORKFLOWS
+from ..simulation.clock import stamp
+from ..simulation.identifiers import make_arn, normalised, parts, version_key, version_matches, without_build
+from ..simulation.track import Members
 from .errors import ServiceError, invalid, not_found
-from .identifiers import make_arn, normalised, parts, version_key, version_matches, without_build
 from .kinds import KIND_OF_NOUN, KINDS, Kind, references_of
 from .state import RegionState, Resource
-from .track import Members
 from .validation import project
 
 Handler = Callable[[RegionState, Members], Members]

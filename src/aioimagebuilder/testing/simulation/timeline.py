@@ -12,11 +12,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..scripts import BuildScript
 from .clock import stamp
 from .course import Failure, GateAction, Site, WorkflowCourse
 from .identifiers import hexadecimal, unique
 from .plan import STAGE_STATUS, STAGES, BuildPlan, PlannedWorkflow
-from .scripts import BuildScript
 from .track import Members, Row, Track
 
 MOST_AT_ONCE = 5

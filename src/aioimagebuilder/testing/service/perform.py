@@ -5,11 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
+from ..simulation.track import Members
 from . import builds, executions, lifecycle, resources
 from .errors import ServiceError, SimulatorBugError
 from .resources import Handler
 from .state import RegionState
-from .track import Members
 from .validation import check_answer, check_request, output_members
 
 HANDLERS: Mapping[str, Handler] = {

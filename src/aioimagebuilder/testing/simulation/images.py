@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from ..scripts import BuildScript
 from .course import GateAction
 from .plan import STAGES, BuildPlan
-from .scripts import BuildScript
 from .timeline import END_STATUSES, Happenings, Timeline, compute
 from .track import Members, Row
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from .course import GateAction
+from ..simulation.course import GateAction
+from ..simulation.track import Members, Row
 from .errors import ServiceError, invalid, not_found
 from .resources import Handler
 from .state import RegionState
-from .track import Members, Row
 from .validation import member_names, output_members
 
 _ABOUT_WORKFLOW = ("workflowBuildVersionArn", "workflowExecutionId", "imageBuildVersionArn")

@@ -14,8 +14,8 @@ from typing import Any
 import botocore.session
 from botocore.model import OperationModel, ServiceModel, Shape
 
+from ..simulation.track import Members
 from .errors import SimulatorBugError, invalid
-from .track import Members
 
 Complaint = tuple[object, str, str]
 """(value, path, constraint)."""
@@ -109,10 +109,18 @@ def check_request(name: str, params: Members) -> None:
         ServiceError: InvalidRequestException that names every member at fault.
     """
     shape = operation(name).input_shape
-    if shape is None:
-        return
+    if shape is not None:
+        check_value(shape.name, params)
+
+
+def check_value(shape: str, value: object, path: str = "") -> None:
+    """Refuse a value of a request that is not what this shape of the model allows.
+
+    Raises:
+        ServiceError: InvalidRequestException that names every member at fault.
+    """
     complaints: list[Complaint] = []
-    _checker(shape.name, answers=False)(params, "", complaints)
+    _checker(shape, answers=False)(value, path, complaints)
     if complaints:
         count = len(complaints)
         texts = "; ".join(

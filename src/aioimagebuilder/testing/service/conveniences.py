@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from .scripts import Json
-from .track import Members
+from ..scripts import Json
+from ..simulation.track import Members
 
 Call = Callable[..., Members]
 """Carries out an operation: (operation, **members) to its answer."""

@@ -12,12 +12,12 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from ..scripts import BuildScript, ComponentFailure, Json, StepScript, WorkflowScript
 from .catalogue import COMPONENT_ACTION, IMAGE_ACTIONS, WAITING_ACTION
 from .clock import stamp
 from .documents import resolve
 from .identifiers import hexadecimal, unique
 from .plan import STAGE_STATUS, BuildPlan, PlannedStep, PlannedWorkflow
-from .scripts import BuildScript, ComponentFailure, Json, StepScript, WorkflowScript
 from .track import Members, Row, Track
 
 BETWEEN_STEPS = 0.41

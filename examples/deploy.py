@@ -1,0 +1,80 @@
+"""Build an AMI and wait for it: a step of a deployment that needs an exit code.
+
+    ami=$(python examples/deploy.py --timeout 7200 "$pipeline_arn") || exit
+
+What was made goes to stdout, one AMI id (or container image URI) a line, and all else to stderr. Exit codes:
+
+    0     the image is available
+    1     the build failed, or the image was deleted
+    2     the arguments are wrong
+    3     the build was cancelled at AWS
+    4     the build could not be started or observed: what became of it is not known
+    124   the timeout came first; the build goes on (as timeout(1) says it)
+    130   Ctrl-C; the build goes on
+
+Without an AWS account, against the simulator:
+
+    python -m aioimagebuilder.testing --port 5000 &
+    export AWS_ENDPOINT_URL=http://127.0.0.1:5000 AWS_DEFAULT_REGION=us-east-1
+    export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+    curl --json '{"name": "demo"}' $AWS_ENDPOINT_URL/_simulator/pipelines
+    python examples/deploy.py arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/demo
+"""
+
+import argparse
+import sys
+from typing import Final
+
+from aioimagebuilder import (
+    ExecutionCancelledError,
+    ExecutionFailedError,
+    Image,
+    ImageBuilderError,
+    WaitTimeoutError,
+)
+from aioimagebuilder.blocking import ImageBuilder
+
+# The first that fits wins, so what is special stands before what is general.
+EXIT_CODES: Final[dict[type[ImageBuilderError], int]] = {
+    ExecutionCancelledError: 3,
+    ExecutionFailedError: 1,
+    WaitTimeoutError: 124,
+    ImageBuilderError: 4,
+}
+INTERRUPTED: Final = 130
+
+
+def main() -> int:
+    """Build what the command line says, and get the exit code."""
+    parser = argparse.ArgumentParser(description="Build an image with EC2 Image Builder and wait for it.")
+    parser.add_argument("pipeline", help="ARN of the image pipeline")
+    parser.add_argument("--timeout", type=float, default=7200, metavar="SECONDS", help="default: %(default)s")
+    parser.add_argument("--poll", type=float, default=5, metavar="SECONDS", help="at most so often")
+    parser.add_argument("--client-token", metavar="TOKEN", help="a job that runs again joins its own build")
+    options = parser.parse_args()
+    try:
+        image = build(options.pipeline, options.timeout, options.poll, options.client_token)
+    except ImageBuilderError as error:
+        print(error, file=sys.stderr)
+        return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
+    except ValueError as error:  # refused before anything was sent
+        parser.error(str(error))
+    except KeyboardInterrupt:
+        print("Interrupted; what was started goes on at AWS.", file=sys.stderr)
+        return INTERRUPTED
+    for made in [ami.image for ami in image.amis] or image.image_uris:
+        print(made)
+    return 0
+
+
+def build(pipeline_arn: str, timeout: float, poll: float, client_token: str | None) -> Image:
+    """Start a build of the pipeline, and get the image once it is available."""
+    with ImageBuilder(min_delay=poll, max_delay=6 * poll) as ib:
+        arn = ib.start_image_pipeline_execution(pipeline_arn, client_token=client_token)
+        # Told before the wait begins: whatever ends it, the log says what to look at.
+        print(f"Building {arn}", file=sys.stderr, flush=True)
+        return ib.wait_for_image(arn, timeout=timeout)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
