@@ -17,6 +17,7 @@ check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
+	$(BIN)/basedpyright --pythonpath $(BIN)/python --level error tests/typing/public_api.py
 	$(BIN)/python tests/typing/verify_types.py
 
 format: $(READY)

@@ -1,7 +1,7 @@
 """What is worth a retry, and how long to back off before it: tenacity, tuned to this service.
 
 A throttle is information about the account, not an outcome; 5xx and broken connections pass. All else
-(denied, invalid, not found) is an answer, and asking again would not change it (DOMAIN 2.1).
+(denied, invalid, not found) is an answer, and asking again would not change it.
 """
 
 from __future__ import annotations

@@ -201,7 +201,8 @@ class ImageBuilder(Operations):
     ) -> Image:
         """Get an image once its build has ended, with what it made; otherwise like `wait`.
 
-        AVAILABLE is the truth about a build: "all workflow executions are COMPLETED" is not (DOMAIN 1.2).
+        AVAILABLE is the truth about a build: that all its workflow executions are
+        COMPLETED is not: an AMI may be distributed without a workflow execution for it.
         """
         found = await self._wait(
             image_build_version_arn,
@@ -265,7 +266,7 @@ class ImageBuilder(Operations):
         """Get a lifecycle execution once it has ended; otherwise like `wait`.
 
         PENDING is a pause until the next daily run, and an update for later is IN_PROGRESS until its date
-        (DOMAIN 1.6): such a wait can take days.
+        (user guide, "Manage lifecycle policy executions"): such a wait can take days.
         """
         found = await self._wait(
             lifecycle_execution_id,

@@ -25,7 +25,7 @@ from .errors import (
 
 __all__ = ["from_botocore"]
 
-# Every code that the service's model has (DOMAIN 2.1) is the name of a class here.
+# Every code that the service's model has is the name of a class here.
 _BY_CODE: Final[Mapping[str, type[OperationError]]] = {
     cls.__name__: cls
     for family in (ThrottledError, ServerError, AccessError, RequestError)

@@ -146,7 +146,13 @@ class WaitGroupError(ImageBuilderError, ExceptionGroup[WaitError]):
 
     executions: tuple[Execution | None, ...] = ()
 
+    @property
+    def errors(self) -> tuple[WaitError, ...]:
+        """The errors in it: one an execution, in the order given."""
+        return tuple(each for each in self.exceptions if isinstance(each, WaitError))
+
     def derive(self, excs: Sequence[WaitError]) -> WaitGroupError:  # type: ignore[override]
+        """Get a group of some of the errors: what ``split`` and ``except*`` ask for."""
         group = WaitGroupError(self.message, excs)
         group.executions = self.executions
         return group
@@ -183,7 +189,7 @@ class ThrottledError(OperationError):
 
 
 class CallRateLimitExceededException(ThrottledError):
-    """The service's own throttle; of the EC2 APIs that Image Builder calls for you (DOMAIN 2.1)."""
+    """The service's own throttle; of the EC2 APIs that Image Builder calls for you (its model)."""
 
 
 class TooManyRequestsException(ThrottledError):

@@ -56,7 +56,7 @@ class Progress:
         stage: what it is at: a workflow's type, a step's name, an image's or lifecycle execution's status.
         steps_done: steps that have ended, in whatever way; ``None`` where the kind has no steps.
         steps_total: steps in all. After a failure, `steps_done` may never reach it: the service leaves
-            later steps PENDING (DOMAIN 1.2).
+            later steps PENDING.
     """
 
     stage: str | None = None
@@ -128,10 +128,10 @@ class WorkflowExecution(Execution):
     `retried` is in ListWorkflowExecutions alone: true for a run that a RetryImage has replaced.
     """
 
-    kind = ExecutionKind.WORKFLOW_EXECUTION
-    id_member = "workflow_execution_id"
-    outcomes = statuses.WORKFLOW_EXECUTION_OUTCOMES
-    ranks = statuses.WORKFLOW_EXECUTION_RANKS
+    kind: ClassVar[ExecutionKind] = ExecutionKind.WORKFLOW_EXECUTION
+    id_member: ClassVar[str] = "workflow_execution_id"
+    outcomes: ClassVar[Mapping[str, Outcome]] = statuses.WORKFLOW_EXECUTION_OUTCOMES
+    ranks: ClassVar[Mapping[str, int]] = statuses.WORKFLOW_EXECUTION_RANKS
 
     workflow_execution_id: str | None = member(text)
     status: WorkflowExecutionStatus | None = member(enumerated(WorkflowExecutionStatus))
@@ -168,10 +168,10 @@ class WorkflowStepExecution(Execution):
     ListWaitingWorkflowSteps gives no status.
     """
 
-    kind = ExecutionKind.WORKFLOW_STEP_EXECUTION
-    id_member = "step_execution_id"
-    outcomes = statuses.WORKFLOW_STEP_EXECUTION_OUTCOMES
-    ranks = statuses.WORKFLOW_STEP_EXECUTION_RANKS
+    kind: ClassVar[ExecutionKind] = ExecutionKind.WORKFLOW_STEP_EXECUTION
+    id_member: ClassVar[str] = "step_execution_id"
+    outcomes: ClassVar[Mapping[str, Outcome]] = statuses.WORKFLOW_STEP_EXECUTION_OUTCOMES
+    ranks: ClassVar[Mapping[str, int]] = statuses.WORKFLOW_STEP_EXECUTION_RANKS
 
     step_execution_id: str | None = member(text)
     status: WorkflowStepExecutionStatus | None = member(enumerated(WorkflowStepExecutionStatus))
@@ -202,7 +202,7 @@ class WorkflowStepExecution(Execution):
     @property
     def outcome(self) -> Outcome | None:
         # A step that failed is tried again while it has attempts left; both counts are absent from some
-        # real answers, and then a failure is final (DOMAIN 1.3).
+        # real answers, and then a failure is final.
         if self.status == WorkflowStepExecutionStatus.FAILED and (self.attempt_number or 1) < (
             self.max_attempts or 1
         ):
@@ -226,10 +226,10 @@ class Image(Execution):
     The recipe, the configurations and all else that GetImage carries stand in ``raw``, as they came.
     """
 
-    kind = ExecutionKind.IMAGE
-    id_member = "arn"
-    outcomes = statuses.IMAGE_OUTCOMES
-    ranks = statuses.IMAGE_RANKS
+    kind: ClassVar[ExecutionKind] = ExecutionKind.IMAGE
+    id_member: ClassVar[str] = "arn"
+    outcomes: ClassVar[Mapping[str, Outcome]] = statuses.IMAGE_OUTCOMES
+    ranks: ClassVar[Mapping[str, int]] = statuses.IMAGE_RANKS
 
     arn: str | None = member(text)
     name: str | None = member(text)
@@ -273,10 +273,10 @@ class Image(Execution):
 class LifecycleExecution(Execution):
     """A run of a lifecycle policy, or of StartResourceStateUpdate (which has no policy ARN)."""
 
-    kind = ExecutionKind.LIFECYCLE_EXECUTION
-    id_member = "lifecycle_execution_id"
-    outcomes = statuses.LIFECYCLE_EXECUTION_OUTCOMES
-    ranks = statuses.LIFECYCLE_EXECUTION_RANKS
+    kind: ClassVar[ExecutionKind] = ExecutionKind.LIFECYCLE_EXECUTION
+    id_member: ClassVar[str] = "lifecycle_execution_id"
+    outcomes: ClassVar[Mapping[str, Outcome]] = statuses.LIFECYCLE_EXECUTION_OUTCOMES
+    ranks: ClassVar[Mapping[str, int]] = statuses.LIFECYCLE_EXECUTION_RANKS
 
     lifecycle_execution_id: str | None = member(text)
     lifecycle_policy_arn: str | None = member(text)

@@ -1,6 +1,6 @@
 """What an id or an ARN names: its kind, its region, and what it belongs to.
 
-Shapes are checked leniently (DOMAIN: "Id and ARN grammars"): AWS's own documentation ids
+Shapes are checked leniently: AWS's own documentation ids
 (``wf-…-EXAMPLE33333``) and image names with capitals fail the service's patterns, and people paste them.
 So a shape is a hint that the right *sort* of thing was passed, and the service has the last word.
 """

@@ -107,7 +107,7 @@ class Container(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class OutputResources(Structure):
-    """What a build made. A FAILED image can have some, too (DOMAIN 1.5)."""
+    """What a build made. A FAILED image can have some, too."""
 
     amis: tuple[Ami, ...] | None = member(list_of(Ami.parse))
     containers: tuple[Container, ...] | None = member(list_of(Container.parse))

@@ -77,7 +77,7 @@ class Opening:
         config = AioConfig(connect_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT)
         if self.config is not None:
             config = config.merge(self.config)
-        # One retry layer: botocore's modes die on the service's own throttle, or hide it (DOMAIN 2.2).
+        # One retry layer: botocore's modes die on the service's own throttle, or hide it.
         return cast("Config", config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"})))
 
     async def _check_credentials(self, session: AioSession) -> None:
@@ -92,7 +92,7 @@ class Opening:
 def _prepare_for_trio(session: AioSession, config: Config | None) -> None:
     """Let `session` speak through httpx2, the one backend of aiobotocore that runs on trio.
 
-    On the session, not on the client alone: what fetches credentials asks the session (DESIGN, point 13).
+    On the session, not on the client alone: what fetches credentials asks the session.
     """
     if find_spec("httpx2") is None and find_spec("httpx") is None:
         raise RuntimeError("aiobotocore speaks on trio through httpx2: pip install 'aioimagebuilder[trio]'.")

@@ -1,6 +1,6 @@
 """One call rate for all that a client does: cut on a throttle, regrown while calls succeed.
 
-Nobody documents the account's limit (DOMAIN 4), and others share it. So the rate is found out: additive
+AWS documents no call rate of this service, and others share the account's. So it is found out: additive
 increase, multiplicative decrease, as TCP does. The core has no clock and no I/O; `acquire` is its one
 async face.
 """

@@ -26,7 +26,7 @@ __all__ = ["Cadence", "History", "Seconds", "delay_before_poll", "next_poll", "s
 
 Seconds = float | timedelta
 
-# How an id that the service does not know, or not know yet, may be answered: DOMAIN 2.1 leaves it open.
+# How an id that the service does not know, or not know yet, may be answered: the model leaves it open.
 _MAYBE_NOT_FOUND: Final = (
     ResourceNotFoundException,
     InvalidRequestException,

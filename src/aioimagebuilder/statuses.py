@@ -1,8 +1,9 @@
 """The service's statuses, open to values that nobody knows yet, and what each of them means.
 
 The tables are the semantics: which status ends an execution, and as what. Everything else asks them.
-Sources: DOMAIN sections 1.2, 1.3, 1.5 and 1.6; the model states the terminal workflow statuses itself
-(``GetWorkflowExecutionResponse.status``), and the guide adds the step statuses WAITING and TIMED_OUT.
+Sources: the service model (``GetWorkflowExecutionResponse.status`` states the terminal workflow statuses,
+``ImageState.status`` those of a build) and the user guide ("Manage lifecycle policy executions"; it alone
+knows the step statuses WAITING and TIMED_OUT).
 """
 
 from __future__ import annotations

@@ -150,7 +150,7 @@ def parse_time(value: object) -> datetime:
 
     Args:
         value: an ISO string with any number of decimals, epoch seconds, the US text of SNS bodies, or a
-            datetime that botocore made in the machine's own zone (DOMAIN: "Wire format").
+            datetime that botocore made in the machine's own zone.
 
     Raises:
         TypeError, ValueError, OverflowError: it is none of these.

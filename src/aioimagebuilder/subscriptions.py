@@ -82,15 +82,15 @@ class Subscription:
     def __init__(
         self, target: Target, cadence: Cadence, deadline: float, mailbox: Mailbox, now: float
     ) -> None:
-        self.target = target
+        self.target: Target = target
         self._mailbox = mailbox
         self._news: Execution | None = None
         self._told = False
         self._polls = target.history.polls
         self._throttles = target.history.throttles
-        self.cadence = cadence
-        self.deadline = deadline
-        self.started = now
+        self.cadence: Cadence = cadence
+        self.deadline: float = deadline
+        self.started: float = now
         self.ended: Ended | None = None
         self.failure: Exception | None = None
 
@@ -149,10 +149,10 @@ class Target:
     __slots__ = ("due", "history", "identifier", "subscriptions")
 
     def __init__(self, identifier: Identifier, now: float) -> None:
-        self.identifier = identifier
+        self.identifier: Identifier = identifier
         self.subscriptions: dict[Subscription, None] = {}
-        self.history = History(started=now)
-        self.due = math.inf
+        self.history: History = History(started=now)
+        self.due: float = math.inf
 
     @property
     def cadence(self) -> Cadence:

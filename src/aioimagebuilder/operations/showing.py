@@ -81,7 +81,7 @@ class ShowingOperations:
         """Get the workflow executions of an image, those that a retry replaced too (`retried`).
 
         The list grows while the image is built: a workflow appears when it starts. The service keeps it
-        "for a limited time" (DOMAIN 1.1), so that of an old image may be empty.
+        "for a limited time" (its model), so that of an old image may be empty.
 
         Args:
             image_build_version_arn: the image.

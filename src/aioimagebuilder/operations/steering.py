@@ -130,7 +130,7 @@ class SteeringOperations(ShowingOperations):
         """Ask to cancel a build, and get its ARN; wait for the image to see what really became of it.
 
         Args:
-            image_build_version_arn: the image. What it has made already stays (DOMAIN 1.5).
+            image_build_version_arn: the image. What it has made already stays.
             client_token: makes the call idempotent.
         """
         return await self._steer(
@@ -144,7 +144,7 @@ class SteeringOperations(ShowingOperations):
         """Ask to run a failed or cancelled image again in place, and get its ARN, which is the same.
 
         Args:
-            image_build_version_arn: the image: an AMI, FAILED or CANCELLED (DOMAIN 1.5).
+            image_build_version_arn: the image: an AMI, FAILED or CANCELLED.
             client_token: makes the call idempotent.
         """
         return await self._steer(
@@ -322,7 +322,7 @@ class SteeringOperations(ShowingOperations):
         """Start to change the state of an image, and get the lifecycle execution to wait for, if any.
 
         The service starts an execution only where `include_resources` is given, or the change is set for
-        later; otherwise the change is immediate, and the answer is ``None`` (DOMAIN 1.6).
+        later; otherwise the change is immediate, and the answer is ``None``.
 
         Args:
             resource_arn: the image.

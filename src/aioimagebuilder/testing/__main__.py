@@ -15,7 +15,8 @@ EC2 Image Builder is simulated at {url}
   simulated seconds per second: {scale:g}; calls per second: {rate}
 
 Try it:
-  export AWS_ENDPOINT_URL={url} AWS_REGION={region} AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
+  export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={region}
+  export AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test
   curl -X POST {url}/_simulator/pipelines -d '{{"name": "demo"}}'
   aws imagebuilder start-image-pipeline-execution --image-pipeline-arn \\
       arn:aws:imagebuilder:{region}:123456789012:image-pipeline/demo

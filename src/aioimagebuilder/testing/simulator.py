@@ -49,7 +49,7 @@ class Simulator:
         port: int = 0,
     ) -> None:
         self.region_name = region_name
-        self.control = Control(
+        self.control: Control = Control(
             time_scale=time_scale, rate_limit=rate_limit, burst=burst, region_name=region_name
         )
         self._port = port

@@ -11,6 +11,7 @@ import time
 import uuid
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from .faults import Fault, FaultBoard
@@ -73,16 +74,16 @@ class Control:
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.region_name = region_name
-        self.lock = threading.RLock()
-        self.closing = threading.Event()
+        self.lock: AbstractContextManager[bool] = threading.RLock()
+        self.closing: threading.Event = threading.Event()
         self._monotonic = monotonic
         self._initial = (time_scale, rate_limit, burst)
         self._start()
 
     def _start(self) -> None:
         scale, rate, burst = self._initial
-        self.world = World(clock=SimulatedClock(scale=scale, monotonic=self._monotonic))
-        self.faults = FaultBoard(monotonic=self._monotonic)
+        self.world: World = World(clock=SimulatedClock(scale=scale, monotonic=self._monotonic))
+        self.faults: FaultBoard = FaultBoard(monotonic=self._monotonic)
         self.states: dict[tuple[str, str], RegionState] = {}
         self._calls: deque[CallRecord] = deque(maxlen=_MOST_CALLS)
         self._counts: Counter[str] = Counter()

@@ -1,6 +1,6 @@
 """The course of one workflow execution: pure, computed once, then only looked up.
 
-Facts (DOMAIN 1.2, 1.3): the step count is set before any step runs; a step that fails with ``Abort`` ends the
+Facts of the service: the step count is set before any step runs; a step that fails with ``Abort`` ends the
 workflow and leaves the later steps PENDING; a rollback undoes from the failed step backwards; ``Continue``
 goes on without a rollback.
 """

@@ -36,8 +36,8 @@ class Image:
 
     def __init__(self, plan: BuildPlan | None, static: Members, first: Run) -> None:
         self.plan = plan
-        self.static = static
-        self.runs = [first]
+        self.static: Members = static
+        self.runs: list[Run] = [first]
         self.adjustments: list[tuple[float, Members]] = []
         self.lines_written = 0
         self._cache: tuple[Members, int, Members] | None = None

@@ -1,0 +1,72 @@
+"""The public names as a user's type checker sees them: checked by mypy and basedpyright, never run."""
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import assert_type
+
+from aioimagebuilder import (
+    Ami,
+    AsCompleted,
+    Execution,
+    Image,
+    ImageBuilder,
+    LifecycleExecution,
+    LifecycleExecutionResource,
+    OpenEnum,
+    Outcome,
+    Progress,
+    WaitError,
+    WaitGroupError,
+    Watch,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowStepActionType,
+    WorkflowStepExecution,
+    blocking,
+)
+from aioimagebuilder.testing import Simulator
+
+ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
+
+
+async def waits(ib: ImageBuilder) -> None:
+    assert_type(await ib.wait("wf-…", timeout=3600), Execution)
+    assert_type(await ib.wait_for_image(ARN, timeout=timedelta(hours=2)), Image)
+    assert_type(await ib.wait_for_workflow_execution("wf-…", timeout=None, check=False), WorkflowExecution)
+    assert_type(await ib.wait_for_workflow_step("step-…", timeout=0), WorkflowStepExecution)
+    assert_type(await ib.wait_for_lifecycle_execution("lce-…", timeout=60.5), LifecycleExecution)
+    assert_type(await ib.wait_all([ARN], timeout=1, fail_fast=True), list[Execution])
+    assert_type(ib.watch(ARN), Watch[Execution])
+    assert_type(ib.as_completed([ARN], timeout=1), AsCompleted)
+    async for each in ib.as_completed((ARN,), timeout=None):
+        assert_type(each, Execution)
+        assert_type(each.status, OpenEnum | None)
+        assert_type(each.outcome, Outcome | None)
+        assert_type(each.progress, Progress)
+
+
+async def operations(ib: ImageBuilder) -> None:
+    image = await ib.get_image(ARN)
+    assert_type(image.amis, tuple[Ami, ...])
+    workflow = await ib.get_workflow_execution("wf-…")
+    assert_type(workflow.status, WorkflowExecutionStatus | None)
+    assert_type(ib.list_workflow_executions(ARN), AsyncIterator[WorkflowExecution])
+    assert_type(ib.list_lifecycle_execution_resources("lce-…"), AsyncIterator[LifecycleExecutionResource])
+    assert_type(await ib.start_image_pipeline_execution("arn:…"), str)
+    assert_type(await ib.send_workflow_step_action("step-…", ARN, WorkflowStepActionType.RESUME), str)
+
+
+def errors(group: WaitGroupError) -> None:
+    assert_type(group.errors, tuple[WaitError, ...])
+    assert_type(group.executions, tuple[Execution | None, ...])
+
+
+def scripts() -> None:
+    with Simulator() as simulator, blocking.ImageBuilder(**simulator.client_arguments, max_delay=9) as ib:
+        assert_type(ib.wait("wf-…", timeout=3600), Execution)
+        assert_type(ib.wait_for_image(ARN, timeout=timedelta(hours=2)), Image)
+        assert_type(ib.wait_all([ARN], timeout=None, check=False), list[Execution])
+        assert_type(ib.watch(ARN, min_delay=1), blocking.BlockingIterator[Execution])
+        for each in ib.list_workflow_executions(ARN, page_size=5):
+            assert_type(each, WorkflowExecution)
+        assert_type(ib.cancel_image_creation(ARN, client_token="t"), str)
