@@ -1,0 +1,69 @@
+"""What ids and ARNs are told apart by."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aioimagebuilder.identifiers import ExecutionKind, Identifier, ResourceKind, parse_arn
+
+UUID = "a1b2c3d4-5678-90ab-cdef-111122223333"
+BASE = "arn:aws:imagebuilder:us-west-2:123456789012"
+
+
+@pytest.mark.parametrize(
+    ("value", "kind", "region", "parent"),
+    [
+        (f"wf-{UUID}", ExecutionKind.WORKFLOW_EXECUTION, None, None),
+        (f"wf-{UUID.upper()}", ExecutionKind.WORKFLOW_EXECUTION, None, None),
+        # AWS's own documentation ids fail the model's pattern, and people paste them.
+        ("wf-a1b2c3d4-5678-90ab-cdef-EXAMPLE33333", ExecutionKind.WORKFLOW_EXECUTION, None, None),
+        (f"step-{UUID}", ExecutionKind.WORKFLOW_STEP_EXECUTION, None, None),
+        (f"lce-{UUID}", ExecutionKind.LIFECYCLE_EXECUTION, None, None),
+        (f"{BASE}:image/demo/1.0.0/1", ExecutionKind.IMAGE, "us-west-2", f"{BASE}:image/demo/1.0.0"),
+        (f"{BASE}:image/My_Demo/1.0.0/12", ExecutionKind.IMAGE, "us-west-2", f"{BASE}:image/My_Demo/1.0.0"),
+        (
+            "arn:aws-cn:imagebuilder:cn-north-1:123456789012:image/x/1.0.0/1",
+            ExecutionKind.IMAGE,
+            "cn-north-1",
+            "arn:aws-cn:imagebuilder:cn-north-1:123456789012:image/x/1.0.0",
+        ),
+    ],
+)
+def test_an_execution_is_told_by_its_id(value, kind, region, parent):
+    found = Identifier.parse(value)
+    assert (found.kind, found.region, found.parent, str(found)) == (kind, region, parent, value)
+
+
+@pytest.mark.parametrize(
+    ("resource", "kind"),
+    [
+        ("image/demo/1.0.0", ResourceKind.IMAGE_VERSION),
+        ("image/demo/x.x.x", ResourceKind.IMAGE_VERSION),
+        ("image-pipeline/demo", ResourceKind.IMAGE_PIPELINE),
+        ("image-recipe/demo/1.0.0", ResourceKind.IMAGE_RECIPE),
+        ("container-recipe/demo/1.0.0", ResourceKind.CONTAINER_RECIPE),
+        ("infrastructure-configuration/demo", ResourceKind.INFRASTRUCTURE_CONFIGURATION),
+        ("distribution-configuration/demo", ResourceKind.DISTRIBUTION_CONFIGURATION),
+        ("lifecycle-policy/demo", ResourceKind.LIFECYCLE_POLICY),
+        ("workflow/build/demo/1.0.0/1", ResourceKind.WORKFLOW),
+        ("component/demo/1.0.0/1", ResourceKind.COMPONENT),
+    ],
+)
+def test_a_resource_is_told_by_its_arn_and_is_no_execution(resource, kind):
+    arn = f"{BASE}:{resource}"
+    assert parse_arn(arn).kind is kind
+    assert Identifier.parse(arn, kind).kind is kind
+    with pytest.raises(ValueError, match=f"names an? {kind.value}: expected"):
+        Identifier.parse(arn)
+
+
+@pytest.mark.parametrize("client_region", [None, "us-west-2"])
+def test_an_arn_of_the_clients_region_is_let_through(client_region):
+    assert Identifier.parse(f"{BASE}:image/demo/1.0.0/1", client_region=client_region)
+    assert Identifier.parse(f"wf-{UUID}", client_region="anywhere")
+
+
+@given(st.text())
+def test_any_other_text_is_a_value_error_and_nothing_worse(text):
+    with pytest.raises(ValueError, match="is no Image Builder id"):
+        Identifier.parse(text)

@@ -1,0 +1,58 @@
+"""The Smithy waiter law, as properties."""
+
+import math
+from datetime import timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aioimagebuilder.schedule import Cadence, delay_before_poll, next_poll, seconds
+
+DELAYS = st.floats(0.001, 1e6)
+CADENCES = st.builds(lambda a, b: Cadence(min(a, b), max(a, b)), DELAYS, DELAYS)
+JITTER = st.floats(0, 1)
+
+
+@given(st.integers(1, 10**9), CADENCES, JITTER)
+def test_a_delay_is_between_its_bounds_at_any_attempt(attempt, cadence, jitter):
+    delay = delay_before_poll(attempt, cadence, lambda: jitter)
+    assert cadence.min_delay <= delay <= cadence.max_delay * (1 + 1e-9)
+
+
+@given(st.integers(1, 60), CADENCES)
+def test_the_bound_doubles_up_to_the_maximum(attempt, cadence):
+    longest = delay_before_poll(attempt, cadence, lambda: 1.0)
+    assert longest == pytest.approx(min(cadence.min_delay * 2 ** (attempt - 1), cadence.max_delay))
+    assert delay_before_poll(attempt, cadence, lambda: 0.0) == cadence.min_delay
+
+
+@given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, st.floats(0, 1e6), JITTER)
+def test_a_poll_is_never_past_the_deadline_nor_just_before_it(now, attempt, cadence, left, jitter):
+    deadline = now + left
+    due = next_poll(now, attempt, cadence, deadline, lambda: jitter)
+    assert now <= due <= deadline
+    assert due == deadline or deadline - due > cadence.min_delay
+
+
+@given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, JITTER)
+def test_without_a_deadline_the_law_alone_decides(now, attempt, cadence, jitter):
+    due = next_poll(now, attempt, cadence, math.inf, lambda: jitter)
+    assert due == now + delay_before_poll(attempt, cadence, lambda: jitter)
+
+
+@given(CADENCES, CADENCES)
+def test_the_fastest_of_two_cadences_serves_both(one, other):
+    both = one.fastest(other)
+    assert both == other.fastest(one)
+    assert both.min_delay == min(one.min_delay, other.min_delay)
+    assert both.max_delay == min(one.max_delay, other.max_delay)
+
+
+def test_seconds_are_numbers_or_timedeltas():
+    assert seconds(2, "x") == seconds(2.0, "x") == seconds(timedelta(seconds=2), "x") == 2.0
+    for wrong in (True, "2", None):
+        with pytest.raises(TypeError, match="x must be seconds or a timedelta"):
+            seconds(wrong, "x")
+    with pytest.raises(ValueError, match="at least 0"):
+        seconds(timedelta(days=-1), "x")
