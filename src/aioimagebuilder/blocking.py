@@ -11,6 +11,7 @@ Ctrl-C ends what runs at once; nothing is cancelled at AWS.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
@@ -51,9 +52,7 @@ class BlockingIterator(Iterator[T]):
 
     def close(self) -> None:
         """End it at once."""
-        aclose: Callable[[], Awaitable[None]] | None = getattr(self._source, "aclose", None)
-        if aclose is not None:
-            _call(self._portal, aclose)
+        _call(self._portal, lambda: _end(self._source))
 
     def __enter__(self) -> Self:
         return self
@@ -62,6 +61,18 @@ class BlockingIterator(Iterator[T]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    def __del__(self) -> None:
+        # The source belongs to the event loop's thread: dropping it here, in this one, would end it from
+        # outside. A portal that has stopped has ended it already.
+        with contextlib.suppress(RuntimeError):
+            self._portal.start_task_soon(_end, self._source)
+
+
+async def _end(source: AsyncIterator[object]) -> None:
+    aclose: Callable[[], Awaitable[None]] | None = getattr(source, "aclose", None)
+    if aclose is not None:
+        await aclose()
 
 
 def _call(portal: BlockingPortal, function: Callable[[], Awaitable[T]]) -> T:

@@ -85,11 +85,17 @@ _BY_BOTOCORE_ERROR: Final[Sequence[tuple[tuple[type[Exception], ...], type[Opera
     ((botocore_exceptions.ConnectionError, botocore_exceptions.HTTPClientError), ConnectionFailedError),
 )
 
+_BUGS: Final = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError)
+
 
 def from_botocore(error: Exception, operation: str) -> OperationError:
     """Get the error of ours for what botocore raised in `operation`; chain it with ``raise … from error``."""
     if isinstance(error, botocore_exceptions.ClientError):
         return _from_response(error, operation)
+    # aiobotocore wraps whatever its HTTP client raises. An error of the program (a client that is closed
+    # already, an argument of the wrong type) would come again and again: a retry would hide it.
+    if isinstance(cast("Mapping[str, object]", getattr(error, "kwargs", {})).get("error"), _BUGS):
+        return OperationError.made(operation, f"{error}. Is the client closed already?")
     for classes, cls in _BY_BOTOCORE_ERROR:
         if isinstance(error, classes):
             return cls.made(operation, str(error))

@@ -179,7 +179,7 @@ class OperationError(ImageBuilderError):
     def made(cls, operation: str, detail: str) -> Self:
         """Get the error for `operation`, with the advice of its class."""
         advice = _ADVICE.get(cls, "")
-        error = cls(f"{operation}: {detail}{' ' if advice else ''}{advice}")
+        error = cls(f"{operation}: {one_line(detail)}{' ' if advice else ''}{advice}")
         error.operation = operation
         return error
 
@@ -296,6 +296,9 @@ class DryRunOperationException(RequestError):
     """A dry run would have succeeded (HTTP 412)."""
 
 
+# The service's own reasons have up to 1024 characters; what is longer stands whole on the execution.
+_LONGEST: Final = 2000
+
 _ADVICE: Final[Mapping[type[OperationError], str]] = {
     CredentialsError: "Set AWS credentials (environment, profile, role), or pass profile_name= or session=.",
     ForbiddenException: "Check the IAM permissions of these credentials.",
@@ -306,5 +309,6 @@ _ADVICE: Final[Mapping[type[OperationError], str]] = {
 
 
 def one_line(text: str) -> str:
-    """Get untrusted `text` as one line that can neither move a cursor nor forge a second line."""
-    return "".join(char if char.isprintable() else " " for char in text).strip()
+    """Get untrusted `text` as one line, not too long, that can neither move a cursor nor forge a line."""
+    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    return "".join(char if char.isprintable() else " " for char in shown).strip()

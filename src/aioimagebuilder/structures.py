@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
@@ -137,6 +137,7 @@ def list_of(convert: Convert[T]) -> Convert[tuple[T, ...]]:
     return read
 
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # SNS bodies carry "Jul 28, 2022 1:13:45 AM"; strptime would read the months and AM/PM by the locale.
 _US_TIME: Final = re.compile(
@@ -161,7 +162,8 @@ def parse_time(value: object) -> datetime:
         case datetime():
             time = value
         case int() | float():
-            return datetime.fromtimestamp(value, UTC)
+            # Not fromtimestamp(): the C library has limits of its own, and raises OSError at them.
+            time = _EPOCH + timedelta(seconds=value)
         case str() if us := _US_TIME.fullmatch(value):
             time = datetime(
                 int(us["year"]),

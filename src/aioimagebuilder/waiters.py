@@ -240,8 +240,9 @@ def failure_of(subscription: Subscription, execution: Execution) -> ExecutionFai
         return None
     if execution.status == ImageStatus.DELETED:
         cls = ImageDeletedError
-    reason = f": {one_line(execution.reason)}" if execution.reason else ", and the service gives no reason"
-    return cls(f"{_name(subscription)} is {execution.status}{reason}", **_facts(subscription, execution))
+    reason = f": {execution.reason}" if execution.reason else ", and the service gives no reason"
+    message = f"{_name(subscription)} is {execution.status}{reason}"
+    return cls(one_line(message), **_facts(subscription, execution))
 
 
 def error_of(subscription: Subscription) -> WaitError:
@@ -268,7 +269,7 @@ def error_of(subscription: Subscription) -> WaitError:
     else:
         cls, what = WaitTimeoutError, f"is still {history.seen.status}, and goes on at AWS"
     facts = _facts(subscription, history.seen)
-    error = cls(f"{_name(subscription)} {what} ({_effort(facts)})", **facts)
+    error = cls(one_line(f"{_name(subscription)} {what} ({_effort(facts)})"), **facts)
     error.__cause__ = cause
     return error
 

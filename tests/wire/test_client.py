@@ -6,7 +6,6 @@ import time
 
 import anyio
 import pytest
-import pytest_asyncio
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 
@@ -78,6 +77,14 @@ async def test_from_a_client_which_is_left_open(simulator: Simulator, execution)
         assert answer["status"] == "COMPLETED"
 
 
+async def test_a_given_client_that_is_closed_is_told_at_once(simulator: Simulator, execution):
+    async with AioSession().create_client("imagebuilder", **simulator.client_arguments) as client:
+        await client.get_workflow_execution(workflowExecutionId=execution)
+    async with ImageBuilder(client=client) as ib:
+        with anyio.fail_after(3), pytest.raises(ObservationError, match="Is the client closed already"):
+            await ib.wait(execution, timeout=None)
+
+
 @pytest.mark.parametrize(
     "arguments", [{"region_name": "us-east-1"}, {"profile_name": "builds"}, {"config": AioConfig()}]
 )
@@ -96,17 +103,6 @@ async def test_there_is_one_retry_layer_whatever_the_callers_config_says(simulat
         assert ib._caller._client.meta.config.read_timeout == 7
     assert seen == [1]
     assert simulator.call_count() == 2
-
-
-async def test_a_session_fixture_of_any_scope_may_open_it(module_wide_ib, simulator: Simulator):
-    # The fixture opened it in one task, this test runs in another, and a third will close it.
-    assert [each async for each in module_wide_ib.list_waiting_workflow_steps()] == []
-
-
-@pytest_asyncio.fixture(loop_scope="function")
-async def module_wide_ib(simulator: Simulator):
-    async with ImageBuilder(**simulator.client_arguments) as ib:
-        yield ib
 
 
 async def test_opening_twice_and_using_it_unopened_are_told(simulator: Simulator):

@@ -1,0 +1,37 @@
+"""An async fixture of any scope may hold the client: pytest-asyncio opens and closes it in other tasks."""
+
+import pytest
+import pytest_asyncio
+
+from aioimagebuilder import ImageBuilder
+from aioimagebuilder.testing import Simulator
+
+from .conftest import CADENCE
+
+SCOPES = ("function", "class", "module", "package", "session")
+
+
+def _fixture(scope: str):
+    @pytest_asyncio.fixture(scope=scope, loop_scope=scope)
+    async def fixture(imagebuilder_simulator_server: Simulator):
+        async with ImageBuilder(**imagebuilder_simulator_server.client_arguments, **CADENCE) as ib:
+            yield ib
+
+    return fixture
+
+
+function_ib, class_ib, module_ib, package_ib, session_ib = map(_fixture, SCOPES)
+
+
+@pytest.fixture
+def ib_of(request: pytest.FixtureRequest, scope: str) -> ImageBuilder:
+    return request.getfixturevalue(f"{scope}_ib")
+
+
+@pytest.mark.parametrize(
+    "scope", [pytest.param(scope, marks=pytest.mark.asyncio(loop_scope=scope)) for scope in SCOPES]
+)
+async def test_a_wait_works_with_a_client_of_this_scope(ib_of: ImageBuilder, simulator: Simulator):
+    for _ in range(2):
+        execution = simulator.add_execution("workflow_execution", [("RUNNING", 20.0), ("COMPLETED", None)])
+        assert (await ib_of.wait(execution, timeout=30)).is_terminal
