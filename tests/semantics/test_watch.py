@@ -3,7 +3,7 @@
 import anyio
 import pytest
 
-from aioimagebuilder import ImageBuilder, ObservationError, WaitTimeoutError
+from aioimagebuilder import ClientClosedError, ImageBuilder, ObservationError, WaitTimeoutError
 from scripted_service import ScriptedService, throttle
 
 COURSE = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
@@ -146,5 +146,17 @@ def test_a_watch_of_what_cannot_be_seen_raises_why(run):
             with pytest.raises(ObservationError):
                 async for _ in ib.watch(service.image((0, "BUILDING")), timeout=50):
                     pytest.fail("there was nothing to see")
+
+    run(main)
+
+
+def test_a_watch_begun_after_its_client_was_closed_says_so(run):
+    async def main():
+        service = ScriptedService()
+        async with ImageBuilder(client=service) as ib:
+            watch = ib.watch(service.image((0, "BUILDING")))
+        with pytest.raises(ClientClosedError):
+            await anext(watch)
+        assert service.calls == []
 
     run(main)
