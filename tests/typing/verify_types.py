@@ -17,14 +17,15 @@ PUBLIC_MODULES = ("aioimagebuilder", "aioimagebuilder.blocking", "aioimagebuilde
 
 
 def public_names() -> set[str]:
-    """Where each public object is defined: ``aioimagebuilder.errors.ServiceException``."""
-    found = set()
-    for name in PUBLIC_MODULES:
-        module = import_module(name)
-        for exported in module.__all__:
-            each = getattr(module, exported)
-            found.add(f"{each.__module__}.{each.__qualname__}")
-    return found
+    """Where each public object, and what it inherits, is defined (``aioimagebuilder.errors.AccessError``)."""
+    modules = map(import_module, PUBLIC_MODULES)
+    exported = {getattr(module, name) for module in modules for name in module.__all__}
+    inherited = {base for each in exported for base in getattr(each, "__mro__", ())}
+    return {
+        f"{each.__module__}.{each.__qualname__}"
+        for each in exported | inherited
+        if each.__module__.startswith("aioimagebuilder.")
+    }
 
 
 def report() -> list[dict]:
