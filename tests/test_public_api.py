@@ -11,7 +11,15 @@ import aioimagebuilder
 from aioimagebuilder import blocking, client
 
 HOMES = ("backoff", "client", "errors", "executions", "identifiers", "members", "statuses", "waiters")
-INTERNAL = {"BeforeSleep", "EXECUTION_CLASSES", "Gathering", "Identifier", "ResourceKind", "TRANSIENT_ERRORS"}
+INTERNAL = {
+    "BeforeSleep",
+    "EXECUTION_CLASSES",
+    "Gathering",
+    "Identifier",
+    "ResourceKind",
+    "TRANSIENT_ERRORS",
+    "Tries",
+}
 
 
 def test_every_public_name_is_there_and_dir_shows_it():

@@ -14,7 +14,6 @@ import anyio
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
-    before_nothing,
     retry_all,
     retry_if_exception_type,
     stop_before_delay,
@@ -33,11 +32,24 @@ from .errors import (
     ThrottledError,
 )
 
-__all__ = ["TRANSIENT_ERRORS", "Backoff", "BeforeSleep"]
+__all__ = ["TRANSIENT_ERRORS", "Backoff", "BeforeSleep", "Tries"]
 
 BeforeSleep = Callable[[RetryCallState], Awaitable[None] | None]
 
 TRANSIENT_ERRORS: Final = (ThrottledError, ServerError, ConnectionFailedError, MalformedResponseError)
+
+
+@dataclass(frozen=True, slots=True)
+class Tries:
+    """How a read of the poller's is tried.
+
+    Attributes:
+        begin: told of each try, just before it is made.
+        retrying: gives tenacity's retrying, when a try has failed.
+    """
+
+    begin: Callable[[], None]
+    retrying: Callable[[], AsyncRetrying]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +81,12 @@ class Backoff:
     def of_read(
         self,
         *,
-        before: Callable[[RetryCallState], None],
         before_sleep: Callable[[RetryCallState], None],
         sleep: Callable[[float], Awaitable[None]],
     ) -> AsyncRetrying:
         """Get the retrying of one read of the poller's, which never gives up by itself.
 
         Args:
-            before: told of each try.
             before_sleep: told of each failure, before the caller's own `before_sleep`.
             sleep: sleeps for that many seconds, or until the read is wanted sooner.
         """
@@ -87,12 +97,11 @@ class Backoff:
             if told is not None:
                 await told
 
-        return self._retrying(before=before, before_sleep=tell_both, sleep=sleep, stop=stop_never)
+        return self._retrying(before_sleep=tell_both, sleep=sleep, stop=stop_never)
 
     def _retrying(
         self,
         *,
-        before: Callable[[RetryCallState], None] = before_nothing,
         before_sleep: BeforeSleep | None,
         sleep: Callable[[float], Awaitable[None]],
         stop: StopBaseT,
@@ -103,7 +112,6 @@ class Backoff:
             wait=self._wait,
             stop=stop,
             sleep=sleep,
-            before=before,
             before_sleep=before_sleep,
             reraise=True,
         )

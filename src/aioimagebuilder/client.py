@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
 from aiobotocore.session import AioSession
 from botocore.config import Config
-from tenacity import AsyncRetrying
 
-from .backoff import Backoff
+from .backoff import Backoff, Tries
 from .batching import Call
 from .executions import Execution
-from .identifiers import Identifier
 from .opening import Opening
-from .operations import AwsClient, Caller, read
+from .operations import AwsClient, Caller, read_pages
 from .poller import Poller
 from .rate_limiter import RateLimiter
 from .schedule import Cadence, Seconds, seconds
@@ -103,10 +101,7 @@ class ImageBuilder(Waits):
             client = self._given_client or await self._opening.open(stack)
             caller = Caller(client, backoff=self._backoff, rate_limiter=RateLimiter())
 
-            async def read_call(call: Call, retrying: AsyncRetrying) -> Mapping[Identifier, Execution]:
-                return await read(caller, call, retrying)
-
-            poller = Poller(read_call, backoff=self._backoff, not_found_grace=self._not_found_grace)
+            poller = Poller(_Reader(caller), backoff=self._backoff, not_found_grace=self._not_found_grace)
             stack.push_async_callback(poller.aclose)
             self._open = caller, poller, stack.pop_all()
         return self
@@ -141,3 +136,14 @@ class ImageBuilder(Waits):
         if self._open is None:
             raise RuntimeError("This ImageBuilder is not open: use `async with ImageBuilder(...) as ib:`.")
         return self._open
+
+
+class _Reader:
+    """What the poller asks of the operations."""
+
+    def __init__(self, caller: Caller) -> None:
+        self.turn = caller.turn
+        self._caller = caller
+
+    def pages(self, call: Call, tries: Tries) -> AsyncGenerator[Sequence[Execution]]:
+        return read_pages(self._caller, call, tries)

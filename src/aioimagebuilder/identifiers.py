@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Final
 
@@ -113,7 +113,7 @@ class Identifier:
 
     value: str
     kind: AnyKind
-    region: str | None = None
+    region: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:
         return self.value

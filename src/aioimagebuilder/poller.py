@@ -15,18 +15,19 @@ import itertools
 import logging
 import math
 import random
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
 from functools import partial
 from typing import Final, Protocol
 
 import anyio
 from anyio.abc import TaskGroup
-from tenacity import AsyncRetrying, RetryCallState
+from tenacity import RetryCallState
 
 from .background import BackgroundTask
-from .backoff import Backoff
-from .batching import Call, plan
-from .errors import OperationError, ThrottledError
+from .backoff import Backoff, Tries
+from .batching import Batcher, Call, Read
+from .errors import AccessError, OperationError, ThrottledError
 from .executions import Execution
 from .identifiers import Identifier
 from .schedule import Cadence, next_poll
@@ -39,33 +40,41 @@ _MAXIMUM_UNKNOWN_STATUSES: Final = 100
 
 
 class Reader(Protocol):
-    """Reads what a call asks for, tried again by `retrying`; raises OperationError."""
+    """Makes calls for the poller."""
 
-    async def __call__(self, call: Call, retrying: AsyncRetrying) -> Mapping[Identifier, Execution]: ...
+    async def turn(self) -> None:
+        """Wait for the turn of the next call."""
+
+    def pages(self, call: Call, tries: Tries) -> AsyncGenerator[Sequence[Execution]]:
+        """Get what a call tells, page by page, each tried by `tries`; raises OperationError."""
 
 
 class _Flight:
     """A call on its way, with the tries that tenacity makes of it."""
 
-    __slots__ = ("call", "scope", "targets", "tried", "woken")
+    __slots__ = ("answered", "call", "pages", "scope", "targets", "tried", "woken")
 
     def __init__(self, call: Call, targets: list[Target]) -> None:
         self.call = call
         self.targets = targets
         self.scope = anyio.CancelScope()
+        # When the newest try of its first page began, how many pages came, and who was told about by them.
         self.tried = -math.inf
+        self.pages = 0
+        self.answered: set[Identifier] = set()
         self.woken: anyio.Event | None = None
 
     @property
     def deadline(self) -> float:
-        return min(target.deadline for target in self.targets)
+        return min((target.deadline for target in self.targets), default=math.inf)
 
     def wake(self) -> None:
         if self.woken is not None:
             self.woken.set()
 
     def give_up_if_unwanted(self) -> None:
-        if not any(target.subscriptions for target in self.targets):
+        # What is made to find out where executions belong answers nobody in particular: the others want it.
+        if self.targets and not any(target.subscriptions for target in self.targets):
             self.scope.cancel()
 
 
@@ -73,7 +82,7 @@ class Poller:
     """Polls what its subscribers wait for.
 
     Args:
-        read: makes one call.
+        reader: makes the calls.
         backoff: how tenacity retries a read.
         not_found_grace: seconds for which an id that was never seen may be unknown to the service.
         jitter: gives a number from 0 to 1.
@@ -81,21 +90,23 @@ class Poller:
 
     def __init__(
         self,
-        read: Reader,
+        reader: Reader,
         *,
         backoff: Backoff,
         not_found_grace: float,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._read = read
+        self._reader = reader
         self._backoff = backoff
         self._not_found_grace = not_found_grace
         self._jitter = jitter
         self._targets: dict[Identifier, Target] = {}
+        self._batcher = Batcher()
         self._flights: dict[Target, _Flight] = {}
         self._queue: list[tuple[float, int, Target]] = []
         self._order = itertools.count()
         self._woken: anyio.Event | None = None
+        self._turn: anyio.CancelScope | None = None
         self._sleeping_until = -math.inf
         self._unknown_statuses: set[str] = set()
         self._is_closed = False
@@ -120,11 +131,11 @@ class Poller:
             return subscription
         target.subscriptions[subscription] = None
         history = target.history
-        if history.seen is not None and now - history.seen_at < cadence.min_delay:
+        is_fresh = history.seen is not None and now - history.seen_at < cadence.min_delay
+        if history.seen is not None and is_fresh:
             subscription.tell(history.seen, is_news=True)
-            self._schedule(target, min(target.due, deadline))
-        else:
-            self._schedule(target, now)
+        if target not in self._flights and identifier not in self._batcher:
+            self._schedule(target, min(target.due, deadline) if is_fresh else now)
         if (flight := self._flights.get(target)) is not None:
             flight.wake()
         self._task.start()
@@ -156,40 +167,117 @@ class Poller:
 
     async def _dispatch(self, tasks: TaskGroup) -> None:
         while self._targets:
-            due = list(self._pop_due(anyio.current_time()))
-            for call in plan(target.identifier for target in due):
+            self._collect_due(anyio.current_time())
+            if not self._batcher:
+                await self._sleep()
+                continue
+            # The turn first, then the choice of the call: what falls due in between goes with it.
+            with anyio.CancelScope() as self._turn:
+                await self._reader.turn()
+            self._collect_due(anyio.current_time())
+            if not self._turn.cancelled_caught and (call := self._batcher.next_call()) is not None:
                 flight = _Flight(call, [self._targets[each] for each in call.answers])
                 self._flights.update(dict.fromkeys(flight.targets, flight))
                 tasks.start_soon(self._perform, flight)
-            self._woken = anyio.Event()
-            self._sleeping_until = self._queue[0][0] if self._queue else math.inf
-            with anyio.CancelScope(deadline=self._sleeping_until):
-                await self._woken.wait()
-            self._woken = None
+            self._turn = None
+
+    async def _sleep(self) -> None:
+        self._woken = anyio.Event()
+        self._sleeping_until = self._queue[0][0] if self._queue else math.inf
+        with anyio.CancelScope(deadline=self._sleeping_until):
+            await self._woken.wait()
+        self._woken = None
+        self._sleeping_until = -math.inf
+
+    def _collect_due(self, now: float) -> None:
+        while self._queue and self._queue[0][0] <= now:
+            due, _, target = heapq.heappop(self._queue)
+            # Left over from a target that was read, scheduled anew or dropped since.
+            if target.due == due and self._is_wanted(target) and target not in self._flights:
+                target.due = -math.inf
+                self._batcher.add(target.identifier)
 
     async def _perform(self, flight: _Flight) -> None:
-        retrying = self._backoff.of_read(
-            before=partial(self._note_try, flight),
-            before_sleep=partial(self._note_failure, flight),
-            sleep=partial(self._pause, flight),
-        )
         try:
             with flight.scope:
-                self._settle(flight, await self._read(flight.call, retrying))
+                await self._read(flight)
         except OperationError as error:
-            self._take_error(flight, error)
-            self._settle(flight, {}, error)
+            self._settle_failure(flight, error)
         except Exception as error:  # noqa: BLE001 - raised again in all who wait for this call
             for target in flight.targets:
                 self._end(target, Ended.FAILURE, error)
         finally:
             for target in flight.targets:
                 del self._flights[target]
+            self._settle(flight)
 
-    def _note_try(self, flight: _Flight, _: RetryCallState) -> None:
-        flight.tried = anyio.current_time()
+    async def _read(self, flight: _Flight) -> None:
+        tries = Tries(
+            partial(self._note_try, flight),
+            lambda: self._backoff.of_read(
+                before_sleep=partial(self._note_failure, flight), sleep=partial(self._pause, flight)
+            ),
+        )
+        call = flight.call
+        rows: list[Execution] = []
+        found = 0
+        async with aclosing(self._reader.pages(call, tries)) as pages:
+            async for page in pages:
+                flight.pages += 1
+                rows.extend(page)
+                self._take_page(flight, page)
+                wanted = flight.answered.intersection(call.answers) if call.answers else flight.answered
+                found = len(wanted)
+                if not self._batcher.wants_more(call, flight.pages, found, page):
+                    break
+        if call.read is not Read.GET:
+            self._batcher.listed(call, flight.pages, found, rows)
+
+    def _take_page(self, flight: _Flight, page: Sequence[Execution]) -> None:
+        now = anyio.current_time()
+        is_list = flight.call.read is not Read.GET
+        for execution in page:
+            # The service may spell an id otherwise than the caller did: a Get answers what was asked.
+            identifier = Identifier(execution.id, execution.kind) if is_list else flight.call.answers[0]
+            target = self._targets.get(identifier)
+            if target is None:
+                continue
+            self._batcher.learn(identifier, execution)
+            if is_list and target.history.is_contradicted_by(execution):
+                continue
+            flight.answered.add(identifier)
+            is_bystander = self._flights.get(target) is not flight
+            target.history.polls += is_bystander
+            self._tell(target, execution, now)
+            if is_bystander and self._is_wanted(target) and target not in self._flights:
+                self._schedule_next(target, now)
+
+    def _settle(self, flight: _Flight) -> None:
+        self._expire(flight)
+        now = anyio.current_time()
+        for target in filter(self._is_wanted, flight.targets):
+            if flight.call.read is Read.GET or target.identifier in flight.answered:
+                self._schedule_next(target, now)
+            else:
+                # Absence is no evidence: what a list lacks is asked for by itself.
+                self._batcher.ask_alone(target.identifier)
+                self._schedule(target, now)
+
+    def _settle_failure(self, flight: _Flight, error: OperationError) -> None:
+        if flight.call.read is not Read.GET:
+            # A list is a way to save calls: that it is refused says nothing of an execution.
+            self._batcher.refuse(flight.call, for_all=isinstance(error, AccessError))
+            return
+        self._take_error(flight, error)
         for target in flight.targets:
-            target.history.polls += 1
+            if target.history.is_final(error, anyio.current_time(), self._not_found_grace):
+                self._end(target, Ended.FAILURE, error)
+
+    def _note_try(self, flight: _Flight) -> None:
+        if flight.pages == 0:
+            flight.tried = anyio.current_time()
+            for target in flight.targets:
+                target.history.polls += 1
 
     def _note_failure(self, flight: _Flight, state: RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
@@ -211,20 +299,6 @@ class Poller:
             with anyio.CancelScope(deadline=min(until, flight.deadline)):
                 await flight.woken.wait()
             flight.woken = None
-
-    def _settle(
-        self, flight: _Flight, found: Mapping[Identifier, Execution], error: OperationError | None = None
-    ) -> None:
-        now = anyio.current_time()
-        for target in flight.targets:
-            if (execution := found.get(target.identifier)) is not None:
-                self._tell(target, execution, now)
-            elif error is not None and target.history.is_final(error, now, self._not_found_grace):
-                self._end(target, Ended.FAILURE, error)
-        self._expire(flight)
-        for target in flight.targets:
-            if self._targets.get(target.identifier) is target:
-                self._schedule_next(target, now)
 
     def _tell(self, target: Target, execution: Execution, now: float) -> None:
         is_news = target.history.take(execution, now)
@@ -253,22 +327,15 @@ class Poller:
 
     def _schedule(self, target: Target, due: float) -> None:
         target.due = due
+        self._batcher.discard(target.identifier)
         heapq.heappush(self._queue, (due, next(self._order), target))
         if due < self._sleeping_until:
             self._wake()
 
-    def _pop_due(self, now: float) -> Iterable[Target]:
-        while self._queue and self._queue[0][0] <= now:
-            due, _, target = heapq.heappop(self._queue)
-            # Left over from a target that was polled, scheduled anew or dropped since.
-            is_current = target.due == due and self._targets.get(target.identifier) is target
-            if is_current and target not in self._flights:
-                target.due = math.inf
-                yield target
-
     def _drop(self, target: Target) -> None:
-        if self._targets.get(target.identifier) is target:
+        if self._is_wanted(target):
             del self._targets[target.identifier]
+            self._batcher.forget(target.identifier)
         target.subscriptions.clear()
         if (flight := self._flights.get(target)) is not None:
             flight.give_up_if_unwanted()
@@ -287,6 +354,11 @@ class Poller:
     def _wake(self) -> None:
         if self._woken is not None:
             self._woken.set()
+        if self._turn is not None and not self._targets:
+            self._turn.cancel()
+
+    def _is_wanted(self, target: Target) -> bool:
+        return self._targets.get(target.identifier) is target
 
     def _warn_of_unknown_status(self, execution: Execution) -> None:
         status = execution.status

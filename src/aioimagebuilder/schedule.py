@@ -127,6 +127,13 @@ class History:
         self.seen = execution
         return True
 
+    def is_contradicted_by(self, execution: Execution) -> bool:
+        """Whether a list tells of an end with less done than was seen before: a Get should confirm it."""
+        if self.seen is None or not execution.is_terminal:
+            return False
+        before, now = self.seen.progress.steps_done, execution.progress.steps_done
+        return before is not None and now is not None and now < before
+
     def is_final(self, error: OperationError, now: float, not_found_grace: float) -> bool:
         """Whether a read that tenacity gave up on ends the wait.
 

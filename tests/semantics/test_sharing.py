@@ -152,7 +152,7 @@ def test_a_joiner_brings_its_faster_cadence_and_takes_it_away_again(run):
                 await anyio.sleep(100)
                 with pytest.raises(WaitTimeoutError):
                     await ib.wait(identifier, timeout=10, min_delay=1, max_delay=1)
-                await anyio.sleep(90)
+                await anyio.sleep(95)
                 tasks.cancel_scope.cancel()
         during = [time for time in service.times if 100 <= time <= 110]
         after = [time for time in service.times if time > 110]

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Final, Protocol, TypeVar, cast
 
 import anyio
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
-from tenacity import AsyncRetrying
 
-from ..backoff import Backoff
+from ..backoff import Backoff, Tries
 from ..error_mapping import from_botocore
-from ..errors import MalformedResponseError, ThrottledError
+from ..errors import MalformedResponseError, OperationError, ThrottledError
 from ..rate_limiter import RateLimiter
 from ..structures import wire_name
 
@@ -62,13 +61,18 @@ class Caller:
         """The region that calls go to."""
         return self._client.meta.region_name
 
+    async def turn(self) -> None:
+        """Wait for a turn at the rate limiter, to be used by a call with `has_turn`."""
+        await self._rate_limiter.acquire()
+
     async def call(
         self,
         operation: str,
         params: Mapping[str, object],
         parse: Callable[[Answer], T],
         *,
-        retrying: AsyncRetrying | None = None,
+        tries: Tries | None = None,
+        has_turn: bool = False,
     ) -> T:
         """Get the parsed answer of `operation`, retried while that can help.
 
@@ -76,50 +80,91 @@ class Caller:
             operation: its name as AWS writes it.
             params: its parameters as AWS writes them.
             parse: reads the answer; it raises TypeError or ValueError for one that is none.
-            retrying: the retrying to use, in place of that for single operations.
+            tries: how it is tried again, if not as single operations are.
+            has_turn: whether the first try has its turn at the rate limiter already.
 
         Raises:
             OperationError: it failed, and no retry helps, or tenacity gave up.
         """
-        retrying = retrying or self._backoff.of_operation()
-        return await retrying(self._attempt, operation, params, parse)
+        method: Callable[..., Awaitable[object]] = getattr(self._client, xform_name(operation))
 
-    async def pages(self, operation: str, params: Mapping[str, object]) -> AsyncIterator[Answer]:
-        """Get the answers of `operation` page by page, empty ones too, each retried by itself.
+        async def attempt() -> T:
+            nonlocal has_turn
+            if not has_turn:
+                await self._rate_limiter.acquire()
+            has_turn = False
+            if tries is not None:
+                tries.begin()
+            sent = anyio.current_time()
+            try:
+                answer = await method(**params)
+            except (ClientError, BotoCoreError, ResponseParserError) as error:
+                raise self._failed(error, operation, sent) from error
+            self._rate_limiter.succeeded()
+            try:
+                return parse(cast("Answer", answer))
+            except (TypeError, ValueError) as error:
+                raise MalformedResponseError.made(operation, f"{error}.") from error
+
+        # tenacity is asked when a try fails: most do not, and to drive it costs more than all else here.
+        try:
+            return await attempt()
+        except OperationError as error:
+            failures = [error]
+
+        async def attempt_again() -> T:
+            if failures:
+                raise failures.pop()
+            return await attempt()
+
+        retrying = self._backoff.of_operation() if tries is None else tries.retrying()
+        return await retrying(attempt_again)
+
+    def _failed(self, error: Exception, operation: str, sent: float) -> OperationError:
+        if isinstance(error, ResponseParserError):
+            return MalformedResponseError.made(operation, f"the answer could not be read: {error}")
+        mapped = from_botocore(error, operation)
+        if isinstance(mapped, ThrottledError):
+            now = anyio.current_time()
+            self._rate_limiter.throttled(now, sent=sent, retry_after=mapped.retry_after)
+        _log.debug("%s", mapped)
+        return mapped
+
+    async def pages(
+        self,
+        operation: str,
+        params: Mapping[str, object],
+        parse: Callable[[Answer], T],
+        *,
+        tries: Tries | None = None,
+        has_turn: bool = False,
+    ) -> AsyncGenerator[T]:
+        """Get the parsed answers of `operation` page by page, empty ones too, each retried by itself.
+
+        The arguments are those of `call`.
 
         Raises:
             MalformedResponseError: the service gives the same token again, and so would go on for ever.
         """
-        tokens: set[object] = set()
-        token: object = None
+        tokens: set[str] = set()
+        token: str | None = None
+
+        def parse_page(answer: Answer) -> tuple[T, str | None]:
+            following = answer.get("nextToken")
+            if not isinstance(following, str | None):
+                raise TypeError("nextToken is no text")
+            return parse(answer), following
+
         while True:
-            page = await self.call(operation, {**params, **({"nextToken": token} if token else {})}, dict)
+            page_params = {**params, "nextToken": token} if token else params
+            page, token = await self.call(operation, page_params, parse_page, tries=tries, has_turn=has_turn)
+            has_turn = False
             yield page
-            token = page.get("nextToken")
             if not token:
                 return
             if token in tokens:
                 raise MalformedResponseError.made(operation, "the same nextToken came twice.")
             tokens.add(token)
-
-    async def _attempt(self, operation: str, params: Mapping[str, object], parse: Callable[[Answer], T]) -> T:
-        await self._rate_limiter.acquire()
-        method: Callable[..., Awaitable[object]] = getattr(self._client, xform_name(operation))
-        try:
-            answer = await method(**params)
-        except (ClientError, BotoCoreError) as error:
-            mapped = from_botocore(error, operation)
-            if isinstance(mapped, ThrottledError):
-                self._rate_limiter.throttled(anyio.current_time(), mapped.retry_after)
-            _log.debug("%s failed: %s", operation, mapped)
-            raise mapped from error
-        except ResponseParserError as error:
-            raise MalformedResponseError.made(operation, f"the answer could not be read: {error}") from error
-        self._rate_limiter.succeeded()
-        try:
-            return parse(cast("Answer", answer))
-        except (TypeError, ValueError) as error:
-            raise MalformedResponseError.made(operation, f"{error}.") from error
 
 
 def parameters(**members: object) -> dict[str, object]:

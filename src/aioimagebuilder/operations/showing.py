@@ -5,13 +5,11 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
-from ..batching import Call
-from ..errors import MalformedResponseError
 from ..executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
 from ..identifiers import AnyKind, ExecutionKind, Identifier, ResourceKind
 from ..members import LifecycleExecutionResource
 from .caller import Caller, parameters
-from .kinds import read
+from .reading import get, rows_of
 
 __all__ = ["ShowingOperations"]
 
@@ -36,8 +34,7 @@ class ShowingOperations:
         return Identifier.parse(value, *kinds, client_region=self._caller.region)
 
     async def _get(self, kind: ExecutionKind, value: str) -> Execution:
-        identifier = self._identify(value, kind)
-        return (await read(self._caller, Call(identifier, (identifier,))))[identifier]
+        return await get(self._caller, kind, self._identify(value, kind).value)
 
     async def _list(
         self,
@@ -47,14 +44,14 @@ class ShowingOperations:
         inherited: Sequence[str] = (),
         **params: object,
     ) -> AsyncIterator[T]:
-        async for page in self._caller.pages(operation, parameters(**params)):
-            # What the rows share stands on the page: the image and the workflow that they belong to.
-            shared = {name: page[name] for name in inherited if name in page}
-            rows = page.get(rows_member) or ()
-            if not isinstance(rows, list | tuple):
-                raise MalformedResponseError.made(operation, f"{rows_member} is no list.")
-            for row in rows:
-                yield parse({**shared, **row} if isinstance(row, Mapping) else row)
+        pages = self._caller.pages(
+            operation,
+            parameters(**params),
+            lambda answer: rows_of(answer, rows_member, parse, inherited),
+        )
+        async for page in pages:
+            for row in page:
+                yield row
 
     async def get_image(self, image_build_version_arn: str) -> Image:
         """Get an image build version: its state, why it failed if it did, and what it made."""
