@@ -13,8 +13,9 @@ from botocore.config import Config
 from .backoff import Backoff, Tries
 from .batching import Call
 from .executions import Execution
+from .identifiers import Identifier
 from .opening import Opening
-from .operations import AwsClient, Caller, read_pages
+from .operations import AwsClient, Caller, get, list_pages
 from .poller import Poller
 from .rate_limiter import RateLimiter
 from .schedule import Cadence, Seconds, seconds
@@ -142,8 +143,12 @@ class _Reader:
     """What the poller asks of the operations."""
 
     def __init__(self, caller: Caller) -> None:
+        self.try_turn = caller.try_turn
         self.turn = caller.turn
         self._caller = caller
 
+    async def get(self, identifier: Identifier, tries: Tries) -> Execution:
+        return await get(self._caller, identifier.kind, identifier.value, tries=tries, has_turn=True)
+
     def pages(self, call: Call, tries: Tries) -> AsyncGenerator[Sequence[Execution]]:
-        return read_pages(self._caller, call, tries)
+        return list_pages(self._caller, call, tries)

@@ -19,6 +19,9 @@ __all__ = ["ExecutionKind", "Identifier", "ResourceKind", "parse_arn"]
 class ExecutionKind(Enum):
     """The kinds of execution that can be awaited."""
 
+    # Enum's own hash is a Python function, and these are hashed several times for every poll.
+    __hash__ = object.__hash__
+
     IMAGE = "image"
     WORKFLOW_EXECUTION = "workflow execution"
     WORKFLOW_STEP_EXECUTION = "workflow step execution"
@@ -112,7 +115,7 @@ class Identifier:
     """
 
     value: str
-    kind: AnyKind
+    kind: AnyKind = field(compare=False)
     region: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:

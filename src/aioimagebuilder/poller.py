@@ -42,11 +42,17 @@ _MAXIMUM_UNKNOWN_STATUSES: Final = 100
 class Reader(Protocol):
     """Makes calls for the poller."""
 
+    def try_turn(self) -> bool:
+        """Take the turn of the next call if there is one at once, and tell whether it was taken."""
+
     async def turn(self) -> None:
         """Wait for the turn of the next call."""
 
+    async def get(self, identifier: Identifier, tries: Tries) -> Execution:
+        """Get one execution, tried by `tries`; raises OperationError."""
+
     def pages(self, call: Call, tries: Tries) -> AsyncGenerator[Sequence[Execution]]:
-        """Get what a call tells, page by page, each tried by `tries`; raises OperationError."""
+        """Get what a list tells, page by page, each tried by `tries`; raises OperationError."""
 
 
 class _Flight:
@@ -105,6 +111,7 @@ class Poller:
         self._flights: dict[Target, _Flight] = {}
         self._queue: list[tuple[float, int, Target]] = []
         self._order = itertools.count()
+        self._sleep: anyio.CancelScope | None = None
         self._woken: anyio.Event | None = None
         self._turn: anyio.CancelScope | None = None
         self._sleeping_until = -math.inf
@@ -169,25 +176,31 @@ class Poller:
         while self._targets:
             self._collect_due(anyio.current_time())
             if not self._batcher:
-                await self._sleep()
+                await self._rest()
                 continue
             # The turn first, then the choice of the call: what falls due in between goes with it.
-            with anyio.CancelScope() as self._turn:
-                await self._reader.turn()
-            self._collect_due(anyio.current_time())
-            if not self._turn.cancelled_caught and (call := self._batcher.next_call()) is not None:
+            if not self._reader.try_turn():
+                with anyio.CancelScope() as self._turn:
+                    await self._reader.turn()
+                self._turn = None
+                self._collect_due(anyio.current_time())
+            if (call := self._batcher.next_call()) is not None:
                 flight = _Flight(call, [self._targets[each] for each in call.answers])
                 self._flights.update(dict.fromkeys(flight.targets, flight))
                 tasks.start_soon(self._perform, flight)
-            self._turn = None
 
-    async def _sleep(self) -> None:
-        self._woken = anyio.Event()
-        self._sleeping_until = self._queue[0][0] if self._queue else math.inf
-        with anyio.CancelScope(deadline=self._sleeping_until):
+    async def _rest(self) -> None:
+        """Sleep until something falls due, or is found to fall due sooner."""
+        if self._queue:
+            # Woken by a cancellation, since that is the exception here: most such sleeps end by themselves.
+            self._sleeping_until = self._queue[0][0]
+            with anyio.CancelScope() as self._sleep:
+                await anyio.sleep_until(self._sleeping_until)
+            self._sleep, self._sleeping_until = None, -math.inf
+        else:
+            self._woken = anyio.Event()
             await self._woken.wait()
-        self._woken = None
-        self._sleeping_until = -math.inf
+            self._woken = None
 
     def _collect_due(self, now: float) -> None:
         while self._queue and self._queue[0][0] <= now:
@@ -219,6 +232,9 @@ class Poller:
             ),
         )
         call = flight.call
+        if call.read is Read.GET:
+            self._take_page(flight, [await self._reader.get(call.answers[0], tries)])
+            return
         rows: list[Execution] = []
         found = 0
         async with aclosing(self._reader.pages(call, tries)) as pages:
@@ -230,8 +246,7 @@ class Poller:
                 found = len(wanted)
                 if not self._batcher.wants_more(call, flight.pages, found, page):
                     break
-        if call.read is not Read.GET:
-            self._batcher.listed(call, flight.pages, found, rows)
+        self._batcher.listed(call, flight.pages, found, rows)
 
     def _take_page(self, flight: _Flight, page: Sequence[Execution]) -> None:
         now = anyio.current_time()
@@ -329,7 +344,7 @@ class Poller:
         target.due = due
         self._batcher.discard(target.identifier)
         heapq.heappush(self._queue, (due, next(self._order), target))
-        if due < self._sleeping_until:
+        if self._woken is not None or due < self._sleeping_until:
             self._wake()
 
     def _drop(self, target: Target) -> None:
@@ -354,6 +369,8 @@ class Poller:
     def _wake(self) -> None:
         if self._woken is not None:
             self._woken.set()
+        if self._sleep is not None:
+            self._sleep.cancel()
         if self._turn is not None and not self._targets:
             self._turn.cancel()
 

@@ -1,7 +1,7 @@
 """The operations of EC2 Image Builder that show or steer an execution, one AWS call each."""
 
 from .caller import AwsClient, Caller
-from .reading import read_pages
+from .reading import get, list_pages
 from .steering import SteeringOperations as Operations
 
-__all__ = ["AwsClient", "Caller", "Operations", "read_pages"]
+__all__ = ["AwsClient", "Caller", "Operations", "get", "list_pages"]

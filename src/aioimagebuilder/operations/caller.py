@@ -61,6 +61,10 @@ class Caller:
         """The region that calls go to."""
         return self._client.meta.region_name
 
+    def try_turn(self) -> bool:
+        """Take a turn at the rate limiter if there is one at once, and tell whether it was taken."""
+        return self._rate_limiter.try_acquire()
+
     async def turn(self) -> None:
         """Wait for a turn at the rate limiter, to be used by a call with `has_turn`."""
         await self._rate_limiter.acquire()

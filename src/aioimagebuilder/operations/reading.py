@@ -20,7 +20,7 @@ from ..executions import (
 from ..identifiers import AnyKind, ExecutionKind
 from .caller import Answer, Caller
 
-__all__ = ["get", "read_pages", "rows_of"]
+__all__ = ["get", "list_pages", "rows_of"]
 
 T = TypeVar("T")
 
@@ -103,15 +103,12 @@ async def get(
     return await caller.call(row.operation, {row.parameter: value}, parse, tries=tries, has_turn=has_turn)
 
 
-async def read_pages(caller: Caller, call: Call, tries: Tries) -> AsyncGenerator[Sequence[Execution]]:
-    """Get what `call` asks for, page by page; its first turn at the rate limiter is taken already.
+async def list_pages(caller: Caller, call: Call, tries: Tries) -> AsyncGenerator[Sequence[Execution]]:
+    """Get what a list tells, page by page; its first turn at the rate limiter is taken already.
 
     Raises:
         OperationError: the call failed.
     """
-    if call.read is Read.GET and call.argument is not None:
-        yield [await get(caller, call.kind, call.argument, tries=tries, has_turn=True)]
-        return
     row = _LISTS[call.read]
     pages = caller.pages(
         row.operation,
