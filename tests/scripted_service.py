@@ -81,9 +81,18 @@ _GETS = {
 }
 
 
+# How each List names what its rows belong to, and where its answer holds them.
+_LISTS = {
+    "list_workflow_executions": ("imageBuildVersionArn", "workflowExecutions", "workflowExecutionId"),
+    "list_workflow_step_executions": ("workflowExecutionId", "steps", "stepExecutionId"),
+    "list_lifecycle_executions": ("resourceArn", "lifecycleExecutions", "lifecycleExecutionId"),
+    "list_image_build_versions": ("imageVersionArn", "imageSummaryList", "arn"),
+}
+
+
 @dataclass
 class ScriptedService:
-    """Answers the Gets from scripts. `latency` is what a call takes.
+    """Answers the Gets and Lists from scripts. `latency` is what a call takes; `hidden` ids lists leave out.
 
     `fault(now)` may give an exception to raise instead of an answer; `hang(now)` seconds to stall first.
     """
@@ -93,6 +102,8 @@ class ScriptedService:
     hang: Callable[[float], float] = lambda _: 0.0
     calls: list[Call] = field(default_factory=list)
     scripts: dict[str, Scripted] = field(default_factory=dict)
+    hidden: set[str] = field(default_factory=set)
+    page: int = 25
     meta = SimpleNamespace(region_name=REGION)
     in_flight: int = 0
     started: float = math.nan
@@ -103,16 +114,19 @@ class ScriptedService:
             self.started = anyio.current_time()
         return anyio.current_time() - self.started
 
+    def count(self, operation: str) -> int:
+        return sum(call.operation == operation for call in self.calls)
+
     @property
     def times(self) -> list[float]:
         return [round(call.time, 3) for call in self.calls]
 
     def __getattr__(self, operation: str):
-        if operation not in _GETS:
+        answer = {**dict.fromkeys(_GETS, self._get), **dict.fromkeys(_LISTS, self._list)}.get(operation)
+        if answer is None:
             raise AttributeError(operation)
-        parameter, output = _GETS[operation]
 
-        async def get(**params: object):
+        async def call(**params: object):
             now = self.now
             self.calls.append(Call(now, operation, params))
             self.in_flight += 1
@@ -122,13 +136,41 @@ class ScriptedService:
                 self.in_flight -= 1
             if (error := self.fault(now)) is not None:
                 raise error
-            script = self.scripts.get(str(params[parameter]))
-            members = script and script.at(now)
-            if members is None:
-                raise aws_error("ResourceNotFoundException", 404)
-            return {output: members} if output else {**members}
+            return answer(operation, params, now)
 
-        return get
+        return call
+
+    def _get(self, operation: str, params: dict, now: float) -> dict:
+        parameter, output = _GETS[operation]
+        script = self.scripts.get(str(params[parameter]))
+        members = script and script.at(now)
+        if members is None:
+            raise aws_error("ResourceNotFoundException", 404)
+        return {output: members} if output else {**members}
+
+    def _list(self, operation: str, params: dict, now: float) -> dict:
+        parameter, output, id_member = _LISTS[operation]
+        parent = params.get(parameter)
+        rows = []
+        for identifier, script in self.scripts.items():
+            members = script.at(now)
+            if members is None or id_member not in members or identifier in self.hidden:
+                continue
+            if id_member != "arn" and "workflowExecutionId" in members and parameter == "workflowExecutionId":
+                belongs = members["workflowExecutionId"]
+            elif id_member == "arn":
+                belongs = identifier.rpartition("/")[0]
+            else:
+                belongs = members.get("lifecyclePolicyArn" if parameter == "resourceArn" else parameter)
+            if parent is None or belongs == parent:
+                rows.append(members)
+        start = int(params.get("nextToken", 0))
+        answer = {output: rows[start : start + self.page]}
+        if parent is not None and parameter != "resourceArn":
+            answer[parameter] = parent
+        if start + self.page < len(rows):
+            answer["nextToken"] = str(start + self.page)
+        return answer
 
     def workflow(self, *course: tuple[float, str], number: int = 1, **members: object) -> str:
         found = workflow_id(number)
@@ -144,17 +186,22 @@ class ScriptedService:
         )
         return found
 
-    def image(self, *course: tuple[float, str], number: int = 1, reason: str | None = None) -> str:
-        found = image_arn(number)
+    def image(
+        self, *course: tuple[float, str], number: int = 1, reason: str | None = None, name: str = "demo"
+    ) -> str:
+        found = image_arn(number, name)
         state = {} if reason is None else {"reason": reason}
         self.scripts[found] = Scripted(
             [(at, {"arn": found, "state": {"status": status, **state}}) for at, status in course]
         )
         return found
 
-    def lifecycle(self, *course: tuple[float, str], number: int = 1) -> str:
+    def lifecycle(self, *course: tuple[float, str], number: int = 1, **members: object) -> str:
         found = lifecycle_id(number)
         self.scripts[found] = Scripted(
-            [(at, {"lifecycleExecutionId": found, "state": {"status": status}}) for at, status in course]
+            [
+                (at, {"lifecycleExecutionId": found, "state": {"status": status}, **members})
+                for at, status in course
+            ]
         )
         return found

@@ -14,9 +14,9 @@ from botocore import UNSIGNED
 from botocore import exceptions as botocore_exceptions
 from botocore.config import Config
 
-from .background import running_trio
 from .error_mapping import from_botocore
 from .errors import CredentialsError
+from .event_loops import running_trio
 from .operations import AwsClient
 
 __all__ = ["Opening"]

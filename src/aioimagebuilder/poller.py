@@ -15,73 +15,29 @@ import itertools
 import logging
 import math
 import random
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
-from typing import Final, Protocol
+from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
 from tenacity import RetryCallState
 
-from .background import BackgroundTask
 from .backoff import Backoff, Tries
-from .batching import Batcher, Call, Read
+from .batching import Batcher, Read
 from .errors import AccessError, OperationError, ThrottledError
+from .event_loops import BackgroundTask
 from .executions import Execution
+from .flights import Flight, Handover, Reader
 from .identifiers import Identifier
 from .schedule import Cadence, next_poll
 from .subscriptions import Ended, Mailbox, Subscription, Target
 
-__all__ = ["Poller", "Reader"]
+__all__ = ["Poller"]
 
 _log: Final = logging.getLogger("aioimagebuilder")
 _MAXIMUM_UNKNOWN_STATUSES: Final = 100
-
-
-class Reader(Protocol):
-    """Makes calls for the poller."""
-
-    def try_turn(self) -> bool:
-        """Take the turn of the next call if there is one at once, and tell whether it was taken."""
-
-    async def turn(self) -> None:
-        """Wait for the turn of the next call."""
-
-    async def get(self, identifier: Identifier, tries: Tries) -> Execution:
-        """Get one execution, tried by `tries`; raises OperationError."""
-
-    def pages(self, call: Call, tries: Tries) -> AsyncGenerator[Sequence[Execution]]:
-        """Get what a list tells, page by page, each tried by `tries`; raises OperationError."""
-
-
-class _Flight:
-    """A call on its way, with the tries that tenacity makes of it."""
-
-    __slots__ = ("answered", "call", "pages", "scope", "targets", "tried", "woken")
-
-    def __init__(self, call: Call, targets: list[Target]) -> None:
-        self.call = call
-        self.targets = targets
-        self.scope = anyio.CancelScope()
-        # When the newest try of its first page began, how many pages came, and who was told about by them.
-        self.tried = -math.inf
-        self.pages = 0
-        self.answered: set[Identifier] = set()
-        self.woken: anyio.Event | None = None
-
-    @property
-    def deadline(self) -> float:
-        return min((target.deadline for target in self.targets), default=math.inf)
-
-    def wake(self) -> None:
-        if self.woken is not None:
-            self.woken.set()
-
-    def give_up_if_unwanted(self) -> None:
-        # What is made to find out where executions belong answers nobody in particular: the others want it.
-        if self.targets and not any(target.subscriptions for target in self.targets):
-            self.scope.cancel()
 
 
 class Poller:
@@ -108,7 +64,8 @@ class Poller:
         self._jitter = jitter
         self._targets: dict[Identifier, Target] = {}
         self._batcher = Batcher()
-        self._flights: dict[Target, _Flight] = {}
+        self._idle: list[Handover] = []
+        self._flights: dict[Target, Flight] = {}
         self._queue: list[tuple[float, int, Target]] = []
         self._order = itertools.count()
         self._sleep: anyio.CancelScope | None = None
@@ -167,9 +124,11 @@ class Poller:
             while self._targets:
                 async with anyio.create_task_group() as tasks:
                     await self._dispatch(tasks)
+                    self._idle.clear()
                     tasks.cancel_scope.cancel()
         finally:
             # Cancelled: by aclose(), or by an event loop that shuts down.
+            self._idle.clear()
             self._end_all()
 
     async def _dispatch(self, tasks: TaskGroup) -> None:
@@ -185,9 +144,12 @@ class Poller:
                 self._turn = None
                 self._collect_due(anyio.current_time())
             if (call := self._batcher.next_call()) is not None:
-                flight = _Flight(call, [self._targets[each] for each in call.answers])
+                flight = Flight(call, [self._targets[each] for each in call.answers])
                 self._flights.update(dict.fromkeys(flight.targets, flight))
-                tasks.start_soon(self._perform, flight)
+                if self._idle:
+                    self._idle.pop().give(flight)
+                else:
+                    tasks.start_soon(self._work, flight)
 
     async def _rest(self) -> None:
         """Sleep until something falls due, or is found to fall due sooner."""
@@ -210,13 +172,25 @@ class Poller:
                 target.due = -math.inf
                 self._batcher.add(target.identifier)
 
-    async def _perform(self, flight: _Flight) -> None:
+    async def _work(self, flight: Flight) -> None:
+        # A task serves one flight after the other: to start one costs more than to poll.
+        while True:
+            await self._perform(flight)
+            handover = Handover()
+            self._idle.append(handover)
+            flight = await handover.take()
+
+    async def _perform(self, flight: Flight) -> None:
         try:
             with flight.scope:
                 await self._read(flight)
         except OperationError as error:
             self._settle_failure(flight, error)
         except Exception as error:  # noqa: BLE001 - raised again in all who wait for this call
+            if not flight.targets:
+                # A search, which nobody in particular waits for: they are found by themselves.
+                self._batcher.refuse(flight.call, for_all=True)
+                _log.error("%s could not be read", flight.call.read.value, exc_info=error)
             for target in flight.targets:
                 self._end(target, Ended.FAILURE, error)
         finally:
@@ -224,7 +198,7 @@ class Poller:
                 del self._flights[target]
             self._settle(flight)
 
-    async def _read(self, flight: _Flight) -> None:
+    async def _read(self, flight: Flight) -> None:
         tries = Tries(
             partial(self._note_try, flight),
             lambda: self._backoff.of_read(
@@ -248,7 +222,7 @@ class Poller:
                     break
         self._batcher.listed(call, flight.pages, found, rows)
 
-    def _take_page(self, flight: _Flight, page: Sequence[Execution]) -> None:
+    def _take_page(self, flight: Flight, page: Sequence[Execution]) -> None:
         now = anyio.current_time()
         is_list = flight.call.read is not Read.GET
         for execution in page:
@@ -267,7 +241,7 @@ class Poller:
             if is_bystander and self._is_wanted(target) and target not in self._flights:
                 self._schedule_next(target, now)
 
-    def _settle(self, flight: _Flight) -> None:
+    def _settle(self, flight: Flight) -> None:
         self._expire(flight)
         now = anyio.current_time()
         for target in filter(self._is_wanted, flight.targets):
@@ -278,7 +252,7 @@ class Poller:
                 self._batcher.ask_alone(target.identifier)
                 self._schedule(target, now)
 
-    def _settle_failure(self, flight: _Flight, error: OperationError) -> None:
+    def _settle_failure(self, flight: Flight, error: OperationError) -> None:
         if flight.call.read is not Read.GET:
             # A list is a way to save calls: that it is refused says nothing of an execution.
             self._batcher.refuse(flight.call, for_all=isinstance(error, AccessError))
@@ -288,25 +262,25 @@ class Poller:
             if target.history.is_final(error, anyio.current_time(), self._not_found_grace):
                 self._end(target, Ended.FAILURE, error)
 
-    def _note_try(self, flight: _Flight) -> None:
+    def _note_try(self, flight: Flight) -> None:
         if flight.pages == 0:
             flight.tried = anyio.current_time()
             for target in flight.targets:
                 target.history.polls += 1
 
-    def _note_failure(self, flight: _Flight, state: RetryCallState) -> None:
+    def _note_failure(self, flight: Flight, state: RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
         if isinstance(error, OperationError):
             self._take_error(flight, error)
             _log.info("%s; trying again in %.1f s", error, state.upcoming_sleep)
         self._expire(flight)
 
-    def _take_error(self, flight: _Flight, error: OperationError) -> None:
+    def _take_error(self, flight: Flight, error: OperationError) -> None:
         for target in flight.targets:
             target.history.error = error
             target.history.throttles += isinstance(error, ThrottledError)
 
-    async def _pause(self, flight: _Flight, seconds: float) -> None:
+    async def _pause(self, flight: Flight, seconds: float) -> None:
         # tenacity's sleep before the next try: cut short by a deadline, for its last poll.
         until = anyio.current_time() + seconds
         while anyio.current_time() < min(until, flight.deadline):
@@ -325,7 +299,7 @@ class Poller:
         if seen.is_terminal:
             self._drop(target)
 
-    def _expire(self, flight: _Flight) -> None:
+    def _expire(self, flight: Flight) -> None:
         # A try that began on or after a deadline was its last poll.
         for target in flight.targets:
             for subscription in [each for each in target.subscriptions if each.deadline <= flight.tried]:

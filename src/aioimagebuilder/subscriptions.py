@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Awaitable
 from enum import Enum, auto
 from functools import reduce
 
-import anyio
-
+from .event_loops import Signal
 from .executions import Execution
 from .identifiers import Identifier
 from .schedule import Cadence, History
@@ -26,31 +26,37 @@ class Ended(Enum):
 class Mailbox:
     """Tells one consumer which of its subscriptions has something new, in the order that it came."""
 
+    __slots__ = ("_arrived", "_ready")
+
     def __init__(self) -> None:
-        self._ready: dict[Subscription, None] = {}
-        self._arrived: anyio.Event | None = None
+        self._ready: list[Subscription] = []
+        self._arrived: Signal | None = None
 
     def put(self, subscription: Subscription) -> None:
         """Tell that `subscription` has something new."""
-        self._ready[subscription] = None
+        if not subscription.is_ready:
+            subscription.is_ready = True
+            self._ready.append(subscription)
         if self._arrived is not None:
             self._arrived.set()
+            self._arrived = None
 
     def pop(self) -> Subscription | None:
         """Get the first subscription with something new; ``None`` if there is none."""
-        first = next(iter(self._ready), None)
-        if first is not None:
-            del self._ready[first]
+        if not self._ready:
+            return None
+        first = self._ready.pop(0)
+        first.is_ready = False
         return first
 
-    async def wait(self) -> None:
+    def wait(self) -> Awaitable[None]:
         """Wait until there is one."""
-        if not self._ready:
-            self._arrived = anyio.Event()
-            try:
-                await self._arrived.wait()
-            finally:
-                self._arrived = None
+        signal = Signal()
+        if self._ready:
+            signal.set()
+        else:
+            self._arrived = signal
+        return signal.wait()
 
 
 class Subscription:
@@ -63,6 +69,7 @@ class Subscription:
         deadline: when its last poll falls, on the same clock.
         ended: why nothing more will come; ``None`` while something may, and after a terminal state.
         failure: the error, if `ended` is FAILURE.
+        is_ready: whether its mailbox holds it.
     """
 
     __slots__ = (
@@ -75,6 +82,7 @@ class Subscription:
         "deadline",
         "ended",
         "failure",
+        "is_ready",
         "started",
         "target",
     )
@@ -93,6 +101,7 @@ class Subscription:
         self.started: float = now
         self.ended: Ended | None = None
         self.failure: Exception | None = None
+        self.is_ready = False
 
     @property
     def identifier(self) -> Identifier:

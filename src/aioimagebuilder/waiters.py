@@ -45,6 +45,8 @@ _LAST_POLL_GRACE: Final = 10.0
 class _Listener:
     """Subscriptions of one consumer, which end when it does, even where it just stops iterating."""
 
+    __slots__ = ("_cadence", "_deadline", "_mailbox", "_poller", "_subscriptions", "_timeout")
+
     def __init__(self, poller: Poller, cadence: Cadence, timeout: float | None) -> None:
         self._poller = poller
         self._cadence = cadence
@@ -64,6 +66,9 @@ class _Listener:
     async def _next(self) -> Subscription:
         """Wait for a subscription that has a new state, or has ended."""
         while (subscription := self._mailbox.pop()) is None:
+            if self._deadline == math.inf:
+                await self._mailbox.wait()
+                continue
             with anyio.CancelScope(deadline=self._deadline + _LAST_POLL_GRACE) as scope:
                 await self._mailbox.wait()
             if scope.cancelled_caught:
@@ -99,6 +104,8 @@ class Watch(_Listener, AsyncIterator[X]):
     async context manager, too, it ends the polling at once when it is left.
     """
 
+    __slots__ = ("_identifier", "_is_over")
+
     def __init__(
         self, poller: Poller, identifier: Identifier, cadence: Cadence, timeout: float | None
     ) -> None:
@@ -131,6 +138,8 @@ class Gathering(_Listener):
         states: the newest state of each, as far as one was seen.
         errors: why each of those that ended other than well did so.
     """
+
+    __slots__ = ("_check", "_identifiers", "_is_subscribed", "errors", "states")
 
     def __init__(
         self,

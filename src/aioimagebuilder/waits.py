@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Iterable
 from typing import cast
 
 from .executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
@@ -32,7 +32,7 @@ class Waits(Operations):
             self._cadence.max_delay if max_delay is None else seconds(max_delay, "max_delay"),
         )
 
-    async def _wait(
+    def _wait(
         self,
         value: str,
         *kinds: ExecutionKind,
@@ -40,10 +40,11 @@ class Waits(Operations):
         check: bool,
         min_delay: Seconds | None,
         max_delay: Seconds | None,
-    ) -> Execution:
+    ) -> Awaitable[Execution]:
+        # No coroutine of its own: each one that a wait is suspended in costs every wait a frame.
         identifier = self._identify(value, *kinds)
         cadence = self._cadence_of(min_delay, max_delay)
-        return await wait(self._poller, identifier, cadence, _timeout(timeout), check=check)
+        return wait(self._poller, identifier, cadence, _timeout(timeout), check=check)
 
     async def wait(
         self,

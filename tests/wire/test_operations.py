@@ -180,3 +180,8 @@ async def test_a_lifecycle_execution_set_for_later_is_cancelled(ib: ImageBuilder
     assert await ib.cancel_lifecycle_execution(started) == started
     with pytest.raises(ExecutionCancelledError):
         await ib.wait(started, timeout=60)
+
+
+async def test_raw_holds_members_of_the_service_alone(ib: ImageBuilder, simulator: Simulator):
+    execution = simulator.add_execution("workflow_execution", [("RUNNING", None)])
+    assert (await ib.get_workflow_execution(execution)).raw == {}

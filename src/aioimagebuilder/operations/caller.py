@@ -101,12 +101,13 @@ class Caller:
                 tries.begin()
             sent = anyio.current_time()
             try:
-                answer = await method(**params)
+                answer = cast("Answer", await method(**params))
             except (ClientError, BotoCoreError, ResponseParserError) as error:
                 raise self._failed(error, operation, sent) from error
             self._rate_limiter.succeeded()
             try:
-                return parse(cast("Answer", answer))
+                # What botocore adds of its own is no member of the service's.
+                return parse({name: answer[name] for name in answer if name != "ResponseMetadata"})
             except (TypeError, ValueError) as error:
                 raise MalformedResponseError.made(operation, f"{error}.") from error
 

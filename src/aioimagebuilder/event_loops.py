@@ -1,8 +1,11 @@
-"""A task that may outlive the task which starts it, with an owner that ends it.
+"""The two things that anyio has not, and that this one room asks of the event loops themselves.
 
-anyio has none: its task groups must be left by the task that entered them. A client cannot promise that:
-pytest-asyncio and web frameworks open and close it in different tasks. So this one room speaks to the event
-loops themselves. The task inside is free to use anyio as it likes.
+`BackgroundTask` may outlive the task that starts it, and has an owner that ends it. anyio's task groups must
+be left by the task that entered them, and a client cannot promise that: pytest-asyncio and web frameworks
+open and close it in different tasks. The task inside is free to use anyio as it likes.
+
+`Signal` is an event for one waiter, once: ten thousand waits hold ten thousand of them, and anyio's own event
+weighs a kilobyte on asyncio.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ import anyio
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["BackgroundTask", "running_trio"]
+__all__ = ["BackgroundTask", "Signal", "running_trio"]
 
 
 class BackgroundTask:
@@ -78,6 +81,46 @@ class BackgroundTask:
         finally:
             self._scope = self._ended = self._asyncio_task = None
             ended.set()
+
+
+class Signal:
+    """Lets one task wait until another sets it, once."""
+
+    __slots__ = ("_future", "_is_set", "_task")
+
+    def __init__(self) -> None:
+        self._is_set = False
+        self._future: asyncio.Future[None] | None = None
+        self._task: object = None
+
+    def set(self) -> None:
+        """Let the waiting task go on."""
+        if self._is_set:
+            return
+        self._is_set = True
+        if self._future is not None:
+            # Done already if the waiting task has been cancelled, and has not run since.
+            if not self._future.done():
+                self._future.set_result(None)
+        elif self._task is not None and (trio := running_trio()) is not None:
+            trio.lowlevel.reschedule(self._task)
+            self._task = None
+
+    async def wait(self) -> None:
+        """Wait until it is set."""
+        if self._is_set:
+            return
+        if (trio := running_trio()) is None:
+            self._future = asyncio.get_running_loop().create_future()
+            await self._future
+            return
+        self._task = trio.lowlevel.current_task()
+
+        def abort(_: object) -> object:
+            self._task = None
+            return trio.lowlevel.Abort.SUCCEEDED
+
+        await trio.lowlevel.wait_task_rescheduled(abort)
 
 
 def running_trio() -> ModuleType | None:

@@ -1,0 +1,96 @@
+"""The poller's calls on their way, and who makes them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncGenerator, Sequence
+from typing import Protocol
+
+import anyio
+
+from .backoff import Tries
+from .batching import Call
+from .event_loops import Signal
+from .executions import Execution
+from .identifiers import Identifier
+from .subscriptions import Target
+
+__all__ = ["Flight", "Handover", "Reader"]
+
+
+class Reader(Protocol):
+    """Makes calls for the poller."""
+
+    def try_turn(self) -> bool:
+        """Take the turn of the next call if there is one at once, and tell whether it was taken."""
+
+    async def turn(self) -> None:
+        """Wait for the turn of the next call."""
+
+    async def get(self, identifier: Identifier, tries: Tries) -> Execution:
+        """Get one execution, tried by `tries`; raises OperationError."""
+
+    def pages(self, call: Call, tries: Tries) -> AsyncGenerator[Sequence[Execution]]:
+        """Get what a list tells, page by page, each tried by `tries`; raises OperationError."""
+
+
+class Flight:
+    """A call on its way, with the tries that tenacity makes of it.
+
+    Attributes:
+        call: the call.
+        targets: those that it is to answer, who have no other on its way.
+        scope: cancels it.
+        tried: when the newest try of its first page began, on the clock of `anyio.current_time`.
+        pages: the pages that came.
+        answered: whom they told about.
+        woken: set to cut a backoff short.
+    """
+
+    __slots__ = ("answered", "call", "pages", "scope", "targets", "tried", "woken")
+
+    def __init__(self, call: Call, targets: list[Target]) -> None:
+        self.call = call
+        self.targets = targets
+        self.scope = anyio.CancelScope()
+        self.tried = -math.inf
+        self.pages = 0
+        self.answered: set[Identifier] = set()
+        self.woken: anyio.Event | None = None
+
+    @property
+    def deadline(self) -> float:
+        """The nearest deadline of those who wait for it."""
+        return min((target.deadline for target in self.targets), default=math.inf)
+
+    def wake(self) -> None:
+        """Cut a backoff short, to look at the deadline anew."""
+        if self.woken is not None:
+            self.woken.set()
+
+    def give_up_if_unwanted(self) -> None:
+        """Cancel it if nobody waits for it any more."""
+        # What is made to find out where executions belong answers nobody in particular: the others want it.
+        if self.targets and not any(target.subscriptions for target in self.targets):
+            self.scope.cancel()
+
+
+class Handover:
+    """Where an idle task gets its next flight."""
+
+    __slots__ = ("_flight", "_given")
+
+    def __init__(self) -> None:
+        self._given = Signal()
+        self._flight: Flight | None = None
+
+    def give(self, flight: Flight) -> None:
+        """Let the task go on with `flight`."""
+        self._flight = flight
+        self._given.set()
+
+    async def take(self) -> Flight:
+        """Wait for the next flight."""
+        await self._given.wait()
+        assert self._flight is not None  # noqa: S101 - for the type checker: given with the signal
+        return self._flight

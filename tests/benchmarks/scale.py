@@ -1,0 +1,136 @@
+"""How calls and lateness grow with the number of executions: on virtual time, without sockets.
+
+The real client waits over an in-memory service under one call limit, for builds of 10 to 40 minutes. Beside
+it stands an oracle that knows the limit and every id's image, and looks at no image more often than each
+`min_delay`. Lateness is in simulated seconds; CPU is that of the real run, of the service in memory as well.
+
+    python tests/benchmarks/scale.py [--quick] [--json FILE]
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import anyio
+import report
+from herds import Herd, Spec
+from memory_client import MemoryClient
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+from aioimagebuilder import ImageBuilder
+from virtual_time import run_virtually
+
+SIZES = (10, 100, 1_000, 10_000, 100_000)
+_PER_IMAGE = 10
+_MINUTE = 60.0
+
+
+def _spec(executions: int) -> Spec:
+    return Spec(
+        images=executions // _PER_IMAGE,
+        executions_per_image=_PER_IMAGE,
+        shortest=10 * _MINUTE,
+        longest=40 * _MINUTE,
+        min_delay=5,
+        max_delay=30,
+    )
+
+
+async def _wait_for_all(spec: Spec) -> dict[str, Any]:
+    client = MemoryClient(spec)
+    ends = Herd(spec).ends()
+    came: dict[str, float] = {}
+    failures: set[str] = set()
+
+    async def wait(ib: ImageBuilder, waited: str) -> None:
+        try:
+            await ib.wait(waited, timeout=None)
+        except Exception as error:  # noqa: BLE001 - whatever it is, this wait has failed
+            failures.add(f"{type(error).__name__}: {error}")
+        else:
+            came[waited] = anyio.current_time()
+
+    cpu_before = time.process_time()
+    async with ImageBuilder(client=client, min_delay=spec.min_delay, max_delay=spec.max_delay) as ib:
+        async with anyio.create_task_group() as tasks:
+            for waited in ends:
+                tasks.start_soon(wait, ib, waited)
+    cpu = time.process_time() - cpu_before
+    assert client.started is not None
+    late = [at - client.started - ends[waited] for waited, at in came.items()]
+    return {
+        "executions": len(ends),
+        "calls": client.calls,
+        "throttled %": 100 * client.throttled / client.calls,
+        "mean late s": report.mean(late),
+        "p95 late s": report.percentile(late, 0.95),
+        "failed": len(ends) - len(came),
+        "CPU s": cpu,
+        "CPU ms/call": 1000 * cpu / client.calls,
+        "_failures": sorted(failures)[:5],
+        "_operations": {f"{operation} {status}": n for (operation, status), n in client.counts.items()},
+    }
+
+
+def _oracle(spec: Spec) -> tuple[int, list[float]]:
+    """Get the calls of the oracle, and the lateness of its answers; it needs no event loop."""
+    assert spec.rate is not None
+    pending = [[end for _, end in image.executions] for image in Herd(spec).images]
+    now, calls, late = 0.0, 0, []
+    while pending:
+        round_began = now
+        for ends in pending:
+            calls += 1
+            late += [now - end for end in ends if end <= now]
+            ends[:] = [end for end in ends if end > now]
+            now += 1 / spec.rate
+        pending = [ends for ends in pending if ends]
+        now = max(now, round_began + spec.min_delay)
+    return calls, late
+
+
+def _run(executions: int) -> dict[str, Any]:
+    spec = _spec(executions)
+    row: dict[str, Any] = run_virtually("asyncio", lambda: _wait_for_all(spec))
+    calls, late = _oracle(spec)
+    unit = 1 if sys.platform == "darwin" else 1024
+    row["peak MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
+    row["oracle: calls"] = calls
+    row["oracle: mean late s"] = report.mean(late)
+    row["oracle: p95 late s"] = report.percentile(late, 0.95)
+    return row
+
+
+def main() -> int:
+    """Run each size in a process of its own, and print the table."""
+    parser = report.options(__doc__)
+    parser.add_argument("--quick", action="store_true", help="up to 10,000 executions only")
+    parser.add_argument("--one", type=int, metavar="EXECUTIONS", help="this size, as a line of JSON")
+    parsed = parser.parse_args()
+    if parsed.one is not None:
+        print(json.dumps(_run(parsed.one)))
+        return 0
+    rows = []
+    for size in SIZES[:-1] if parsed.quick else SIZES:
+        command = [sys.executable, str(Path(__file__).resolve()), "--one", str(size)]
+        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        rows.append(json.loads(done.stdout))
+    spec = _spec(SIZES[0])
+    title = (
+        f"scale: executions of {_PER_IMAGE} an image, builds of 10-40 min, {spec.rate:g} calls/s, "
+        f"min_delay={spec.min_delay:g}, max_delay={spec.max_delay:g}; simulated seconds"
+    )
+    report.print_table(title, [{k: v for k, v in row.items() if not k.startswith("_")} for row in rows])
+    for row in rows:
+        print(f"  {row['executions']:,}: {row['_operations']}", *row["_failures"], sep="\n    ")
+    return report.finish(parsed, {"rows": rows}, [])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
