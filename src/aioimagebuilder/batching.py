@@ -23,7 +23,7 @@ from .executions import (
 )
 from .identifiers import AnyKind, ExecutionKind, Identifier
 
-__all__ = ["Batcher", "Call", "Read", "parent_of"]
+__all__ = ["Batcher", "Call", "Family", "Read", "parent_of"]
 
 _PAGE: Final = 25
 # From so many executions whose image is unknown on, the account's running builds are listed to find them.
@@ -71,6 +71,8 @@ _LISTS: Final[Mapping[AnyKind, Read]] = {
 }
 
 
+Family = tuple[AnyKind, str | None]
+
 _UNKNOWN: Final = (ExecutionKind.WORKFLOW_EXECUTION, None)
 
 
@@ -96,9 +98,10 @@ class Batcher:
 
     def __init__(self) -> None:
         self._due: dict[Identifier, None] = {}
-        self._groups: dict[tuple[AnyKind, str | None], dict[Identifier, None]] = {}
+        self._groups: dict[Family, dict[Identifier, None]] = {}
         self._images: dict[Identifier, None] = {}
         self._parents: dict[Identifier, str] = {}
+        self._families: dict[Family, dict[Identifier, None]] = {}
         self._alone: set[Identifier] = set()
         self._refused: set[Read] = set()
         self._pages: dict[tuple[Read, str | None], float] = {}
@@ -136,13 +139,31 @@ class Batcher:
     def forget(self, identifier: Identifier) -> None:
         """Take in that nobody waits for `identifier` any more."""
         self.discard(identifier)
+        self._leave_family(identifier)
         self._parents.pop(identifier, None)
         self._alone.discard(identifier)
+
+    def family_of(self, identifier: Identifier) -> Family | None:
+        """Get what those have in common that one list may tell about; ``None`` while that is not known.
+
+        They had better fall due together.
+        """
+        if identifier in self._alone:
+            return None
+        if identifier.kind is ExecutionKind.IMAGE:
+            return (identifier.kind, None)
+        parent = self._parents.get(identifier)
+        return None if parent is None else (identifier.kind, parent)
+
+    def is_awaited(self, family: Family) -> bool:
+        """Whether anybody may wait for a member of it. All images are one family, which is never gone."""
+        return family[1] is None or family in self._families
 
     def ask_alone(self, identifier: Identifier) -> None:
         """Take in that no list is to be trusted with `identifier`: it is asked for by itself from now on."""
         is_due = identifier in self._due
         self.discard(identifier)
+        self._leave_family(identifier)
         self._alone.add(identifier)
         if is_due:
             self.add(identifier)
@@ -162,9 +183,12 @@ class Batcher:
         is_due = identifier in self._due
         self.discard(identifier)
         self._parents[identifier] = parent
+        if identifier not in self._alone:
+            self._families.setdefault((identifier.kind, parent), {})[identifier] = None
         if is_due:
             self.add(identifier)
-        if _UNKNOWN in self._groups:
+        is_explored = (Read.WORKFLOW_EXECUTIONS_OF_IMAGE, parent) in self._pages
+        if _UNKNOWN in self._groups and not is_explored:
             self._unexplored[parent] = None
 
     def wants_more(self, call: Call, pages: int, found: int, page: Iterable[Execution]) -> bool:
@@ -194,8 +218,9 @@ class Batcher:
         if _is_search_for_builds(call):
             self._unexplored.update((row.id, None) for row in rows if not row.is_terminal)
         elif call.answers:
-            self._pages[call.read, call.argument] = pages if found >= pages else math.inf
+            self._pages[call.read, call.argument] = pages if found else math.inf
         else:
+            self._pages[call.read, call.argument] = pages
             self._misses = 0 if found else self._misses + 1
             if self._misses > _MISSES_ALLOWED:
                 self._unexplored.clear()
@@ -251,11 +276,21 @@ class Batcher:
     def _list(self, kind: AnyKind, parent: str | None, *, at_least: int) -> Call | None:
         read = _LISTS[kind]
         answers = tuple(self._groups.get((kind, parent), ()))
-        if parent is None or read in self._refused or len(answers) < at_least:
+        # Those who are not due yet are told as well, at no cost.
+        told = max(len(answers), len(self._families.get((kind, parent), ())))
+        if parent is None or read in self._refused or told < at_least:
             return None
         self._unexplored.pop(parent, None)
-        call = Call(read, parent, kind, answers, 1 + len(answers))
-        return call if self._cost(call) <= len(answers) else None
+        call = Call(read, parent, kind, answers, 1 + told)
+        return call if self._cost(call) <= told else None
+
+    def _leave_family(self, identifier: Identifier) -> None:
+        family = (identifier.kind, self._parents.get(identifier))
+        if (members := self._families.get(family)) is not None:
+            members.pop(identifier, None)
+            if not members:
+                del self._families[family]
+                self._pages.pop((_LISTS[identifier.kind], family[1]), None)
 
     def _cost(self, call: Call) -> float:
         if call.read is Read.GET:

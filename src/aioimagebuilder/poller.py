@@ -25,7 +25,7 @@ from anyio.abc import TaskGroup
 from tenacity import RetryCallState
 
 from .backoff import Backoff, Tries
-from .batching import Batcher, Read
+from .batching import Batcher, Family, Read
 from .errors import AccessError, OperationError, ThrottledError
 from .event_loops import BackgroundTask
 from .executions import Execution
@@ -65,6 +65,8 @@ class Poller:
         self._targets: dict[Identifier, Target] = {}
         self._batcher = Batcher()
         self._idle: list[Handover] = []
+        # When the members of a family are polled next: who is read together had better fall due together.
+        self._meetings: dict[Family, float] = {}
         self._flights: dict[Target, Flight] = {}
         self._queue: list[tuple[float, int, Target]] = []
         self._order = itertools.count()
@@ -308,7 +310,11 @@ class Poller:
 
     def _schedule_next(self, target: Target, now: float) -> None:
         history = target.history
-        due = next_poll(now, history.polls, target.cadence, target.deadline, self._jitter)
+        family = self._batcher.family_of(target.identifier)
+        meeting = None if family is None else self._meetings.get(family)
+        due = next_poll(now, history.polls, target.cadence, target.deadline, self._jitter, meeting)
+        if family is not None and due < target.deadline:
+            self._meetings[family] = due
         if history.seen is None:
             # The grace of an unknown id ends with a poll of its own, not some time after it.
             due = min(due, max(now, history.started + self._not_found_grace))
@@ -324,7 +330,10 @@ class Poller:
     def _drop(self, target: Target) -> None:
         if self._is_wanted(target):
             del self._targets[target.identifier]
+            family = self._batcher.family_of(target.identifier)
             self._batcher.forget(target.identifier)
+            if family is not None and not self._batcher.is_awaited(family):
+                self._meetings.pop(family, None)
         target.subscriptions.clear()
         if (flight := self._flights.get(target)) is not None:
             flight.give_up_if_unwanted()

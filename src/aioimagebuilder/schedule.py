@@ -91,11 +91,33 @@ def delay_before_poll(attempt: int, cadence: Cadence, random: Callable[[], float
 
 
 def next_poll(
-    now: float, attempt: int, cadence: Cadence, deadline: float, random: Callable[[], float]
+    now: float,
+    attempt: int,
+    cadence: Cadence,
+    deadline: float,
+    random: Callable[[], float],
+    meeting: float | None = None,
 ) -> float:
-    """Get the time of the next poll: by the law, but not past the deadline, nor just before it."""
-    due = now + delay_before_poll(attempt, cadence, random)
+    """Get the time of the next poll: by the law, but not past the deadline, nor just before it.
+
+    Args:
+        now: the time of the poll that was made.
+        attempt: the polls made so far.
+        cadence: the bounds.
+        deadline: the nearest deadline of those who wait.
+        random: gives a number from 0 to 1.
+        meeting: when others are polled who can be read together with this one. It is met if the law lets it.
+    """
+    longest = now + delay_before_poll(attempt, cadence, _always_longest)
+    if meeting is not None and now + cadence.min_delay <= meeting <= longest:
+        due = meeting
+    else:
+        due = now + delay_before_poll(attempt, cadence, random)
     return due if deadline - due > cadence.min_delay else deadline
+
+
+def _always_longest() -> float:
+    return 1.0
 
 
 @dataclass(slots=True)

@@ -59,6 +59,7 @@ def test_two_processes_share_one_limit():
     successful = Counter(owners[call.identifier] for call in calls if call.status == 200)
     throttled = sum(call.status == 429 for call in calls)
     seen = f"{successful[0]} and {successful[1]} successful calls, {throttled} of {len(calls)} throttled"
+    print(seen)
     assert 0.4 <= successful[0] / successful.total() <= 0.6, seen
     assert throttled / len(calls) < 0.08, seen
     # Politeness alone would be easy: what the limit allows is used.
