@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check format clean
+.PHONY: demo test check bench format clean
 
 demo: $(READY)
 	@$(BIN)/python -m aioimagebuilder.demo
@@ -19,6 +19,13 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/basedpyright --pythonpath $(BIN)/python --level error tests/typing/public_api.py
 	$(BIN)/python tests/typing/verify_types.py
+
+# Ours beside others, on loopback: some ten minutes. `make bench ARGS=--quick` leaves the slow ones out.
+bench: $(READY)
+	$(BIN)/python tests/benchmarks/herd.py $(ARGS)
+	$(BIN)/python tests/benchmarks/single_wait.py
+	$(BIN)/python tests/benchmarks/many_waits.py
+	$(BIN)/python tests/benchmarks/scale.py
 
 format: $(READY)
 	$(BIN)/ruff format

@@ -1,7 +1,10 @@
-"""The shared call rate: cut by throttles, once a burst; grown back; never at a standstill."""
+"""The shared call rate: cut by throttles, once a burst; grown back; never at a standstill; fair."""
 
+import heapq
+import random
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,36 +19,62 @@ def test_a_first_call_goes_at_once_and_a_herd_is_spread():
     turns = _turns(RateLimiter(), 100.0, 100)
     assert turns[0] == 100.0
     assert turns == sorted(turns)
-    spread = [b - a for a, b in pairwise(turns[20:])]
-    assert all(abs(gap - spread[0]) < 1e-9 for gap in spread)
+    gaps = [b - a for a, b in pairwise(turns[20:])]
+    assert all(abs(gap - gaps[0]) < 1e-9 for gap in gaps)
     assert turns[-1] - 100.0 > 5
 
 
-def test_a_burst_of_throttles_cuts_once_and_the_next_burst_again():
+def test_a_burst_of_throttles_cuts_once_and_a_call_sent_after_the_cut_again():
     limiter = RateLimiter()
     before = limiter.rate
     for _ in range(50):
-        limiter.throttled(10.0)
-    assert limiter.rate == before / 2
-    limiter.throttled(12.0)
-    assert limiter.rate == before / 4
+        limiter.throttled(10.1, sent=10.0)
+    once = limiter.rate
+    assert once < before
+    limiter.throttled(10.3, sent=10.2)
+    assert limiter.rate < once
 
 
-def test_success_grows_the_rate_back():
+def test_the_rate_grows_only_while_more_is_wanted_than_it_allows():
     limiter = RateLimiter()
-    limiter.throttled(0.0)
-    cut = limiter.rate
-    for _ in range(100):
+    idle = limiter.rate
+    for second in range(100):
+        limiter.reserve(second * 10.0)
         limiter.succeeded()
-    assert limiter.rate > 2 * cut
+    assert limiter.rate == idle
+    for _ in range(100):
+        limiter.reserve(1000.0)
+        limiter.succeeded()
+    assert limiter.rate > 2 * idle
+
+
+def test_after_a_storm_it_comes_back_fast_to_where_it_was_and_slowly_beyond():
+    limiter = RateLimiter()
+    for _ in range(12):
+        limiter.reserve(0.0)
+        limiter.succeeded()
+    limiter.throttled(1.0, sent=0.5)
+    threshold = limiter.rate
+    for second in range(2, 40):
+        limiter.throttled(float(second), sent=second - 0.5)
+    assert limiter.rate < 0.3
+    calls = 0
+    while limiter.rate < threshold:
+        limiter.reserve(0.0)
+        limiter.succeeded()
+        calls += 1
+    assert calls < 40
+    limiter.reserve(0.0)
+    limiter.succeeded()
+    assert limiter.rate - threshold < 0.2
 
 
 def test_after_a_throttle_nobody_calls_at_once_and_a_hint_is_kept():
     limiter = RateLimiter()
     limiter.reserve(0.0)
-    limiter.throttled(0.0)
+    limiter.throttled(0.0, sent=0.0)
     assert limiter.reserve(0.0) >= 1 / limiter.rate
-    limiter.throttled(5.0, retry_after=60.0)
+    limiter.throttled(5.0, sent=4.0, retry_after=60.0)
     assert limiter.reserve(5.0) >= 65.0
 
 
@@ -63,6 +92,53 @@ def test_it_never_comes_to_a_standstill_nor_lets_a_turn_lie_in_the_past(events):
         elif event == "succeeded":
             limiter.succeeded()
         else:
-            limiter.throttled(now)
-    assert 0 < limiter.rate < 1000
+            limiter.throttled(now, sent=now)
+    assert 0 < limiter.rate <= 1000
     assert limiter.reserve(now) - max(now, reserved) <= 10
+
+
+def _under_one_limit(
+    clients: int, *, rate: float, burst: float, seconds: float, seed: int
+) -> list[list[bool]]:
+    """What becomes of the calls of greedy clients at one token bucket, after a third of the time."""
+    rng = random.Random(seed)
+    limiters = [RateLimiter() for _ in range(clients)]
+    outcomes: list[list[bool]] = [[] for _ in range(clients)]
+    tokens, refilled = burst, 0.0
+    events: list[tuple[float, int, str, float, bool]] = []
+    for client in range(clients):
+        heapq.heappush(events, (rng.random(), client, "ask", 0.0, False))
+    while events:
+        now, client, event, sent, let_through = heapq.heappop(events)
+        if now > seconds:
+            break
+        if event == "ask":
+            heapq.heappush(events, (limiters[client].reserve(now), client, "send", 0.0, False))
+        elif event == "send":
+            tokens, refilled = min(burst, tokens + (now - refilled) * rate), now
+            let_through = tokens >= 1
+            tokens -= let_through
+            if now > seconds / 3:
+                outcomes[client].append(let_through)
+            heapq.heappush(events, (now + 0.02 + rng.random() * 0.02, client, "answer", now, let_through))
+            heapq.heappush(events, (now, client, "ask", 0.0, False))
+        elif let_through:
+            limiters[client].succeeded()
+        else:
+            limiters[client].throttled(now, sent=sent)
+    return outcomes
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_alone_it_uses_what_the_account_allows_and_is_seldom_throttled(seed):
+    (mine,) = _under_one_limit(1, rate=10, burst=20, seconds=120, seed=seed)
+    assert sum(mine) > 0.85 * 10 * 80
+    assert mine.count(False) / len(mine) < 0.03
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_two_who_share_an_account_come_to_fair_shares(seed):
+    both = _under_one_limit(2, rate=10, burst=20, seconds=150, seed=seed)
+    through = [sum(each) for each in both]
+    assert 0.4 <= through[0] / sum(through) <= 0.6
+    assert sum(each.count(False) for each in both) / sum(map(len, both)) < 0.08

@@ -1,0 +1,215 @@
+"""The choice of the next call, as properties and by cases; no I/O."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aioimagebuilder import Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
+from aioimagebuilder.batching import Batcher, Call, Read
+from aioimagebuilder.identifiers import Identifier
+from scripted_service import image_arn, lifecycle_id, step_id, workflow_id
+
+
+def _workflow(number: int, image: int | None = None) -> tuple[Identifier, WorkflowExecution]:
+    members = {"workflowExecutionId": workflow_id(number), "status": "RUNNING"}
+    if image is not None:
+        members["imageBuildVersionArn"] = image_arn(image)
+    return Identifier.parse(workflow_id(number)), WorkflowExecution.parse(members)
+
+
+def _running(number: int) -> Image:
+    return Image.parse({"arn": image_arn(number), "state": {"status": "BUILDING"}})
+
+
+def _family(batcher: Batcher, numbers: range, image: int) -> list[Identifier]:
+    found = []
+    for number in numbers:
+        identifier, execution = _workflow(number, image)
+        batcher.learn(identifier, execution)
+        found.append(identifier)
+    return found
+
+
+def test_nothing_due_is_no_call():
+    assert Batcher().next_call() is None
+
+
+def test_one_execution_is_a_get():
+    batcher = Batcher()
+    identifier, _ = _workflow(1)
+    batcher.add(identifier)
+    assert batcher.next_call() == Call(Read.GET, identifier.value, identifier.kind, (identifier,))
+    assert not batcher
+
+
+def test_executions_of_one_image_are_one_list_though_one_alone_is_due():
+    batcher = Batcher()
+    first, second, third = _family(batcher, range(3), image=1)
+    batcher.add(second)
+    call = batcher.next_call()
+    assert (call.read, call.argument, call.answers) == (
+        Read.WORKFLOW_EXECUTIONS_OF_IMAGE,
+        image_arn(1),
+        (second,),
+    )
+    batcher.add(third)
+    batcher.add(first)
+    assert batcher.next_call().answers == (third, first)
+
+
+def test_who_has_been_due_longest_is_read_first():
+    batcher = Batcher()
+    old = _family(batcher, range(2), image=1)
+    new = _family(batcher, range(10, 12), image=2)
+    for identifier in (old[0], new[0], new[1], old[1]):
+        batcher.add(identifier)
+    assert [batcher.next_call().argument for _ in range(2)] == [image_arn(1), image_arn(2)]
+
+
+def test_one_answer_reveals_the_image_of_its_siblings():
+    batcher = Batcher()
+    several = [_workflow(number)[0] for number in range(4)]
+    for identifier in several:
+        batcher.add(identifier)
+    assert batcher.next_call().read is Read.GET
+    batcher.learn(*_workflow(0, image=7))
+    call = batcher.next_call()
+    assert (call.read, call.argument, call.answers) == (Read.WORKFLOW_EXECUTIONS_OF_IMAGE, image_arn(7), ())
+
+
+def test_many_of_unknown_images_are_searched_among_the_running_builds():
+    batcher = Batcher()
+    for number in range(100):
+        batcher.add(_workflow(number)[0])
+    search = batcher.next_call()
+    assert (search.read, search.argument, search.answers) == (Read.BUILDS, None, ())
+    ended = Image.parse({"arn": image_arn(9), "state": {"status": "AVAILABLE"}})
+    assert batcher.wants_more(search, 1, 0, [_running(1), ended])
+    assert not batcher.wants_more(search, 2, 0, [ended])
+    batcher.listed(search, 2, 0, [_running(1), ended, _running(2)])
+    assert [batcher.next_call().argument for _ in range(2)] == [image_arn(1), image_arn(2)]
+    # Both are being listed, and the search is not made again: the rest is asked for one by one.
+    assert batcher.next_call().read is Read.GET
+
+
+def test_a_search_that_finds_nothing_of_ours_is_given_up():
+    batcher = Batcher()
+    for number in range(100):
+        batcher.add(_workflow(number)[0])
+    batcher.listed(batcher.next_call(), 1, 0, [_running(number) for number in range(50)])
+    reads = []
+    for _ in range(10):
+        call = batcher.next_call()
+        reads.append(call.read)
+        if call.read is not Read.GET:
+            batcher.listed(call, 1, 0, [])
+    assert reads.count(Read.WORKFLOW_EXECUTIONS_OF_IMAGE) == 4
+    assert reads[-1] is Read.GET
+
+
+@pytest.mark.parametrize(
+    ("names", "read", "pages"),
+    [(["one"] * 60, Read.BUILDS_OF_IMAGE_VERSION, 3), ([f"n{n}" for n in range(60)], Read.BUILDS, 3)],
+)
+def test_images_are_pages_where_that_is_fewer(names, read, pages):
+    batcher = Batcher()
+    for number, name in enumerate(names):
+        batcher.add(Identifier.parse(image_arn(number, name)))
+    call = batcher.next_call()
+    assert call.read is read
+    assert len(call.answers) == 60
+    batcher.listed(call, pages, 60, [])
+    batcher.refuse(Call(Read.BUILDS, "another", call.kind, ()), for_all=read is not Read.BUILDS)
+    for number, name in enumerate(names[:2]):
+        batcher.add(Identifier.parse(image_arn(number, name)))
+    # Three pages for two images: a Get each is fewer.
+    assert batcher.next_call().read is Read.GET
+
+
+def test_steps_and_lifecycle_executions_have_their_lists():
+    batcher = Batcher()
+    policy = "arn:aws:imagebuilder:us-east-1:123456789012:lifecycle-policy/demo"
+    for number in range(2):
+        step, run = Identifier.parse(step_id(number)), Identifier.parse(lifecycle_id(number))
+        batcher.learn(
+            step,
+            WorkflowStepExecution(step_execution_id=step.value, workflow_execution_id=workflow_id(1)),
+        )
+        batcher.learn(run, LifecycleExecution(lifecycle_execution_id=run.value, lifecycle_policy_arn=policy))
+        batcher.add(step)
+        batcher.add(run)
+    calls = [batcher.next_call() for _ in range(2)]
+    assert [(each.read, each.argument, len(each.answers)) for each in calls] == [
+        (Read.STEPS_OF_WORKFLOW_EXECUTION, workflow_id(1), 2),
+        (Read.LIFECYCLE_EXECUTIONS_OF_POLICY, policy, 2),
+    ]
+
+
+@pytest.mark.parametrize("for_all", [True, False])
+def test_a_refused_list_is_not_made_again(for_all):
+    batcher = Batcher()
+    family = _family(batcher, range(3), image=1)
+    for identifier in family:
+        batcher.add(identifier)
+    batcher.refuse(batcher.next_call(), for_all=for_all)
+    for identifier in family:
+        batcher.add(identifier)
+    assert batcher.next_call().read is Read.GET
+    others = _family(batcher, range(10, 13), image=2)
+    for identifier in family:
+        batcher.discard(identifier)
+    batcher.add(others[0])
+    assert (batcher.next_call().read is Read.GET) is for_all
+
+
+def test_who_is_asked_alone_stays_alone():
+    batcher = Batcher()
+    first, *others = _family(batcher, range(3), image=1)
+    batcher.ask_alone(first)
+    for identifier in (first, *others):
+        batcher.add(identifier)
+    assert batcher.next_call().read is Read.GET
+    assert batcher.next_call().answers == tuple(others)
+    assert batcher.family_of(first) is None
+
+
+OPERATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "discard", "forget", "learn", "alone", "next", "refuse"]), st.integers(0, 30)
+    ),
+    max_size=120,
+)
+
+
+@given(OPERATIONS)
+def test_whatever_happens_all_that_is_due_is_read_and_nothing_else(operations):  # noqa: C901
+    batcher = Batcher()
+    due: set[Identifier] = set()
+    for operation, number in operations:
+        identifier, execution = _workflow(number, number % 4)
+        if operation == "add":
+            batcher.add(identifier)
+            due.add(identifier)
+        elif operation in {"discard", "forget"}:
+            getattr(batcher, operation)(identifier)
+            due.discard(identifier)
+        elif operation == "learn":
+            batcher.learn(identifier, execution)
+        elif operation == "alone":
+            batcher.ask_alone(identifier)
+        elif (call := batcher.next_call()) is not None:
+            assert set(call.answers) <= due
+            due -= set(call.answers)
+            if operation == "refuse" and call.read is not Read.GET:
+                batcher.refuse(call, for_all=number % 2 == 0)
+            elif call.read is not Read.GET:
+                batcher.listed(call, 1, len(call.answers), [])
+        assert len(batcher) == len(due)
+    rounds = 0
+    while (call := batcher.next_call()) is not None:
+        due -= set(call.answers)
+        if call.read is not Read.GET:
+            batcher.listed(call, 1, len(call.answers), [])
+        rounds += 1
+        assert rounds < 200
+    assert due == set()
