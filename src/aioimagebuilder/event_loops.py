@@ -11,6 +11,7 @@ weighs a kilobyte on asyncio.
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
@@ -21,7 +22,7 @@ import anyio
 if TYPE_CHECKING:
     from types import ModuleType
 
-__all__ = ["BackgroundTask", "Signal", "running_trio"]
+__all__ = ["BackgroundTask", "Signal", "current_time", "running_trio"]
 
 
 class BackgroundTask:
@@ -84,7 +85,7 @@ class BackgroundTask:
 
 
 class Signal:
-    """Lets one task wait until another sets it, once."""
+    """Lets one task wait until another sets it, or a time comes, once."""
 
     __slots__ = ("_future", "_is_set", "_task")
 
@@ -106,13 +107,19 @@ class Signal:
             trio.lowlevel.reschedule(self._task)
             self._task = None
 
-    async def wait(self) -> None:
-        """Wait until it is set."""
+    async def wait(self, until: float = math.inf) -> None:
+        """Wait until it is set, or until that time of `current_time`."""
         if self._is_set:
             return
         if (trio := running_trio()) is None:
-            self._future = asyncio.get_running_loop().create_future()
-            await self._future
+            loop = asyncio.get_running_loop()
+            self._future = loop.create_future()
+            timer = None if until == math.inf else loop.call_at(until, self.set)
+            try:
+                await self._future
+            finally:
+                if timer is not None:
+                    timer.cancel()
             return
         self._task = trio.lowlevel.current_task()
 
@@ -120,7 +127,15 @@ class Signal:
             self._task = None
             return trio.lowlevel.Abort.SUCCEEDED
 
-        await trio.lowlevel.wait_task_rescheduled(abort)
+        with trio.CancelScope(deadline=until):
+            await trio.lowlevel.wait_task_rescheduled(abort)
+
+
+def current_time() -> float:
+    """Get what `anyio.current_time` gives, at a fraction of its price: each poll asks several times."""
+    trio = running_trio()
+    now: float = asyncio.get_running_loop().time() if trio is None else trio.current_time()
+    return now
 
 
 def running_trio() -> ModuleType | None:

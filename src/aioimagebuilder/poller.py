@@ -27,7 +27,7 @@ from tenacity import RetryCallState
 from .backoff import Backoff, Tries
 from .batching import Batcher, Family, Read
 from .errors import AccessError, OperationError, ThrottledError
-from .event_loops import BackgroundTask
+from .event_loops import BackgroundTask, Signal, current_time
 from .executions import Execution
 from .flights import Flight, Handover, Reader
 from .identifiers import Identifier
@@ -70,10 +70,9 @@ class Poller:
         self._flights: dict[Target, Flight] = {}
         self._queue: list[tuple[float, int, Target]] = []
         self._order = itertools.count()
-        self._sleep: anyio.CancelScope | None = None
-        self._woken: anyio.Event | None = None
+        self._woken: Signal | None = None
         self._turn: anyio.CancelScope | None = None
-        self._sleeping_until = -math.inf
+        self._sleeping_until = math.inf
         self._unknown_statuses: set[str] = set()
         self._is_closed = False
         self._task = BackgroundTask(self._run)
@@ -87,7 +86,7 @@ class Poller:
         self, identifier: Identifier, *, cadence: Cadence, deadline: float, mailbox: Mailbox
     ) -> Subscription:
         """Begin to poll `identifier` for `mailbox`, until it is terminal or `unsubscribe` is called."""
-        now = anyio.current_time()
+        now = current_time()
         target = self._targets.get(identifier)
         if target is None:
             target = self._targets[identifier] = Target(identifier, now)
@@ -135,7 +134,7 @@ class Poller:
 
     async def _dispatch(self, tasks: TaskGroup) -> None:
         while self._targets:
-            self._collect_due(anyio.current_time())
+            self._collect_due(current_time())
             if not self._batcher:
                 await self._rest()
                 continue
@@ -144,7 +143,7 @@ class Poller:
                 with anyio.CancelScope() as self._turn:
                     await self._reader.turn()
                 self._turn = None
-                self._collect_due(anyio.current_time())
+                self._collect_due(current_time())
             if (call := self._batcher.next_call()) is not None:
                 flight = Flight(call, [self._targets[each] for each in call.answers])
                 self._flights.update(dict.fromkeys(flight.targets, flight))
@@ -155,16 +154,10 @@ class Poller:
 
     async def _rest(self) -> None:
         """Sleep until something falls due, or is found to fall due sooner."""
-        if self._queue:
-            # Woken by a cancellation, since that is the exception here: most such sleeps end by themselves.
-            self._sleeping_until = self._queue[0][0]
-            with anyio.CancelScope() as self._sleep:
-                await anyio.sleep_until(self._sleeping_until)
-            self._sleep, self._sleeping_until = None, -math.inf
-        else:
-            self._woken = anyio.Event()
-            await self._woken.wait()
-            self._woken = None
+        self._sleeping_until = self._queue[0][0] if self._queue else math.inf
+        self._woken = Signal()
+        await self._woken.wait(self._sleeping_until)
+        self._woken = None
 
     def _collect_due(self, now: float) -> None:
         while self._queue and self._queue[0][0] <= now:
@@ -225,7 +218,7 @@ class Poller:
         self._batcher.listed(call, flight.pages, found, rows)
 
     def _take_page(self, flight: Flight, page: Sequence[Execution]) -> None:
-        now = anyio.current_time()
+        now = current_time()
         is_list = flight.call.read is not Read.GET
         for execution in page:
             # The service may spell an id otherwise than the caller did: a Get answers what was asked.
@@ -245,7 +238,7 @@ class Poller:
 
     def _settle(self, flight: Flight) -> None:
         self._expire(flight)
-        now = anyio.current_time()
+        now = current_time()
         for target in filter(self._is_wanted, flight.targets):
             if flight.call.read is Read.GET or target.identifier in flight.answered:
                 self._schedule_next(target, now)
@@ -261,12 +254,12 @@ class Poller:
             return
         self._take_error(flight, error)
         for target in flight.targets:
-            if target.history.is_final(error, anyio.current_time(), self._not_found_grace):
+            if target.history.is_final(error, current_time(), self._not_found_grace):
                 self._end(target, Ended.FAILURE, error)
 
     def _note_try(self, flight: Flight) -> None:
         if flight.pages == 0:
-            flight.tried = anyio.current_time()
+            flight.tried = current_time()
             for target in flight.targets:
                 target.history.polls += 1
 
@@ -284,8 +277,8 @@ class Poller:
 
     async def _pause(self, flight: Flight, seconds: float) -> None:
         # tenacity's sleep before the next try: cut short by a deadline, for its last poll.
-        until = anyio.current_time() + seconds
-        while anyio.current_time() < min(until, flight.deadline):
+        until = current_time() + seconds
+        while current_time() < min(until, flight.deadline):
             flight.woken = anyio.Event()
             with anyio.CancelScope(deadline=min(until, flight.deadline)):
                 await flight.woken.wait()
@@ -324,7 +317,7 @@ class Poller:
         target.due = due
         self._batcher.discard(target.identifier)
         heapq.heappush(self._queue, (due, next(self._order), target))
-        if self._woken is not None or due < self._sleeping_until:
+        if due < self._sleeping_until:
             self._wake()
 
     def _drop(self, target: Target) -> None:
@@ -352,8 +345,6 @@ class Poller:
     def _wake(self) -> None:
         if self._woken is not None:
             self._woken.set()
-        if self._sleep is not None:
-            self._sleep.cancel()
         if self._turn is not None and not self._targets:
             self._turn.cancel()
 

@@ -14,6 +14,8 @@ from typing import Final
 
 import anyio
 
+from .event_loops import current_time
+
 __all__ = ["RateLimiter"]
 
 _INITIAL_RATE: Final = 5.0
@@ -85,7 +87,7 @@ class RateLimiter:
 
     def try_acquire(self) -> bool:
         """Take a turn if there is one at once and nobody queues for it, and tell whether it was taken."""
-        now = anyio.current_time()
+        now = current_time()
         if self._queue.locked() or self._next_free > now:
             return False
         self.reserve(now)
@@ -94,6 +96,6 @@ class RateLimiter:
     async def acquire(self) -> None:
         """Wait for this call's turn; whoever asked first has the first."""
         async with self._queue:
-            now = anyio.current_time()
+            now = current_time()
             if (delay := self.reserve(now) - now) > 0:
                 await anyio.sleep(delay)

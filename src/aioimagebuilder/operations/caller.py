@@ -6,7 +6,6 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Final, Protocol, TypeVar, cast
 
-import anyio
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
@@ -14,6 +13,7 @@ from botocore.parsers import ResponseParserError
 from ..backoff import Backoff, Tries
 from ..error_mapping import from_botocore
 from ..errors import MalformedResponseError, OperationError, ThrottledError
+from ..event_loops import current_time
 from ..rate_limiter import RateLimiter
 from ..structures import wire_name
 
@@ -99,7 +99,7 @@ class Caller:
             has_turn = False
             if tries is not None:
                 tries.begin()
-            sent = anyio.current_time()
+            sent = current_time()
             try:
                 answer = cast("Answer", await method(**params))
             except (ClientError, BotoCoreError, ResponseParserError) as error:
@@ -130,7 +130,7 @@ class Caller:
             return MalformedResponseError.made(operation, f"the answer could not be read: {error}")
         mapped = from_botocore(error, operation)
         if isinstance(mapped, ThrottledError):
-            now = anyio.current_time()
+            now = current_time()
             self._rate_limiter.throttled(now, sent=sent, retry_after=mapped.retry_after)
         _log.debug("%s", mapped)
         return mapped
