@@ -3,7 +3,7 @@
 Every peer of a scenario gets the same work, from the same seed, of a server of its own under the same limit.
 Lateness of an answer: the time at which the wait returned, less the time at which the execution ended.
 
-    python tests/benchmarks/herd.py                  # everything: some eight minutes
+    python tests/benchmarks/herd.py                  # everything: some six minutes
     python tests/benchmarks/herd.py --quick          # ours and the oracles only
     python tests/benchmarks/herd.py --only herd --quick --json herd.json
 """
@@ -13,9 +13,9 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,11 @@ from report import Verdict
 from smithy_law import polls_by_law
 
 _PEERS = str(Path(__file__).with_name("peers.py"))
-_LOOPS = ("aiobotocore waiter, legacy", "aiobotocore waiter, standard", "tenacity loop")
+_WAITERS = ("aiobotocore waiter, legacy", "aiobotocore waiter, standard")
+_LOOP = "tenacity loop"
+_ORDER = ("ours", "oracle", "get_image_in_turn", "image_pages", *_WAITERS, _LOOP)
+# Each takes some two thirds of a core, its server included.
+_HEAVY_AT_ONCE = 2
 
 Row = dict[str, Any]
 Rows = dict[str, Row]
@@ -40,13 +44,15 @@ class Scenario:
         title: what it is.
         spec: the work.
         light: peers that leave the machine idle, so that they may run at the same time.
-        heavy: peers that do not, so that each runs alone; left out when it must be quick.
+        long: light too, but so long that they are left out when it must be quick.
+        heavy: peers that do not: two at most at the same time, and none when it must be quick.
         judge: the bounds.
     """
 
     title: str
     spec: Spec
     light: tuple[str, ...]
+    long: tuple[str, ...] = ()
     heavy: tuple[str, ...] = ()
     judge: Callable[[Scenario, Rows], list[Verdict]] = lambda _, __: []
 
@@ -89,7 +95,8 @@ SCENARIOS = {
         title="1000 executions of 100 images, in no order",
         spec=_HERD,
         light=("ours", "oracle"),
-        heavy=_LOOPS,
+        long=(_LOOP,),
+        heavy=_WAITERS,
         judge=_judge_herd,
     ),
     "herd-grouped": Scenario(
@@ -119,12 +126,11 @@ SCENARIOS = {
         title="200 executions, each of another image",
         spec=Spec(images=200, waited="one_each"),
         light=("ours", "oracle"),
-        heavy=("tenacity loop",),
     ),
     "single": Scenario(
         title="one single wait",
         spec=Spec(images=1, waited="one_each", shortest=30, longest=30),
-        light=("ours", "oracle", *_LOOPS),
+        light=("ours", "oracle", *_WAITERS, _LOOP),
         judge=_judge_single,
     ),
 }
@@ -162,15 +168,33 @@ def run_peer(name: str, spec: Spec) -> Row:
     }
 
 
-def run_scenario(name: str, *, is_quick: bool, jobs: int) -> tuple[list[Row], list[Verdict]]:
-    """Run a scenario's peers, print them, and judge."""
-    scenario = SCENARIOS[name]
-    with ThreadPoolExecutor(jobs) as pool:
-        rows = list(pool.map(lambda peer: run_peer(peer, scenario.spec), scenario.light))
-    rows += [run_peer(peer, scenario.spec) for peer in scenario.heavy if not is_quick]
-    limit = f"{scenario.spec.rate:g} calls/s, burst {scenario.spec.burst:g}"
+def _run_all(names: Iterable[str], *, is_quick: bool, jobs: int) -> dict[str, list[Row]]:
+    """Run the peers of all these scenarios, several at a time, and get their rows."""
+    scenarios = [(name, SCENARIOS[name]) for name in names]
+    light = [(name, peer) for name, each in scenarios for peer in each.long if not is_quick]
+    light += [(name, peer) for name, each in scenarios for peer in each.light]
+    heavy = [(name, peer) for name, each in scenarios for peer in each.heavy if not is_quick]
+    found: dict[str, list[Row]] = {name: [] for name, _ in scenarios}
+
+    def run(work: tuple[str, str]) -> Row:
+        name, peer = work
+        row = run_peer(peer, SCENARIOS[name].spec)
+        print(f"  {name}: {peer}: {row['run s']:.0f} s", file=sys.stderr, flush=True)
+        return row
+
+    for works, at_once in ((light, jobs), (heavy, _HEAVY_AT_ONCE)):
+        with ThreadPoolExecutor(at_once) as pool:
+            for (name, _), row in zip(works, pool.map(run, works), strict=True):
+                found[name].append(row)
+    for rows in found.values():
+        rows.sort(key=lambda row: _ORDER.index(row["waiter"]))
+    return found
+
+
+def _print_scenario(name: str, rows: list[Row]) -> None:
+    spec = SCENARIOS[name].spec
     report.print_table(
-        f"{name}: {scenario.title}; {limit}",
+        f"{name}: {SCENARIOS[name].title}; {spec.rate:g} calls/s, burst {spec.burst:g}",
         [{key: value for key, value in row.items() if not key.startswith("_")} for row in rows],
     )
     for row in rows:
@@ -182,8 +206,6 @@ def run_scenario(name: str, *, is_quick: bool, jobs: int) -> tuple[list[Row], li
         for failure in row["_failures"]:
             print(f"    failed: {failure}")
     sys.stdout.flush()
-    verdicts = scenario.judge(scenario, {row["waiter"]: row for row in rows})
-    return rows, [replace(each, what=f"{name}: {each.what}") for each in verdicts]
 
 
 def main() -> int:
@@ -191,14 +213,15 @@ def main() -> int:
     parser = report.options(__doc__)
     parser.add_argument("--quick", action="store_true", help="ours and the oracles only")
     parser.add_argument("--only", choices=SCENARIOS, action="append", help="this scenario; may be repeated")
-    parser.add_argument("--jobs", type=int, default=3, help="light peers that run at the same time")
+    parser.add_argument("--jobs", type=int, default=5, help="light peers that run at the same time")
     parsed = parser.parse_args()
-    results: dict[str, list[Row]] = {}
+    results = _run_all(parsed.only or SCENARIOS, is_quick=parsed.quick, jobs=parsed.jobs)
     verdicts: list[Verdict] = []
-    for name in parsed.only or SCENARIOS:
-        results[name], judged = run_scenario(name, is_quick=parsed.quick, jobs=parsed.jobs)
-        verdicts += judged
-    specs = {name: json.loads(SCENARIOS[name].spec.dumps()) for name in results}
+    for name, rows in results.items():
+        _print_scenario(name, rows)
+        judged = SCENARIOS[name].judge(SCENARIOS[name], {row["waiter"]: row for row in rows})
+        verdicts += [replace(each, what=f"{name}: {each.what}") for each in judged]
+    specs = {name: asdict(SCENARIOS[name].spec) for name in results}
     return report.finish(parsed, {"scenarios": results, "specs": specs}, verdicts)
 
 
