@@ -87,13 +87,12 @@ class Poller:
     ) -> Subscription:
         """Begin to poll `identifier` for `mailbox`, until it is terminal or `unsubscribe` is called."""
         now = current_time()
-        target = self._targets.get(identifier)
-        if target is None:
-            target = self._targets[identifier] = Target(identifier, now)
+        target = self._targets.get(identifier) or Target(identifier, now)
         subscription = Subscription(target, cadence, deadline, mailbox, now)
         if self._is_closed:
             subscription.end(Ended.CLOSED)
             return subscription
+        self._targets[identifier] = target
         target.subscriptions[subscription] = None
         history = target.history
         is_fresh = history.seen is not None and now - history.seen_at < cadence.min_delay
@@ -237,15 +236,16 @@ class Poller:
                 self._schedule_next(target, now)
 
     def _settle(self, flight: Flight) -> None:
-        self._expire(flight)
         now = current_time()
         for target in filter(self._is_wanted, flight.targets):
-            if flight.call.read is Read.GET or target.identifier in flight.answered:
-                self._schedule_next(target, now)
-            else:
-                # Absence is no evidence: what a list lacks is asked for by itself.
+            if flight.call.read is not Read.GET and target.identifier not in flight.answered:
+                # Absence is no evidence: what a list lacks is asked for by itself, even past a deadline.
                 self._batcher.ask_alone(target.identifier)
                 self._schedule(target, now)
+                continue
+            self._expire(target, flight.tried)
+            if self._is_wanted(target):
+                self._schedule_next(target, now)
 
     def _settle_failure(self, flight: Flight, error: OperationError) -> None:
         if flight.call.read is not Read.GET:
@@ -268,7 +268,8 @@ class Poller:
         if isinstance(error, OperationError):
             self._take_error(flight, error)
             _log.info("%s; trying again in %.1f s", error, state.upcoming_sleep)
-        self._expire(flight)
+        for target in flight.targets:
+            self._expire(target, flight.tried)
 
     def _take_error(self, flight: Flight, error: OperationError) -> None:
         for target in flight.targets:
@@ -294,12 +295,11 @@ class Poller:
         if seen.is_terminal:
             self._drop(target)
 
-    def _expire(self, flight: Flight) -> None:
+    def _expire(self, target: Target, tried: float) -> None:
         # A try that began on or after a deadline was its last poll.
-        for target in flight.targets:
-            for subscription in [each for each in target.subscriptions if each.deadline <= flight.tried]:
-                subscription.end(Ended.DEADLINE)
-                self.unsubscribe(subscription)
+        for subscription in [each for each in target.subscriptions if each.deadline <= tried]:
+            subscription.end(Ended.DEADLINE)
+            self.unsubscribe(subscription)
 
     def _schedule_next(self, target: Target, now: float) -> None:
         history = target.history

@@ -1,5 +1,7 @@
 """Polls that are shared: how few calls many waits cost, and that no list is trusted more than a Get."""
 
+import random
+
 import anyio
 import pytest
 
@@ -120,6 +122,29 @@ def test_what_a_list_lacks_is_asked_for_by_itself(run):
     run(main)
 
 
+def test_what_the_last_list_lacks_gets_a_last_poll_of_its_own(run):
+    async def main():
+        service = ScriptedService()
+        ids = _herd(service, images=1, each=5, ends=49.9)
+        async with ImageBuilder(client=service, min_delay=20, max_delay=20) as ib:
+            async with anyio.create_task_group() as tasks:
+                results: list = []
+
+                async def waiting() -> None:
+                    results.extend(await ib.wait_all(ids, timeout=50))
+
+                tasks.start_soon(waiting)
+                await anyio.sleep(45)
+                service.hidden = {ids[3]}
+        assert {str(each.status) for each in results} == {"COMPLETED"}
+        assert [call.operation for call in service.calls if call.time >= 49] == [
+            "list_workflow_executions",
+            "get_workflow_execution",
+        ]
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     "refusal",
     [
@@ -235,5 +260,45 @@ def test_a_newcomer_is_not_starved_by_a_herd_under_a_low_limit(run):
                 # 20 images take 10 s a round at two calls a second; it waits its turn, and no longer.
                 assert anyio.current_time() - began < 30
                 tasks.cancel_scope.cancel()
+
+    run(main)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_thousand_waits_cancelled_at_random_moments_harm_no_other(run, seed):
+    async def main():
+        rng = random.Random(seed)
+        service = ScriptedService()
+        ids = []
+        for number in range(100):
+            arn = service.image((0, "BUILDING"), (400, "AVAILABLE"), name=f"image-{number}")
+            ids += [
+                service.workflow(
+                    (0, "RUNNING"),
+                    (rng.uniform(0, 300), "COMPLETED"),
+                    number=number * 10 + each,
+                    imageBuildVersionArn=arn,
+                )
+                for each in range(10)
+            ]
+        ended: dict[int, str] = {}
+
+        async def waiting(ib: ImageBuilder, number: int, patience: float) -> None:
+            await anyio.sleep(rng.uniform(0, 200))
+            with anyio.move_on_after(patience) as scope:
+                ended[number] = str((await ib.wait(rng.choice(ids), timeout=None)).status)
+            if scope.cancelled_caught:
+                ended[number] = "cancelled"
+
+        async with ImageBuilder(client=service) as ib:
+            async with anyio.create_task_group() as tasks:
+                for number in range(1000):
+                    patience = rng.uniform(0, 100) if number % 3 else 10_000.0
+                    tasks.start_soon(waiting, ib, number, patience)
+            assert ib._poller.is_idle
+        assert len(ended) == 1000
+        assert {ended[number] for number in range(0, 1000, 3)} == {"COMPLETED"}
+        assert set(ended.values()) == {"COMPLETED", "cancelled"}
+        assert service.in_flight == 0
 
     run(main)
