@@ -50,11 +50,11 @@ class Flight:
     __slots__ = ("answered", "call", "pages", "scope", "targets", "tried", "woken")
 
     def __init__(self, call: Call, targets: list[Target]) -> None:
-        self.call = call
-        self.targets = targets
-        self.scope = anyio.CancelScope()
-        self.tried = -math.inf
-        self.pages = 0
+        self.call: Call = call
+        self.targets: list[Target] = targets
+        self.scope: anyio.CancelScope = anyio.CancelScope()
+        self.tried: float = -math.inf
+        self.pages: int = 0
         self.answered: set[Identifier] = set()
         self.woken: anyio.Event | None = None
 

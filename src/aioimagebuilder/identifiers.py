@@ -19,9 +19,6 @@ __all__ = ["ExecutionKind", "Identifier", "ResourceKind", "parse_arn"]
 class ExecutionKind(Enum):
     """The kinds of execution that can be awaited."""
 
-    # Enum's own hash is a Python function, and these are hashed several times for every poll.
-    __hash__ = object.__hash__
-
     IMAGE = "image"
     WORKFLOW_EXECUTION = "workflow execution"
     WORKFLOW_STEP_EXECUTION = "workflow step execution"

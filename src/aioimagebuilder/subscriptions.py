@@ -101,7 +101,7 @@ class Subscription:
         self.started: float = now
         self.ended: Ended | None = None
         self.failure: Exception | None = None
-        self.is_ready = False
+        self.is_ready: bool = False
 
     @property
     def identifier(self) -> Identifier:
