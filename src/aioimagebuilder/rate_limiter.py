@@ -26,9 +26,9 @@ _BURST: Final = 1.0
 # Slow start: the factor by which the rate grows in a second, up to the threshold.
 _SLOW_START: Final = 1.5
 # Beyond it: what the rate grows by in a second, in calls a second. Finding the limit costs a throttle each
-# time, so a client of ten calls a second does it every twenty seconds. One step for all makes fair shares.
-_INCREASE: Final = 0.15
-_DECREASE: Final = 0.7
+# time, so a client of ten calls a second does it every eight seconds. One step for all makes fair shares.
+_INCREASE: Final = 0.2
+_DECREASE: Final = 0.85
 
 
 class RateLimiter:

@@ -16,8 +16,8 @@ ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(aioimagebuilder.__file__).pa
 RATE = 10.0
 BURST = 20.0
 WAITS = 100  # of one process: more than the limit lets either poll at its cadence
-SETTLING = 12.0
-COUNTING = 20.0
+SETTLING = 20.0
+COUNTING = 40.0
 
 WAITER = """
     import asyncio, sys
