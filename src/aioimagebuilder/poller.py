@@ -4,8 +4,9 @@ A target is an execution that somebody waits for. All who wait for it share its 
 leaves takes nothing with it but itself, and with the last one the polling stops. Polls run in a background
 task of the client's, never in a subscriber's: so no poll dies with one caller.
 
-What the tests hold: a deadline gets one last poll that starts on it; a failing read is retried by tenacity
-for as long as anybody waits; whoever joins is told the present state first.
+What falls due goes to the batcher, which chooses the call when its turn at the rate limiter has come. A
+deadline gets one last poll that starts on it; a failing read is retried by tenacity for as long as anybody
+waits; whoever joins is told the present state first.
 """
 
 from __future__ import annotations

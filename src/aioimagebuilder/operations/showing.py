@@ -14,7 +14,6 @@ from .reading import get, rows_of
 __all__ = ["ShowingOperations"]
 
 T = TypeVar("T")
-X = TypeVar("X", bound=Execution)
 
 Filters = Sequence[Mapping[str, object]]
 
