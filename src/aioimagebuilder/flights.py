@@ -1,4 +1,4 @@
-"""The poller's calls on their way, and who makes them."""
+"""The poller's calls on their way, and what makes them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ import anyio
 
 from .backoff import Tries
 from .batching import Call
-from .event_loops import Signal
 from .executions import Execution
 from .identifiers import Identifier
 from .subscriptions import Target
 
-__all__ = ["Flight", "Handover", "Reader"]
+__all__ = ["Flight", "Reader"]
 
 
 class Reader(Protocol):
@@ -73,24 +72,3 @@ class Flight:
         # What is made to find out where executions belong answers nobody in particular: the others want it.
         if self.targets and not any(target.subscriptions for target in self.targets):
             self.scope.cancel()
-
-
-class Handover:
-    """Where an idle task gets its next flight."""
-
-    __slots__ = ("_flight", "_given")
-
-    def __init__(self) -> None:
-        self._given = Signal()
-        self._flight: Flight | None = None
-
-    def give(self, flight: Flight) -> None:
-        """Let the task go on with `flight`."""
-        self._flight = flight
-        self._given.set()
-
-    async def take(self) -> Flight:
-        """Wait for the next flight."""
-        await self._given.wait()
-        assert self._flight is not None  # noqa: S101 - for the type checker: given with the signal
-        return self._flight

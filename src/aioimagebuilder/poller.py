@@ -7,6 +7,10 @@ task of the client's, never in a subscriber's: so no poll dies with one caller.
 What falls due goes to the batcher, which chooses the call when its turn at the rate limiter has come. A
 deadline gets one last poll that starts on it; a failing read is retried by tenacity for as long as anybody
 waits; whoever joins is told the present state first.
+
+The tasks take turns as leader and followers: the leader chooses a call and makes it itself, having appointed
+a follower in its place if anything else can fall due meanwhile. So a single wait needs one task alone, and no
+poll waits for another's answer.
 """
 
 from __future__ import annotations
@@ -30,7 +34,7 @@ from .batching import Batcher, Family, Read
 from .errors import AccessError, OperationError, ThrottledError
 from .event_loops import BackgroundTask, Signal, current_time
 from .executions import Execution
-from .flights import Flight, Handover, Reader
+from .flights import Flight, Reader
 from .identifiers import Identifier
 from .schedule import Cadence, next_poll
 from .subscriptions import Ended, Mailbox, Subscription, Target
@@ -65,12 +69,14 @@ class Poller:
         self._jitter = jitter
         self._targets: dict[Identifier, Target] = {}
         self._batcher = Batcher()
-        self._idle: list[Handover] = []
         # When the members of a family are polled next: who is read together had better fall due together.
         self._meetings: dict[Family, float] = {}
         self._flights: dict[Target, Flight] = {}
         self._queue: list[tuple[float, int, Target]] = []
         self._order = itertools.count()
+        self._tasks: TaskGroup | None = None
+        self._followers: list[Signal] = []
+        self._is_leaderless = False
         self._woken: Signal | None = None
         self._turn: anyio.CancelScope | None = None
         self._sleeping_until = math.inf
@@ -123,16 +129,39 @@ class Poller:
         try:
             # Somebody may subscribe while the task group is being left: then go round again.
             while self._targets:
-                async with anyio.create_task_group() as tasks:
-                    await self._dispatch(tasks)
-                    self._idle.clear()
-                    tasks.cancel_scope.cancel()
+                self._followers.clear()
+                async with anyio.create_task_group() as self._tasks:
+                    await self._work()
         finally:
             # Cancelled: by aclose(), or by an event loop that shuts down.
-            self._idle.clear()
+            self._tasks = None
+            self._followers.clear()
             self._end_all()
 
-    async def _dispatch(self, tasks: TaskGroup) -> None:
+    async def _work(self) -> None:
+        # A task serves one flight after the other: to start one costs more than to poll.
+        assert self._tasks is not None  # noqa: S101 - for the type checker: it runs in them
+        while (flight := await self._next_flight()) is not None:
+            self._is_leaderless = True
+            if self._queue or self._batcher:
+                self._appoint()
+            if not await self._perform(flight):
+                appointed = Signal()
+                self._followers.append(appointed)
+                await appointed.wait()
+        self._tasks.cancel_scope.cancel()
+
+    def _appoint(self) -> None:
+        """Let another task lead, if the leader is away with a call of its own."""
+        if self._is_leaderless and self._tasks is not None:
+            self._is_leaderless = False
+            if self._followers:
+                self._followers.pop().set()
+            else:
+                self._tasks.start_soon(self._work)
+
+    async def _next_flight(self) -> Flight | None:
+        """Get the next call once its time and its turn have come; ``None`` once nobody waits."""
         while self._targets:
             self._collect_due(current_time())
             if not self._batcher:
@@ -147,10 +176,8 @@ class Poller:
             if (call := self._batcher.next_call()) is not None:
                 flight = Flight(call, [self._targets[each] for each in call.answers])
                 self._flights.update(dict.fromkeys(flight.targets, flight))
-                if self._idle:
-                    self._idle.pop().give(flight)
-                else:
-                    tasks.start_soon(self._work, flight)
+                return flight
+        return None
 
     async def _rest(self) -> None:
         """Sleep until something falls due, or is found to fall due sooner."""
@@ -158,6 +185,7 @@ class Poller:
         self._woken = Signal()
         await self._woken.wait(self._sleeping_until)
         self._woken = None
+        self._sleeping_until = math.inf
 
     def _collect_due(self, now: float) -> None:
         while self._queue and self._queue[0][0] <= now:
@@ -167,15 +195,8 @@ class Poller:
                 target.due = -math.inf
                 self._batcher.add(target.identifier)
 
-    async def _work(self, flight: Flight) -> None:
-        # A task serves one flight after the other: to start one costs more than to poll.
-        while True:
-            await self._perform(flight)
-            handover = Handover()
-            self._idle.append(handover)
-            flight = await handover.take()
-
-    async def _perform(self, flight: Flight) -> None:
+    async def _perform(self, flight: Flight) -> bool:
+        """Make the call, and tell whether this task leads again: if no other has been appointed."""
         try:
             with flight.scope:
                 await self._read(flight)
@@ -189,9 +210,11 @@ class Poller:
             for target in flight.targets:
                 self._end(target, Ended.FAILURE, error)
         finally:
+            leads, self._is_leaderless = self._is_leaderless, False
             for target in flight.targets:
                 del self._flights[target]
             self._settle(flight)
+        return leads
 
     async def _read(self, flight: Flight) -> None:
         tries = Tries(
@@ -344,6 +367,7 @@ class Poller:
             self._end(target, Ended.CLOSED)
 
     def _wake(self) -> None:
+        self._appoint()
         if self._woken is not None:
             self._woken.set()
         if self._turn is not None and not self._targets:

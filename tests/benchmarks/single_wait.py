@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import itertools
 import math
 import statistics
 import sys
@@ -99,10 +100,10 @@ async def _cpu_per_poll(url: str, spec: Spec, blocks: int) -> dict[str, list[tup
             }
             found: dict[str, list[tuple[float, float]]] = {name: [] for name in ways}
             # The first round fills the caches, and lets our call rate grow.
-            for number in range(blocks + 1):
-                order = list(ways)
-                # None is always the first after another.
-                for name in order[number % len(order) :] + order[: number % len(order)]:
+            # None comes always after the same other: what ran before leaves the processor hot or cold.
+            orders = itertools.cycle(itertools.permutations(ways))
+            for number, order in zip(range(blocks + 1), orders, strict=False):
+                for name in order:
                     gc.collect()
                     began, before = time.monotonic(), time.process_time()
                     await ways[name](next(ids))
