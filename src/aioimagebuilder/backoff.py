@@ -44,11 +44,11 @@ class Tries:
     """How a read of the poller's is tried.
 
     Attributes:
-        begin: told of each try, just before it is made.
+        begin: told of each try, just before it is made, with the time.
         retrying: gives tenacity's retrying, when a try has failed.
     """
 
-    begin: Callable[[], None]
+    begin: Callable[[float], None]
     retrying: Callable[[], AsyncRetrying]
 
 

@@ -20,7 +20,7 @@ __all__ = ["Flight", "Reader"]
 class Reader(Protocol):
     """Makes calls for the poller."""
 
-    def try_turn(self) -> bool:
+    def try_turn(self, now: float) -> bool:
         """Take the turn of the next call if there is one at once, and tell whether it was taken."""
 
     async def turn(self) -> None:
@@ -39,7 +39,7 @@ class Flight:
     Attributes:
         call: the call.
         targets: those that it is to answer, who have no other on its way.
-        scope: cancels it.
+        scope: cancels it; given by who makes the call.
         tried: when the newest try of its first page began, on the clock of `anyio.current_time`.
         pages: the pages that came.
         answered: whom they told about.
@@ -51,7 +51,7 @@ class Flight:
     def __init__(self, call: Call, targets: list[Target]) -> None:
         self.call: Call = call
         self.targets: list[Target] = targets
-        self.scope: anyio.CancelScope = anyio.CancelScope()
+        self.scope: anyio.CancelScope | None = None
         self.tried: float = -math.inf
         self.pages: int = 0
         self.answered: set[Identifier] = set()
@@ -70,5 +70,5 @@ class Flight:
     def give_up_if_unwanted(self) -> None:
         """Cancel it if nobody waits for it any more."""
         # What is made to find out where executions belong answers nobody in particular: the others want it.
-        if self.targets and not any(target.subscriptions for target in self.targets):
+        if self.scope and self.targets and not any(target.subscriptions for target in self.targets):
             self.scope.cancel()

@@ -7,10 +7,6 @@ task of the client's, never in a subscriber's: so no poll dies with one caller.
 What falls due goes to the batcher, which chooses the call when its turn at the rate limiter has come. A
 deadline gets one last poll that starts on it; a failing read is retried by tenacity for as long as anybody
 waits; whoever joins is told the present state first.
-
-The tasks take turns as leader and followers: the leader chooses a call and makes it itself, having appointed
-a follower in its place if anything else can fall due meanwhile. So a single wait needs one task alone, and no
-poll waits for another's answer.
 """
 
 from __future__ import annotations
@@ -26,7 +22,6 @@ from functools import partial
 from typing import Final
 
 import anyio
-from anyio.abc import TaskGroup
 from tenacity import RetryCallState
 
 from .backoff import Backoff, Tries
@@ -38,6 +33,7 @@ from .flights import Flight, Reader
 from .identifiers import Identifier
 from .schedule import Cadence, next_poll
 from .subscriptions import Ended, Mailbox, Subscription, Target
+from .workers import Workers
 
 __all__ = ["Poller"]
 
@@ -74,9 +70,7 @@ class Poller:
         self._flights: dict[Target, Flight] = {}
         self._queue: list[tuple[float, int, Target]] = []
         self._order = itertools.count()
-        self._tasks: TaskGroup | None = None
-        self._followers: list[Signal] = []
-        self._is_leaderless = False
+        self._workers = Workers(self)
         self._woken: Signal | None = None
         self._turn: anyio.CancelScope | None = None
         self._sleeping_until = math.inf
@@ -129,46 +123,26 @@ class Poller:
         try:
             # Somebody may subscribe while the task group is being left: then go round again.
             while self._targets:
-                self._followers.clear()
-                async with anyio.create_task_group() as self._tasks:
-                    await self._work()
+                await self._workers.run()
         finally:
             # Cancelled: by aclose(), or by an event loop that shuts down.
-            self._tasks = None
-            self._followers.clear()
             self._end_all()
 
-    async def _work(self) -> None:
-        # A task serves one flight after the other: to start one costs more than to poll.
-        assert self._tasks is not None  # noqa: S101 - for the type checker: it runs in them
-        while (flight := await self._next_flight()) is not None:
-            self._is_leaderless = True
-            if self._queue or self._batcher:
-                self._appoint()
-            if not await self._perform(flight):
-                appointed = Signal()
-                self._followers.append(appointed)
-                await appointed.wait()
-        self._tasks.cancel_scope.cancel()
+    @property
+    def has_more(self) -> bool:
+        """Whether another target is due, or will be."""
+        return bool(self._queue or self._batcher)
 
-    def _appoint(self) -> None:
-        """Let another task lead, if the leader is away with a call of its own."""
-        if self._is_leaderless and self._tasks is not None:
-            self._is_leaderless = False
-            if self._followers:
-                self._followers.pop().set()
-            else:
-                self._tasks.start_soon(self._work)
-
-    async def _next_flight(self) -> Flight | None:
+    async def next_flight(self) -> Flight | None:
         """Get the next call once its time and its turn have come; ``None`` once nobody waits."""
         while self._targets:
-            self._collect_due(current_time())
+            now = current_time()
+            self._collect_due(now)
             if not self._batcher:
                 await self._rest()
                 continue
             # The turn first, then the choice of the call: what falls due in between goes with it.
-            if not self._reader.try_turn():
+            if not self._reader.try_turn(now):
                 with anyio.CancelScope() as self._turn:
                     await self._reader.turn()
                 self._turn = None
@@ -195,11 +169,10 @@ class Poller:
                 target.due = -math.inf
                 self._batcher.add(target.identifier)
 
-    async def _perform(self, flight: Flight) -> bool:
-        """Make the call, and tell whether this task leads again: if no other has been appointed."""
+    async def fly(self, flight: Flight) -> None:
+        """Make the call, and tell its subscribers what comes of it."""
         try:
-            with flight.scope:
-                await self._read(flight)
+            await self._read(flight)
         except OperationError as error:
             self._settle_failure(flight, error)
         except Exception as error:  # noqa: BLE001 - raised again in all who wait for this call
@@ -209,12 +182,6 @@ class Poller:
                 _log.error("%s could not be read", flight.call.read.value, exc_info=error)
             for target in flight.targets:
                 self._end(target, Ended.FAILURE, error)
-        finally:
-            leads, self._is_leaderless = self._is_leaderless, False
-            for target in flight.targets:
-                del self._flights[target]
-            self._settle(flight)
-        return leads
 
     async def _read(self, flight: Flight) -> None:
         tries = Tries(
@@ -259,7 +226,10 @@ class Poller:
             if is_bystander and self._is_wanted(target) and target not in self._flights:
                 self._schedule_next(target, now)
 
-    def _settle(self, flight: Flight) -> None:
+    def settle(self, flight: Flight) -> None:
+        """Schedule what the call was to answer anew."""
+        for target in flight.targets:
+            del self._flights[target]
         now = current_time()
         for target in filter(self._is_wanted, flight.targets):
             if flight.call.read is not Read.GET and target.identifier not in flight.answered:
@@ -281,9 +251,9 @@ class Poller:
             if target.history.is_final(error, current_time(), self._not_found_grace):
                 self._end(target, Ended.FAILURE, error)
 
-    def _note_try(self, flight: Flight) -> None:
+    def _note_try(self, flight: Flight, now: float) -> None:
         if flight.pages == 0:
-            flight.tried = current_time()
+            flight.tried = now
             for target in flight.targets:
                 target.history.polls += 1
 
@@ -367,7 +337,7 @@ class Poller:
             self._end(target, Ended.CLOSED)
 
     def _wake(self) -> None:
-        self._appoint()
+        self._workers.appoint()
         if self._woken is not None:
             self._woken.set()
         if self._turn is not None and not self._targets:

@@ -85,9 +85,8 @@ class RateLimiter:
         # What was saved up for a burst is void, too: the service has just said that there is no room.
         self._next_free = max(self._next_free, now + max(1 / self._rate, retry_after or 0.0))
 
-    def try_acquire(self) -> bool:
+    def try_acquire(self, now: float) -> bool:
         """Take a turn if there is one at once and nobody queues for it, and tell whether it was taken."""
-        now = current_time()
         if self._queue.locked() or self._next_free > now:
             return False
         self.reserve(now)

@@ -144,7 +144,7 @@ class History:
         """Take a read in, and tell whether it is news: a change, and not a stale step back."""
         self.error = None
         self.seen_at = now
-        if self.seen is not None and (execution.steps_back_from(self.seen) or execution == self.seen):
+        if self.seen is not None and (execution == self.seen or execution.steps_back_from(self.seen)):
             return False
         self.seen = execution
         return True

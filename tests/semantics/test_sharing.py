@@ -1,10 +1,13 @@
 """Several who wait with one client: what they share, and that none harms another."""
 
+import asyncio
+
 import anyio
 import pytest
 
 from aioimagebuilder import ClientClosedError, ImageBuilder, WaitTimeoutError
 from scripted_service import ScriptedService, throttle
+from virtual_time import run_virtually
 
 
 async def _wait_into(results: list, ib: ImageBuilder, identifier: str, **options: object) -> None:
@@ -249,3 +252,58 @@ def test_a_wait_cancelled_at_any_checkpoint_leaves_nothing_behind(run, checkpoin
             assert (await ib.wait(identifier, timeout=600)).is_terminal
 
     run(main)
+
+
+def test_a_call_that_hangs_holds_up_nobody_who_comes_later(run):
+    async def main():
+        service = ScriptedService(hang=lambda now: 500 if now < 1 else 0)
+        hung = service.workflow((0, "COMPLETED"), number=1)
+        other = service.workflow((0, "RUNNING"), (20, "COMPLETED"), number=2)
+        ends: list[float] = []
+
+        async def wait_for(identifier: str) -> None:
+            await ib.wait(identifier, timeout=None, min_delay=5, max_delay=5)
+            ends.append(service.now)
+
+        async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
+            tasks.start_soon(wait_for, hung)
+            await anyio.sleep(2)
+            tasks.start_soon(wait_for, other)
+        assert ends == [pytest.approx(22, abs=1), pytest.approx(500, abs=1)]
+
+    run(main)
+
+
+def test_a_call_that_hangs_holds_up_nobody_who_falls_due_meanwhile(run):
+    async def main():
+        # The tenth second is the one's turn, and the eighth and twelfth are the other's.
+        service = ScriptedService(hang=lambda now: 500 if 9.5 < now < 10.5 else 0)
+        hung = service.workflow((0, "RUNNING"), (15, "COMPLETED"))
+        other = service.lifecycle((0, "IN_PROGRESS"), (30, "SUCCESS"))
+        ends: dict[str, float] = {}
+
+        async def wait_for(identifier: str, delay: float) -> None:
+            await ib.wait(identifier, timeout=None, min_delay=delay, max_delay=delay)
+            ends[identifier] = service.now
+
+        async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
+            tasks.start_soon(wait_for, hung, 10)
+            tasks.start_soon(wait_for, other, 4)
+        assert ends[other] == pytest.approx(32, abs=1)
+        assert ends[hung] > 500
+
+    run(main)
+
+
+def test_a_single_wait_polls_in_one_task():
+    async def main() -> set[int]:
+        service = ScriptedService()
+        identifier = service.workflow((0, "RUNNING"), (100, "COMPLETED"))
+        tasks: set[int] = set()
+        service.fault = lambda _: tasks.add(id(asyncio.current_task()))
+        async with ImageBuilder(client=service) as ib:
+            await ib.wait(identifier, timeout=None)
+        assert len(service.calls) > 4
+        return tasks
+
+    assert len(run_virtually("asyncio", main)) == 1

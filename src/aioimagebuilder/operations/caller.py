@@ -61,9 +61,9 @@ class Caller:
         """The region that calls go to."""
         return self._client.meta.region_name
 
-    def try_turn(self) -> bool:
+    def try_turn(self, now: float) -> bool:
         """Take a turn at the rate limiter if there is one at once, and tell whether it was taken."""
-        return self._rate_limiter.try_acquire()
+        return self._rate_limiter.try_acquire(now)
 
     async def turn(self) -> None:
         """Wait for a turn at the rate limiter, to be used by a call with `has_turn`."""
@@ -97,9 +97,9 @@ class Caller:
             if not has_turn:
                 await self._rate_limiter.acquire()
             has_turn = False
-            if tries is not None:
-                tries.begin()
             sent = current_time()
+            if tries is not None:
+                tries.begin(sent)
             try:
                 answer = cast("Answer", await method(**params))
             except (ClientError, BotoCoreError, ResponseParserError) as error:
