@@ -1,0 +1,191 @@
+"""What a network can do to a wait, done by a proxy between a real client and the simulator."""
+
+import gc
+from collections.abc import Callable
+
+import anyio
+import pytest
+import tenacity
+from aiobotocore.config import AioConfig
+from aiobotocore.httpxsession import HttpxSession
+
+from aioimagebuilder import (
+    Backoff,
+    CallRateLimitExceededException,
+    ConnectionFailedError,
+    ImageBuilder,
+    ObservationError,
+    ServerError,
+    WaitTimeoutError,
+)
+from aioimagebuilder.testing import Simulator
+
+from .conftest import CADENCE
+from .hostile_proxy import HostileProxy, Trouble
+
+# A stalled answer is given up after this: the real default of half a minute would make slow tests.
+READ_TIMEOUT = 0.2
+# The default strategies, as much quicker as the cadence is.
+BACKOFF = Backoff(
+    throttled=tenacity.wait_random_exponential(multiplier=0.1, max=0.5),
+    transient=tenacity.wait_random_exponential(multiplier=0.05, max=0.5),
+)
+
+CLIENTS = [
+    pytest.param("asyncio", {}, id="asyncio-aiohttp"),
+    pytest.param("asyncio", {"http_session_cls": HttpxSession}, id="asyncio-httpx2"),
+    pytest.param("trio", {}, id="trio-httpx2"),
+]
+
+PASSING = [
+    Trouble("reset", times=3),
+    Trouble("reset_in_body", times=3),
+    Trouble("stall", times=2),
+    Trouble("half_close", times=3),
+    Trouble("garbage", times=3),
+    Trouble("throttle", seconds=0.4),
+    Trouble("unavailable", seconds=0.4),
+    Trouble("drip", times=2),
+    Trouble("hang_up", times=3),
+]
+
+LASTING = [
+    (Trouble("reset"), ConnectionFailedError),
+    (Trouble("reset_in_body"), ConnectionFailedError),
+    (Trouble("stall"), ConnectionFailedError),
+    (Trouble("half_close"), ConnectionFailedError),
+    (Trouble("garbage"), ConnectionFailedError),
+    (Trouble("throttle"), CallRateLimitExceededException),
+    (Trouble("unavailable"), ServerError),
+]
+
+
+def _kind(value: object) -> str | None:
+    return value.kind if isinstance(value, Trouble) else getattr(value, "__name__", None)
+
+
+@pytest.fixture
+def proxy(simulator: Simulator):
+    with HostileProxy(simulator.endpoint_url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def open_client(simulator: Simulator, proxy: HostileProxy) -> Callable[..., ImageBuilder]:
+    def make(read_timeout: float = READ_TIMEOUT, **options: object) -> ImageBuilder:
+        arguments = {**simulator.client_arguments, "endpoint_url": proxy.endpoint_url}
+        config = AioConfig(read_timeout=read_timeout, **options)
+        return ImageBuilder(**arguments, **CADENCE, config=config, backoff=BACKOFF)
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left_behind(proxy: HostileProxy):
+    yield
+    assert not proxy.has_connections()
+    # What was dropped unclosed warns as it is collected, and warnings are errors.
+    gc.collect()
+
+
+@pytest.mark.parametrize(("backend", "options"), CLIENTS)
+@pytest.mark.parametrize("trouble", PASSING, ids=_kind)
+def test_a_passing_trouble_fails_no_wait_and_hides_no_outcome(
+    simulator: Simulator, proxy: HostileProxy, open_client, trouble, backend, options
+):
+    succeeds = simulator.add_execution("workflow_execution", [("RUNNING", 150.0), ("COMPLETED", None)])
+    fails = simulator.add_execution("workflow_execution", [("RUNNING", 150.0), ("FAILED", None)])
+    proxy.inject(trouble)
+
+    async def main():
+        async with open_client(**options) as ib:
+            return await ib.wait_all([succeeds, fails], timeout=30, check=False)
+
+    assert [str(each.status) for each in anyio.run(main, backend=backend)] == ["COMPLETED", "FAILED"]
+    assert proxy.met[trouble.kind] >= 1
+    assert trouble.times in {None, proxy.met[trouble.kind]}
+
+
+@pytest.mark.parametrize(("backend", "options"), CLIENTS)
+@pytest.mark.parametrize(("trouble", "cause"), LASTING, ids=_kind)
+def test_a_lasting_trouble_is_told_at_the_deadline_with_its_cause_and_all_tries_counted(
+    simulator: Simulator, proxy: HostileProxy, open_client, trouble, cause, backend, options
+):
+    execution = simulator.add_execution("workflow_execution", [("RUNNING", None)])
+    proxy.inject(trouble)
+
+    async def main():
+        async with open_client(**options) as ib:
+            with pytest.raises(ObservationError) as caught:
+                await ib.wait(execution, timeout=0.5)
+            return caught.value
+
+    error = anyio.run(main, backend=backend)
+    assert isinstance(error.__cause__, cause)
+    assert error.execution is None
+    assert 0.5 <= error.elapsed < 0.5 + READ_TIMEOUT + 1
+    assert proxy.requests == proxy.met[trouble.kind]
+    # aiohttp itself repeats a request once whose connection broke before any answer: that is no poll of ours.
+    repeats = 2 if trouble.kind == "reset" and (backend, options) == CLIENTS[0].values else 1
+    assert 2 <= error.polls <= proxy.requests <= repeats * error.polls
+    assert error.throttles == (proxy.requests if trouble.kind == "throttle" else 0)
+
+
+@pytest.mark.parametrize(("backend", "options"), CLIENTS)
+def test_one_trouble_after_the_other_fails_no_wait(
+    simulator: Simulator, proxy: HostileProxy, open_client, backend, options
+):
+    pipeline = simulator.create_pipeline("demo")
+    proxy.inject(*(Trouble(each.kind, times=1) for each in PASSING))
+
+    async def main():
+        async with open_client(**options) as ib:
+            arn = await ib.start_image_pipeline_execution(pipeline)
+            states = [str(image.status) async for image in ib.watch(arn, timeout=30)]
+            images = [image.arn async for image in ib.list_image_pipeline_images(pipeline)]
+            return arn, states, images
+
+    arn, states, images = anyio.run(main, backend=backend)
+    assert states[-1] == "AVAILABLE"
+    assert images == [arn]
+    assert set(proxy.met) == {None, *(each.kind for each in PASSING)}
+
+
+@pytest.mark.parametrize(("backend", "options"), CLIENTS)
+def test_trouble_after_a_first_look_leaves_a_short_wait_a_timeout_that_tells_the_last_state(
+    simulator: Simulator, proxy: HostileProxy, open_client, backend, options
+):
+    execution = simulator.add_execution("workflow_execution", [("RUNNING", None)])
+
+    async def main():
+        async with open_client(**options) as ib:
+            async with ib.watch(execution) as watch:
+                await anext(watch)
+                proxy.inject(Trouble("throttle", seconds=0.2))
+                with pytest.raises(WaitTimeoutError) as caught:
+                    await ib.wait(execution, timeout=0.6)
+                return caught.value
+
+    error = anyio.run(main, backend=backend)
+    assert error.execution.status == "RUNNING"
+    assert 1 <= error.throttles == proxy.met["throttle"] < error.polls
+
+
+@pytest.mark.parametrize(("backend", "options"), CLIENTS)
+@pytest.mark.parametrize("kind", ["stall", "drip", "throttle"])
+def test_a_wait_cancelled_in_the_middle_of_trouble_leaves_no_connection(
+    simulator: Simulator, proxy: HostileProxy, open_client, kind, backend, options
+):
+    execution = simulator.add_execution("workflow_execution", [("RUNNING", None)])
+
+    async def main():
+        async with open_client(**options) as ib:
+            proxy.inject(Trouble(kind))
+            with anyio.move_on_after(0.15) as scope:
+                await ib.wait(execution, timeout=None)
+            assert scope.cancelled_caught
+            proxy.inject()
+            with anyio.fail_after(5):
+                return await ib.get_workflow_execution(execution)
+
+    assert anyio.run(main, backend=backend).status == "RUNNING"
