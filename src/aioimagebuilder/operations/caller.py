@@ -6,13 +6,14 @@ import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Final, Protocol, TypeVar, cast
 
+import anyio
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from ..backoff import Backoff, Tries
 from ..error_mapping import from_botocore
-from ..errors import MalformedResponseError, OperationError, ThrottledError
+from ..errors import ConnectionFailedError, MalformedResponseError, OperationError, ThrottledError
 from ..event_loops import current_time
 from ..rate_limiter import RateLimiter
 from ..structures import wire_name
@@ -24,6 +25,10 @@ T = TypeVar("T")
 Answer = Mapping[str, object]
 
 _log: Final = logging.getLogger("aioimagebuilder")
+
+# Seconds for a whole answer. The HTTP client's own timeouts are for each read of the socket: an answer that
+# trickles in meets them for ever.
+_LONGEST_CALL: Final = 120.0
 
 
 class AwsClientMeta(Protocol):
@@ -100,10 +105,14 @@ class Caller:
             sent = current_time()
             if tries is not None:
                 tries.begin(sent)
+            answer: Answer | None = None
             try:
-                answer = cast("Answer", await method(**params))
+                with anyio.move_on_after(_LONGEST_CALL):
+                    answer = cast("Answer", await method(**params))
             except (ClientError, BotoCoreError, ResponseParserError) as error:
                 raise self._failed(error, operation, sent) from error
+            if answer is None:
+                raise ConnectionFailedError.made(operation, f"no whole answer within {_LONGEST_CALL:g} s.")
             self._rate_limiter.succeeded()
             try:
                 # What botocore adds of its own is no member of the service's.
