@@ -35,6 +35,9 @@ class _VirtualEventLoop(asyncio.SelectorEventLoop):
     def time(self) -> float:
         return self._virtual.now
 
+    def jump(self, seconds: float) -> None:
+        self._virtual.now += seconds
+
 
 def run_virtually(backend: str, main: Callable[[], Awaitable[T]]) -> T:
     """Run `main` on `backend` with a clock that jumps to the next timer whenever nothing else can run."""
@@ -43,3 +46,11 @@ def run_virtually(backend: str, main: Callable[[], Awaitable[T]]) -> T:
         "trio": {"clock": trio.testing.MockClock(autojump_threshold=0)},
     }
     return anyio.run(main, backend=backend, backend_options=options[backend])
+
+
+def jump(seconds: float) -> None:
+    """Let the clock jump while nothing runs, as it does for a machine that sleeps."""
+    if trio.lowlevel.in_trio_run():
+        trio.lowlevel.current_clock().jump(seconds)
+    else:
+        asyncio.get_running_loop().jump(seconds)

@@ -45,19 +45,20 @@ _LAST_POLL_GRACE: Final = 10.0
 class _Listener:
     """Subscriptions of one consumer, which end when it does, even where it just stops iterating."""
 
-    __slots__ = ("_cadence", "_deadline", "_mailbox", "_poller", "_subscriptions", "_timeout")
+    __slots__ = ("_cadence", "_deadline", "_mailbox", "_patience", "_poller", "_subscriptions", "_timeout")
 
     def __init__(self, poller: Poller, cadence: Cadence, timeout: float | None) -> None:
         self._poller = poller
         self._cadence = cadence
         self._timeout = timeout
         self._deadline = math.inf
+        self._patience = math.inf
         self._mailbox = Mailbox()
         self._subscriptions: dict[Identifier, Subscription] = {}
 
     def _subscribe(self, identifiers: Iterable[Identifier]) -> None:
         if self._timeout is not None:
-            self._deadline = anyio.current_time() + self._timeout
+            self._deadline = self._patience = anyio.current_time() + self._timeout
         for identifier in identifiers:
             self._subscriptions[identifier] = self._poller.subscribe(
                 identifier, cadence=self._cadence, deadline=self._deadline, mailbox=self._mailbox
@@ -69,11 +70,16 @@ class _Listener:
             if self._deadline == math.inf:
                 await self._mailbox.wait()
                 continue
-            with anyio.CancelScope(deadline=self._deadline + _LAST_POLL_GRACE) as scope:
+            with anyio.CancelScope(deadline=self._patience) as scope:
                 await self._mailbox.wait()
-            if scope.cancelled_caught:
-                for each in self._subscriptions.values():
-                    each.end(Ended.DEADLINE)
+            if not scope.cancelled_caught:
+                continue
+            if self._patience == self._deadline:
+                # From now, not from the deadline: a machine that slept past it has yet to make the last poll.
+                self._patience = anyio.current_time() + _LAST_POLL_GRACE
+                continue
+            for each in self._subscriptions.values():
+                each.end(Ended.DEADLINE)
         return subscription
 
     def close(self) -> None:
