@@ -1,7 +1,8 @@
 """What is worth a retry, and how long to back off before it: tenacity, tuned to this service.
 
-A throttle is information about the account, not an outcome; 5xx and broken connections pass. All else
-(denied, invalid, not found) is an answer, and asking again would not change it.
+A throttle is information about the account, not an outcome; 5xx and broken connections pass, and so may a
+lapse of credentials that were good before. All else (denied, invalid, not found) is an answer, and asking
+again would not change it.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from tenacity.wait import WaitBaseT
 
 from .errors import (
     ConnectionFailedError,
+    CredentialsRefreshError,
     MalformedResponseError,
     OperationError,
     ServerError,
@@ -36,7 +38,13 @@ __all__ = ["TRANSIENT_ERRORS", "Backoff", "BeforeSleep", "Tries"]
 
 BeforeSleep = Callable[[RetryCallState], Awaitable[None] | None]
 
-TRANSIENT_ERRORS: Final = (ThrottledError, ServerError, ConnectionFailedError, MalformedResponseError)
+TRANSIENT_ERRORS: Final = (
+    ThrottledError,
+    ServerError,
+    ConnectionFailedError,
+    MalformedResponseError,
+    CredentialsRefreshError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +69,7 @@ class Backoff:
     Attributes:
         throttled: the wait after a throttle. The shared rate limiter slows the client as a whole; this
             spaces the tries of one call. A longer retry hint of the server wins.
-        transient: the wait after a 5xx, a broken connection or a malformed answer.
+        transient: the wait after a 5xx, a broken connection, a malformed answer or a lapse of credentials.
         retry: what is retried. Only errors of AWS calls are ever asked about: a cancellation is not.
         stop: when a single operation (`get_image`, `start_image_pipeline_execution`, …) gives up and
             raises the error. It does not apply to waits: they end by their own deadline.

@@ -52,6 +52,8 @@ _BY_CODE: Final[Mapping[str, type[OperationError]]] = {
     "MissingAuthenticationToken": CredentialsError,
     "MissingAuthenticationTokenException": CredentialsError,
     "RequestExpired": CredentialsError,
+    "RequestInTheFuture": CredentialsError,
+    "RequestTimeTooSkewed": CredentialsError,
     "SignatureDoesNotMatch": CredentialsError,
     "UnrecognizedClientException": CredentialsError,
 }

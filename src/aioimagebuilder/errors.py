@@ -17,6 +17,7 @@ Three facts are three families, never one:
         ├── ConnectionFailedError           no answer: unreachable, reset, timed out
         ├── MalformedResponseError          an answer that is none
         ├── AccessError                     ForbiddenException, AccessDeniedException, CredentialsError
+        │   └── CredentialsRefreshError         … which were good before, and may be again
         └── RequestError                    4xx: the request itself is wrong, each by the service's name
 
 The errors named as the service names them keep its spelling, so that what one reads in AWS's documentation
@@ -38,6 +39,7 @@ __all__ = [
     "ClientException",
     "ConnectionFailedError",
     "CredentialsError",
+    "CredentialsRefreshError",
     "DryRunOperationException",
     "ExecutionCancelledError",
     "ExecutionFailedError",
@@ -230,6 +232,10 @@ class AccessDeniedException(AccessError):
 
 class CredentialsError(AccessError):
     """There are no credentials, or AWS does not accept those that there are."""
+
+
+class CredentialsRefreshError(CredentialsError):
+    """Credentials that were good before have run out, or cannot be refreshed just now: that may pass."""
 
 
 class RequestError(OperationError):

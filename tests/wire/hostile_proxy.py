@@ -13,6 +13,7 @@
 | ``garbage`` | bytes that are no HTTP |
 | ``throttle`` | 429 with the service's own code |
 | ``unavailable`` | 503 with a page of HTML |
+| ``expired`` | 403: the security token has expired |
 | ``drip`` | the right answer, a few bytes at a time |
 | ``hang_up`` | the right answer, and then the end of a connection that was promised to be kept |
 """
@@ -52,11 +53,13 @@ class HostileProxy:
 
     Attributes:
         met: how many requests met each kind; those that were relayed unharmed are under ``None``.
+        tokens: the session tokens that requests were signed with, and when each was last used.
     """
 
     def __init__(self, upstream: str) -> None:
         self.upstream = urlsplit(upstream).netloc
         self.met: Counter[str | None] = Counter()
+        self.tokens: dict[str, float] = {}
         self._troubles: list[tuple[Trouble, float]] = []
         self._hits: Counter[int] = Counter()
         self._lock = threading.Lock()
@@ -157,6 +160,8 @@ class _Handler(BaseHTTPRequestHandler):
     def relay(self) -> None:
         """Serve one request."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        if token := self.headers.get("X-Amz-Security-Token"):
+            self.server.proxy.tokens[token] = time.time()
         kind = self.server.proxy.next_kind()
         if kind in _OWN_ANSWERS:
             self.wfile.write(_message(*_OWN_ANSWERS[kind]))
@@ -255,6 +260,11 @@ _OWN_ANSWERS: dict[str | None, tuple[str, list[tuple[str, str]], bytes]] = {
             ("x-amzn-ErrorType", "CallRateLimitExceededException"),
         ],
         json.dumps({"message": "Rate exceeded"}).encode(),
+    ),
+    "expired": (
+        "403 Forbidden",
+        [("Content-Type", "application/json"), ("x-amzn-ErrorType", "ExpiredTokenException")],
+        json.dumps({"message": "The security token included in the request is expired"}).encode(),
     ),
     "unavailable": (
         "503 Service Unavailable",

@@ -5,12 +5,9 @@ from collections.abc import Callable
 
 import anyio
 import pytest
-import tenacity
 from aiobotocore.config import AioConfig
-from aiobotocore.httpxsession import HttpxSession
 
 from aioimagebuilder import (
-    Backoff,
     CallRateLimitExceededException,
     ConnectionFailedError,
     ImageBuilder,
@@ -20,22 +17,11 @@ from aioimagebuilder import (
 )
 from aioimagebuilder.testing import Simulator
 
-from .conftest import CADENCE
+from .conftest import BACKOFF, CADENCE, CLIENTS
 from .hostile_proxy import HostileProxy, Trouble
 
 # A stalled answer is given up after this: the real default of half a minute would make slow tests.
 READ_TIMEOUT = 0.2
-# The default strategies, as much quicker as the cadence is.
-BACKOFF = Backoff(
-    throttled=tenacity.wait_random_exponential(multiplier=0.1, max=0.5),
-    transient=tenacity.wait_random_exponential(multiplier=0.05, max=0.5),
-)
-
-CLIENTS = [
-    pytest.param("asyncio", {}, id="asyncio-aiohttp"),
-    pytest.param("asyncio", {"http_session_cls": HttpxSession}, id="asyncio-httpx2"),
-    pytest.param("trio", {}, id="trio-httpx2"),
-]
 
 PASSING = [
     Trouble("reset", times=3),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Final, Protocol, TypeVar, cast
+from typing import Final, Protocol, TypeVar
 
 import anyio
 from botocore import xform_name
@@ -13,10 +13,17 @@ from botocore.parsers import ResponseParserError
 
 from ..backoff import Backoff, Tries
 from ..error_mapping import from_botocore
-from ..errors import ConnectionFailedError, MalformedResponseError, OperationError, ThrottledError
+from ..errors import (
+    ConnectionFailedError,
+    CredentialsError,
+    MalformedResponseError,
+    OperationError,
+    ThrottledError,
+)
 from ..event_loops import current_time
 from ..rate_limiter import RateLimiter
 from ..structures import wire_name
+from .credentials import Admission, failed_to_refresh
 
 __all__ = ["Answer", "AwsClient", "Caller", "parameters"]
 
@@ -60,6 +67,7 @@ class Caller:
         self._client = client
         self._backoff = backoff
         self._rate_limiter = rate_limiter
+        self._admission = Admission()
 
     @property
     def region(self) -> str:
@@ -95,7 +103,6 @@ class Caller:
         Raises:
             OperationError: it failed, and no retry helps, or tenacity gave up.
         """
-        method: Callable[..., Awaitable[object]] = getattr(self._client, xform_name(operation))
 
         async def attempt() -> T:
             nonlocal has_turn
@@ -105,15 +112,7 @@ class Caller:
             sent = current_time()
             if tries is not None:
                 tries.begin(sent)
-            answer: Answer | None = None
-            try:
-                with anyio.move_on_after(_LONGEST_CALL):
-                    answer = cast("Answer", await method(**params))
-            except (ClientError, BotoCoreError, ResponseParserError) as error:
-                raise self._failed(error, operation, sent) from error
-            if answer is None:
-                raise ConnectionFailedError.made(operation, f"no whole answer within {_LONGEST_CALL:g} s.")
-            self._rate_limiter.succeeded()
+            answer = await self._ask(operation, params, sent)
             try:
                 # What botocore adds of its own is no member of the service's.
                 return parse({name: answer[name] for name in answer if name != "ResponseMetadata"})
@@ -134,13 +133,37 @@ class Caller:
         retrying = self._backoff.of_operation() if tries is None else tries.retrying()
         return await retrying(attempt_again)
 
+    async def _ask(self, operation: str, params: Mapping[str, object], sent: float) -> Answer:
+        method: Callable[..., Awaitable[Answer]] = getattr(self._client, xform_name(operation))
+        answer: Answer | None = None
+        try:
+            with anyio.move_on_after(_LONGEST_CALL):
+                answer = await method(**params)
+        except (ClientError, BotoCoreError, ResponseParserError) as error:
+            raise self._failed(error, operation, sent) from error
+        except Exception as error:
+            if not failed_to_refresh(error):
+                raise
+            raise self._failed(error, operation, sent) from error
+        if answer is None:
+            raise ConnectionFailedError.made(operation, f"no whole answer within {_LONGEST_CALL:g} s.")
+        self._rate_limiter.succeeded()
+        self._admission.succeeded(sent)
+        return answer
+
     def _failed(self, error: Exception, operation: str, sent: float) -> OperationError:
         if isinstance(error, ResponseParserError):
             return MalformedResponseError.made(operation, f"the answer could not be read: {error}")
-        mapped = from_botocore(error, operation)
+        mapped: OperationError
+        if isinstance(error, ClientError | BotoCoreError):
+            mapped = from_botocore(error, operation)
+        else:
+            mapped = CredentialsError.made(operation, f"the credentials could not be refreshed: {error!r}.")
+        now = current_time()
         if isinstance(mapped, ThrottledError):
-            now = current_time()
             self._rate_limiter.throttled(now, sent=sent, retry_after=mapped.retry_after)
+        elif isinstance(mapped, CredentialsError):
+            mapped = self._admission.judge(mapped, now)
         _log.debug("%s", mapped)
         return mapped
 
