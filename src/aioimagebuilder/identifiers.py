@@ -43,8 +43,11 @@ AnyKind = ExecutionKind | ResourceKind
 
 _UUID: Final = r"[0-9A-Za-z]{8}-(?:[0-9A-Za-z]{4}-){3}[0-9A-Za-z]{12}"
 _VERSION: Final = r"(?:[0-9]+|x)\.(?:[0-9]+|x)\.(?:[0-9]+|x)"
+# Any name that can be seen: with capitals, too, but with nothing that could move a cursor.
+_NAME: Final = r"[!-.0-~]+"
 _ARN: Final = (
-    r"arn:aws[^:]*:imagebuilder:(?P<region>[^:]+):(?P<account>[0-9]{12}|aws(?:-[a-z-]+)?):(?P<resource>.+)"
+    r"arn:aws[A-Za-z-]*:imagebuilder:(?P<region>[A-Za-z0-9-]+):"
+    r"(?P<account>[0-9]{12}|aws(?:-[a-z-]+)?):(?P<resource>.+)"
 )
 
 # One row a kind: the shape of its id, or of the last part of its ARN. The first row that fits wins.
@@ -55,16 +58,16 @@ _ID_SHAPES: Final[Mapping[AnyKind, str]] = {
     ExecutionKind.LIFECYCLE_EXECUTION: f"lce-{_UUID}",
 }
 _RESOURCE_SHAPES: Final[Mapping[AnyKind, str]] = {
-    ExecutionKind.IMAGE: rf"image/[^/\s]+/{_VERSION}/[0-9]+",
-    ResourceKind.IMAGE_VERSION: rf"image/[^/\s]+/{_VERSION}",
-    ResourceKind.IMAGE_PIPELINE: r"image-pipeline/[^/\s]+",
-    ResourceKind.IMAGE_RECIPE: rf"image-recipe/[^/\s]+/{_VERSION}",
-    ResourceKind.CONTAINER_RECIPE: rf"container-recipe/[^/\s]+/{_VERSION}",
-    ResourceKind.INFRASTRUCTURE_CONFIGURATION: r"infrastructure-configuration/[^/\s]+",
-    ResourceKind.DISTRIBUTION_CONFIGURATION: r"distribution-configuration/[^/\s]+",
-    ResourceKind.LIFECYCLE_POLICY: r"lifecycle-policy/[^/\s]+",
-    ResourceKind.WORKFLOW: rf"workflow/[a-z]+/[^/\s]+/{_VERSION}(?:/[0-9]+)?",
-    ResourceKind.COMPONENT: rf"component/[^/\s]+/{_VERSION}(?:/[0-9]+)?",
+    ExecutionKind.IMAGE: rf"image/{_NAME}/{_VERSION}/[0-9]+",
+    ResourceKind.IMAGE_VERSION: rf"image/{_NAME}/{_VERSION}",
+    ResourceKind.IMAGE_PIPELINE: f"image-pipeline/{_NAME}",
+    ResourceKind.IMAGE_RECIPE: rf"image-recipe/{_NAME}/{_VERSION}",
+    ResourceKind.CONTAINER_RECIPE: rf"container-recipe/{_NAME}/{_VERSION}",
+    ResourceKind.INFRASTRUCTURE_CONFIGURATION: f"infrastructure-configuration/{_NAME}",
+    ResourceKind.DISTRIBUTION_CONFIGURATION: f"distribution-configuration/{_NAME}",
+    ResourceKind.LIFECYCLE_POLICY: f"lifecycle-policy/{_NAME}",
+    ResourceKind.WORKFLOW: rf"workflow/[a-z]+/{_NAME}/{_VERSION}(?:/[0-9]+)?",
+    ResourceKind.COMPONENT: rf"component/{_NAME}/{_VERSION}(?:/[0-9]+)?",
 }
 
 _EXAMPLES: Final[Mapping[AnyKind, str]] = {
@@ -144,7 +147,7 @@ class Identifier:
             raise ValueError(_explain(value, found, wanted))
         if client_region is not None and found.region not in {None, client_region}:
             raise ValueError(
-                f"{value} is in region {found.region}, but this client speaks to {client_region}. "
+                f"{_shown(value)} is in region {found.region}, but this client speaks to {client_region}. "
                 f'Use ImageBuilder(region_name="{found.region}").'
             )
         return found
@@ -169,12 +172,15 @@ def _parse_id(value: str) -> Identifier | None:
 
 
 def _explain(value: str, found: Identifier | None, wanted: tuple[AnyKind, ...]) -> str:
-    shown = repr(value if len(value) <= 200 else value[:200] + "…")  # noqa: PLR2004 - what fits on a screen
     wants = " or ".join(f"the id of {_article(kind)} ({_EXAMPLES[kind]})" for kind in wanted)
     if found is None:
-        return f"{shown} is no Image Builder id: expected {wants}."
+        return f"{_shown(value)} is no Image Builder id: expected {wants}."
     hint = _HINTS.get(found.kind, "")
-    return f"{shown} names {_article(found.kind)}: expected {wants}.{' ' if hint else ''}{hint}"
+    return f"{_shown(value)} names {_article(found.kind)}: expected {wants}.{' ' if hint else ''}{hint}"
+
+
+def _shown(value: str) -> str:
+    return repr(value if len(value) <= 200 else value[:200] + "…")  # noqa: PLR2004 - what fits on a screen
 
 
 def _article(kind: AnyKind) -> str:
