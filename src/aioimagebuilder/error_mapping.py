@@ -5,16 +5,19 @@ Never by the text of a reason: texts change, and what stands in them is nobody's
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from botocore import exceptions as botocore_exceptions
+from botocore.parsers import ResponseParserError
 
 from .errors import (
     AccessDeniedException,
     AccessError,
     ConnectionFailedError,
     CredentialsError,
+    MalformedResponseError,
     OperationError,
     ParameterValidationError,
     RequestError,
@@ -87,16 +90,46 @@ _BY_BOTOCORE_ERROR: Final[Sequence[tuple[tuple[type[Exception], ...], type[Opera
     ((botocore_exceptions.ConnectionError, botocore_exceptions.HTTPClientError), ConnectionFailedError),
 )
 
+# The longest that a server is listened to that asks to be left alone, in seconds. botocore's own retries
+# listen for five seconds more than their backoff (botocore.retries.standard): a hint is not a promise.
+_LONGEST_RETRY_AFTER: Final = 60.0
+
+# botocore's parser takes an answer to be what the model says. One that is not breaks it anywhere, with any
+# error of Python's; the model is asked for the shape of an error's code, which may be no text at all.
+_PARSERS: Final = frozenset({"aiobotocore.parsers", "botocore.parsers", "botocore.model"})
+
+# Whatever a source of credentials raises comes out of the call that needed them: broken JSON of a
+# ``credential_process``, botocore's own RuntimeError for refreshed ones that have run out already.
+_CREDENTIALS: Final = frozenset({"aiobotocore.credentials"})
+
 _BUGS: Final = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError)
 
 
-def from_botocore(error: Exception, operation: str) -> OperationError:
-    """Get the error of ours for what botocore raised in `operation`; chain it with ``raise … from error``."""
+def from_botocore(error: Exception, operation: str) -> OperationError | None:
+    """Get the error of ours for what botocore raised in `operation`; chain it with ``raise … from error``.
+
+    ``None`` for an error that neither botocore nor an answer nor the credentials are to blame for.
+    """
     if isinstance(error, botocore_exceptions.ClientError):
         return _from_response(error, operation)
+    if isinstance(error, ResponseParserError) or _came_up_in(_PARSERS, error):
+        return MalformedResponseError.made(operation, f"the answer could not be read: {error!r}.")
+    if isinstance(error, botocore_exceptions.BotoCoreError):
+        return _from_botocore_error(error, operation)
+    if _came_up_in(_CREDENTIALS, error):
+        return CredentialsError.made(operation, f"the credentials could not be refreshed: {error!r}.")
+    return None
+
+
+def _came_up_in(modules: frozenset[str], error: Exception) -> bool:
+    frames = traceback.walk_tb(error.__traceback__)
+    return any(frame.f_globals.get("__name__") in modules for frame, _ in frames)
+
+
+def _from_botocore_error(error: botocore_exceptions.BotoCoreError, operation: str) -> OperationError:
     # aiobotocore wraps whatever its HTTP client raises. An error of the program (a client that is closed
     # already, an argument of the wrong type) would come again and again: a retry would hide it.
-    if isinstance(cast("Mapping[str, object]", getattr(error, "kwargs", {})).get("error"), _BUGS):
+    if isinstance(error.kwargs.get("error"), _BUGS):
         return OperationError.made(operation, f"{error}. Is the client closed already?")
     for classes, cls in _BY_BOTOCORE_ERROR:
         if isinstance(error, classes):
@@ -136,5 +169,5 @@ def _retry_after(headers: Mapping[str, object]) -> float | None:
     for header, unit in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
         value = str(headers.get(header, ""))
         if value.isascii() and value.isdigit():
-            return int(value) * unit
+            return min(float(value) * unit, _LONGEST_RETRY_AFTER)
     return None

@@ -69,8 +69,10 @@ class Opening:
             ) from error
         except botocore_exceptions.ProfileNotFound as error:
             raise ValueError(f"{error}. See `aws configure list-profiles`.") from error
-        except botocore_exceptions.BotoCoreError as error:
-            raise from_botocore(error, "ImageBuilder") from error
+        except Exception as error:
+            if (failed := from_botocore(error, "ImageBuilder")) is None:
+                raise
+            raise failed from error
         return cast("AwsClient", client)
 
     def _config(self) -> Config:

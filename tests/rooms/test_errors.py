@@ -130,3 +130,10 @@ def test_the_three_families_are_apart():
 @pytest.mark.parametrize("text", ["a\nb", "\x1b[2J", "\r\n::error::x", "\u2028", "a\x00b", "\u202e"])
 def test_untrusted_text_becomes_one_line_that_moves_nothing(text):
     assert errors.one_line(text).isprintable()
+
+
+@pytest.mark.parametrize("digits", [10, 400, 5000])
+@pytest.mark.parametrize("header", ["retry-after", "x-amz-retry-after"])
+def test_a_retry_hint_of_years_is_followed_for_a_minute(header, digits):
+    error = from_botocore(aws_error("X", 429, headers={header: "9" * digits}), "GetImage")
+    assert error.retry_after == 60.0

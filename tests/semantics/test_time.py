@@ -275,6 +275,18 @@ def test_a_servers_retry_hint_is_honoured(run, hint):
     run(main)
 
 
+def test_a_retry_hint_of_a_year_blinds_no_wait(run):
+    async def main():
+        hint = throttle(headers={"retry-after": "31536000"})
+        service = ScriptedService(fault=lambda now: hint if now < 1 else None)
+        identifier = service.workflow((0, "RUNNING"), (50, "COMPLETED"))
+        async with ImageBuilder(client=service) as ib:
+            assert (await ib.wait(identifier, timeout=100)).status == "COMPLETED"
+        assert 60 <= service.times[1] < 61
+
+    run(main)
+
+
 def test_a_caller_may_hand_in_strategies_of_tenacity(run):
     async def main():
         service = ScriptedService(latency=0, fault=lambda now: throttle() if now < 34 else None)

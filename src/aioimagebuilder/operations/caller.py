@@ -8,8 +8,6 @@ from typing import Final, Protocol, TypeVar
 
 import anyio
 from botocore import xform_name
-from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from ..backoff import Backoff, Tries
 from ..error_mapping import from_botocore
@@ -23,7 +21,7 @@ from ..errors import (
 from ..event_loops import current_time
 from ..rate_limiter import RateLimiter
 from ..structures import wire_name
-from .credentials import Admission, failed_to_refresh
+from .credentials import Admission
 
 __all__ = ["Answer", "AwsClient", "Caller", "parameters"]
 
@@ -139,33 +137,24 @@ class Caller:
         try:
             with anyio.move_on_after(_LONGEST_CALL):
                 answer = await method(**params)
-        except (ClientError, BotoCoreError, ResponseParserError) as error:
-            raise self._failed(error, operation, sent) from error
         except Exception as error:
-            if not failed_to_refresh(error):
+            if (failed := from_botocore(error, operation)) is None:
                 raise
-            raise self._failed(error, operation, sent) from error
+            raise self._failed(failed, sent) from error
         if answer is None:
             raise ConnectionFailedError.made(operation, f"no whole answer within {_LONGEST_CALL:g} s.")
         self._rate_limiter.succeeded()
         self._admission.succeeded(sent)
         return answer
 
-    def _failed(self, error: Exception, operation: str, sent: float) -> OperationError:
-        if isinstance(error, ResponseParserError):
-            return MalformedResponseError.made(operation, f"the answer could not be read: {error}")
-        mapped: OperationError
-        if isinstance(error, ClientError | BotoCoreError):
-            mapped = from_botocore(error, operation)
-        else:
-            mapped = CredentialsError.made(operation, f"the credentials could not be refreshed: {error!r}.")
+    def _failed(self, error: OperationError, sent: float) -> OperationError:
         now = current_time()
-        if isinstance(mapped, ThrottledError):
-            self._rate_limiter.throttled(now, sent=sent, retry_after=mapped.retry_after)
-        elif isinstance(mapped, CredentialsError):
-            mapped = self._admission.judge(mapped, now)
-        _log.debug("%s", mapped)
-        return mapped
+        if isinstance(error, ThrottledError):
+            self._rate_limiter.throttled(now, sent=sent, retry_after=error.retry_after)
+        elif isinstance(error, CredentialsError):
+            error = self._admission.judge(error, now)
+        _log.debug("%s", error)
+        return error
 
     async def pages(
         self,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import logging
 import math
-from traceback import walk_tb
 from typing import Final
 
 from ..errors import CredentialsError, CredentialsRefreshError
 
-__all__ = ["Admission", "failed_to_refresh"]
+__all__ = ["Admission"]
 
 _log: Final = logging.getLogger("aioimagebuilder")
 
@@ -45,13 +44,3 @@ class Admission:
             self._has_lapsed = True
             _log.warning("%s They were good before: tried again for %.0f min.", error, _GRACE / 60)
         return passing
-
-
-def failed_to_refresh(error: Exception) -> bool:
-    """Whether `error` was raised while credentials were fetched or refreshed.
-
-    Whatever a source of credentials raises comes out of the call that needed them: broken JSON of a
-    ``credential_process``, botocore's own RuntimeError for refreshed ones that have run out already.
-    """
-    frames = walk_tb(error.__traceback__)
-    return any(frame.f_globals.get("__name__") == "aiobotocore.credentials" for frame, _ in frames)
