@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check bench format clean
+.PHONY: demo test check fuzz bench format clean
 
 demo: $(READY)
 	@$(BIN)/python -m aioimagebuilder.demo
@@ -19,6 +19,13 @@ check: $(READY)
 	$(BIN)/mypy
 	$(BIN)/basedpyright --pythonpath $(BIN)/python --level error tests/typing/public_api.py
 	$(BIN)/python tests/typing/verify_types.py
+
+# Mutates answers of the service, guided by coverage, and stops at the first that crashes the reading.
+# What it learns stays in .fuzz/; atheris has wheels for Linux.
+SECONDS ?= 60
+fuzz: $(READY)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
+	$(BIN)/python tests/fuzzing/fuzz_answers.py -max_total_time=$(SECONDS) $(ARGS)
 
 # Ours beside others, on loopback: some ten minutes. `make bench ARGS=--quick` leaves the slow ones out.
 bench: $(READY)

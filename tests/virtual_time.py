@@ -27,7 +27,7 @@ class _VirtualSelector(selectors.DefaultSelector):
         return ready
 
 
-class _VirtualEventLoop(asyncio.SelectorEventLoop):
+class VirtualEventLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual = _VirtualSelector()
         super().__init__(self._virtual)
@@ -42,7 +42,7 @@ class _VirtualEventLoop(asyncio.SelectorEventLoop):
 def run_virtually(backend: str, main: Callable[[], Awaitable[T]]) -> T:
     """Run `main` on `backend` with a clock that jumps to the next timer whenever nothing else can run."""
     options = {
-        "asyncio": {"loop_factory": _VirtualEventLoop},
+        "asyncio": {"loop_factory": VirtualEventLoop},
         "trio": {"clock": trio.testing.MockClock(autojump_threshold=0)},
     }
     return anyio.run(main, backend=backend, backend_options=options[backend])

@@ -26,7 +26,7 @@ from tenacity import RetryCallState
 
 from .backoff import Backoff, Tries
 from .batching import Batcher, Family, Read
-from .errors import AccessError, OperationError, ThrottledError
+from .errors import AccessError, OperationError, ThrottledError, one_line
 from .event_loops import BackgroundTask, Signal, current_time
 from .executions import Execution
 from .flights import Flight, Reader
@@ -347,14 +347,15 @@ class Poller:
         return self._targets.get(target.identifier) is target
 
     def _warn_of_unknown_status(self, execution: Execution) -> None:
-        status = execution.status
-        if status is None or status.is_known or status in self._unknown_statuses:
+        if execution.status is None or execution.status.is_known:
             return
-        if len(self._unknown_statuses) < _MAXIMUM_UNKNOWN_STATUSES:
-            self._unknown_statuses.add(status)
+        # Untrusted, and of any length: neither the log nor this client's memory is to be filled with it.
+        word = one_line(execution.status)
+        if word not in self._unknown_statuses and len(self._unknown_statuses) < _MAXIMUM_UNKNOWN_STATUSES:
+            self._unknown_statuses.add(word)
             _log.warning(
                 "%s %s has the status %r, which this library does not know: taken as running",
                 execution.kind.value,
-                execution.id,
-                str(status),
+                one_line(execution.id),
+                word,
             )

@@ -56,6 +56,10 @@ class OpenEnum(StrEnum):
         member._value_ = value
         return member
 
+    def __repr__(self) -> str:
+        # The name of an unknown member is untrusted text, which StrEnum's own would show as it is.
+        return super().__repr__() if self.is_known else f"<{type(self).__name__}: {self._value_!r}>"
+
     @property
     def is_known(self) -> bool:
         """Whether this library knows the value."""

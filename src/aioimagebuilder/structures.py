@@ -25,6 +25,8 @@ S = TypeVar("S", bound="Structure")
 
 Convert = Callable[[object], T]
 
+# With the sign, 64.
+_MOST_BITS: Final = 63
 _NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 
 
@@ -108,9 +110,11 @@ def text(value: object) -> str:
 
 
 def integer(value: object) -> int:
-    """Read a whole number."""
+    """Read a whole number of up to 64 bits: Python refuses to print one of thousands of digits."""
     if isinstance(value, bool) or not isinstance(value, int):
         raise TypeError(f"expected a whole number, not {type(value).__name__}")
+    if value.bit_length() > _MOST_BITS:
+        raise ValueError(f"expected a whole number of 64 bits, not {value.bit_length()}")
     return value
 
 
