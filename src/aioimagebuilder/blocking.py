@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
 from types import TracebackType
@@ -65,8 +66,9 @@ class BlockingIterator(Iterator[T]):
     def __del__(self) -> None:
         # The source belongs to the event loop's thread: dropping it here, in this one, would end it from
         # outside. A portal that has stopped has ended it already.
-        with contextlib.suppress(RuntimeError):
-            self._portal.start_task_soon(_end, self._source)
+        if not sys.is_finalizing():
+            with contextlib.suppress(RuntimeError):
+                self._portal.start_task_soon(_end, self._source)
 
 
 async def _end(source: AsyncIterator[object]) -> None:
@@ -152,6 +154,7 @@ class ImageBuilder:
         not_found_grace: Seconds = 10,
         backoff: Backoff | None = None,
     ) -> None:
+        self._open: tuple[BlockingPortal, ExitStack] | None = None
         self._client = _Async(
             region_name=region_name,
             profile_name=profile_name,
@@ -166,7 +169,6 @@ class ImageBuilder:
             not_found_grace=not_found_grace,
             backoff=backoff,
         )
-        self._open: tuple[BlockingPortal, ExitStack] | None = None
 
     def __enter__(self) -> Self:
         if self._open is not None:
@@ -176,7 +178,15 @@ class ImageBuilder:
             _call(portal, self._client.__aenter__)
             stack.callback(_call, portal, self._client.aclose)
             self._open = portal, stack.pop_all()
+            # While the interpreter shuts down the portal's thread runs no more, and to stop the portal would
+            # wait for it for ever. It has a hold on this, so that nothing is stopped as this object goes.
+            vars(portal)["held"] = self._open
         return self
+
+    def __del__(self) -> None:
+        if not sys.is_finalizing():
+            with contextlib.suppress(RuntimeError):
+                self.close()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
