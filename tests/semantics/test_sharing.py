@@ -307,3 +307,62 @@ def test_a_single_wait_polls_in_one_task():
         return tasks
 
     assert len(run_virtually("asyncio", main)) == 1
+
+
+def test_several_task_groups_share_one_client_and_a_cancelled_one_takes_only_its_own(run):
+    async def main():
+        service = ScriptedService(latency=1)
+        shared = service.workflow((0, "RUNNING"), (100, "COMPLETED"))
+        others = [
+            service.lifecycle((0, "IN_PROGRESS"), (90 + number, "SUCCESS"), number=number)
+            for number in range(1, 4)
+        ]
+        results: dict[str, list] = {"web": [], "job": [], "gone": []}
+
+        async def requests(ib: ImageBuilder, name: str) -> None:
+            async with anyio.create_task_group() as tasks:
+                for identifier in (shared, *others):
+                    tasks.start_soon(lambda each=identifier: _wait_into(results[name], ib, each, timeout=600))
+
+        async def cancelled_in_the_middle(ib: ImageBuilder) -> None:
+            # It is the first to wait, so that its task groups are around when the polling begins.
+            with anyio.move_on_after(30.5) as scope:
+                await requests(ib, "gone")
+            assert scope.cancelled_caught
+
+        async with ImageBuilder(client=service) as ib:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(cancelled_in_the_middle, ib)
+                await anyio.sleep(3)
+                tasks.start_soon(requests, ib, "web")
+                tasks.start_soon(requests, ib, "job")
+            assert results["gone"] == []
+            for name in ("web", "job"):
+                assert {each.id for each in results[name]} == {shared, *others}
+            await anyio.sleep(0.1)
+            assert ib._poller.is_idle
+        assert service.in_flight == 0
+
+    run(main)
+
+
+def test_a_task_group_that_fails_takes_only_its_own_waits(run):
+    async def main():
+        service = ScriptedService()
+        identifier = service.workflow((0, "RUNNING"), (100, "COMPLETED"))
+        results: list = []
+
+        async def failing(ib: ImageBuilder) -> None:
+            with pytest.raises(ExceptionGroup):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(lambda: _wait_into(results, ib, identifier, timeout=600))
+                    await anyio.sleep(10)
+                    raise ZeroDivisionError
+
+        async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
+            tasks.start_soon(failing, ib)
+            await anyio.sleep(1)
+            tasks.start_soon(lambda: _wait_into(results, ib, identifier, timeout=600))
+        assert [str(each.status) for each in results] == ["COMPLETED"]
+
+    run(main)
