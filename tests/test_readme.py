@@ -1,5 +1,6 @@
 """What the README shows runs as it stands there, on the simulator."""
 
+import ast
 import os
 import re
 import subprocess
@@ -80,3 +81,19 @@ def test_the_table_of_meanings_is_the_librarys_own():
             str(status): str(outcome) for status, outcome in kind.outcomes.items()
         }
         assert {k for k, v in told[head].items() if v == "–"} == set(map(str, kind.ranks))
+
+
+def test_each_promise_names_tests_that_there_are():
+    section = re.search(r"^## What it promises\n(.*?)^## ", README, re.DOTALL | re.MULTILINE)[1]
+    rows = re.findall(r"^\| (.+?) \| (.+) \|$", section, re.MULTILINE)[1:]
+    assert len(rows) > 20
+    for promise, held_by in rows:
+        tests = re.findall(r"`(\S+?)::(\S+?)`", held_by)
+        assert tests, promise
+        for path, name in tests:
+            assert name in _functions(ROOT / "tests" / path), (promise, name)
+
+
+def _functions(path: Path) -> set[str]:
+    body = ast.parse(path.read_text(encoding="utf-8")).body
+    return {node.name for node in body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}

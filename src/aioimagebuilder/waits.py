@@ -62,7 +62,8 @@ class Waits(Operations):
         Args:
             identifier: an id (``wf-…``, ``step-…``, ``lce-…``) or the ARN of an image build version.
             timeout: seconds, or a timedelta, until the deadline; the last poll falls on it. ``0`` polls
-                once; ``None`` waits for ever.
+                once; ``None`` waits for ever. They are those of the event loop's monotonic clock, which
+                stands still on Linux and macOS while the machine sleeps.
             check: raise for a failed or cancelled execution, rather than return it.
             min_delay: the least seconds between two polls; the client's if ``None``.
             max_delay: the most seconds between two polls; the client's if ``None``.
