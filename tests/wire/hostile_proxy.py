@@ -41,11 +41,30 @@ _DRIP_PAUSE = 0.005
 
 @dataclass(frozen=True)
 class Trouble:
-    """One thing that goes wrong: for so many requests, for so many seconds, or else for good."""
+    """One thing that goes wrong: for so many requests, so many seconds from its first on, or for good."""
 
     kind: str
     times: int | None = None
     seconds: float | None = None
+
+
+@dataclass
+class _Injected:
+    trouble: Trouble
+    requests: int = 0
+    began: float | None = None
+
+    def hits(self) -> bool:
+        """Whether it hits the request that has come; then it counts it."""
+        now = time.monotonic()
+        is_used_up = self.trouble.times is not None and self.requests >= self.trouble.times
+        began = now if self.began is None else self.began
+        is_past = self.trouble.seconds is not None and now - began >= self.trouble.seconds
+        if is_used_up or is_past:
+            return False
+        self.requests += 1
+        self.began = began
+        return True
 
 
 class HostileProxy:
@@ -60,8 +79,7 @@ class HostileProxy:
         self.upstream = urlsplit(upstream).netloc
         self.met: Counter[str | None] = Counter()
         self.tokens: dict[str, float] = {}
-        self._troubles: list[tuple[Trouble, float]] = []
-        self._hits: Counter[int] = Counter()
+        self._troubles: list[_Injected] = []
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._server = _Server(("127.0.0.1", 0), self)
@@ -90,10 +108,9 @@ class HostileProxy:
         return self.met.total()
 
     def inject(self, *troubles: Trouble) -> None:
-        """Let these troubles begin now, each after the one before it is over."""
+        """Let these troubles begin, each after the one before it is over, in the place of earlier ones."""
         with self._lock:
-            self._troubles = [(each, time.monotonic()) for each in troubles]
-            self._hits.clear()
+            self._troubles = [_Injected(each) for each in troubles]
 
     def has_connections(self, *, patience: float = 2.0) -> bool:
         """Whether a client still holds a connection when `patience` seconds have passed."""
@@ -105,14 +122,7 @@ class HostileProxy:
     def next_kind(self) -> str | None:
         """Get the trouble that the next request meets, and count it."""
         with self._lock:
-            kind = None
-            for number, (trouble, since) in enumerate(self._troubles):
-                is_used_up = trouble.times is not None and self._hits[number] >= trouble.times
-                is_past = trouble.seconds is not None and time.monotonic() - since >= trouble.seconds
-                if not is_used_up and not is_past:
-                    self._hits[number] += 1
-                    kind = trouble.kind
-                    break
+            kind = next((each.trouble.kind for each in self._troubles if each.hits()), None)
             self.met[kind] += 1
             return kind
 
