@@ -26,7 +26,7 @@ from tenacity import RetryCallState
 
 from .backoff import Backoff, Tries
 from .batching import Batcher, Family, Read
-from .errors import AccessError, OperationError, ThrottledError, one_line
+from .errors import AccessError, CredentialsError, OperationError, ThrottledError, one_line
 from .event_loops import BackgroundTask, Signal, current_time
 from .executions import Execution
 from .flights import Flight, Reader
@@ -244,7 +244,8 @@ class Poller:
     def _settle_failure(self, flight: Flight, error: OperationError) -> None:
         if flight.call.read is not Read.GET:
             # A list is a way to save calls: that it is refused says nothing of an execution.
-            self._batcher.refuse(flight.call, for_all=isinstance(error, AccessError))
+            is_denied = isinstance(error, AccessError) and not isinstance(error, CredentialsError)
+            self._batcher.refuse(flight.call, for_all=is_denied)
             return
         self._take_error(flight, error)
         for target in flight.targets:

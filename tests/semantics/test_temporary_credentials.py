@@ -15,9 +15,10 @@ from aioimagebuilder import (
     CredentialsRefreshError,
     ImageBuilder,
     ObservationError,
+    WaitGroupError,
     WaitTimeoutError,
 )
-from scripted_service import REGION, ScriptedService, aws_error
+from scripted_service import REGION, ScriptedService, aws_error, image_arn
 
 MINUTE = 60.0
 HOUR = 3600.0
@@ -125,5 +126,27 @@ def test_a_denial_in_mid_wait_is_an_answer_and_ends_it_at_once(run):
                 await ib.wait(identifier, timeout=HOUR)
         assert isinstance(caught.value.__cause__, AccessDeniedException)
         assert caught.value.elapsed < 1000 + 31
+
+    run(main)
+
+
+def test_lists_are_made_again_once_the_credentials_are_good_again(run):
+    async def main():
+        expired = aws_error("ExpiredTokenException", 403)
+        service = ScriptedService(fault=lambda now: expired if 0.1 * HOUR < now < HOUR else None)
+        ids = [
+            service.workflow(
+                (0, "RUNNING"), (2 * HOUR, "COMPLETED"), number=number, imageBuildVersionArn=image_arn()
+            )
+            for number in range(1, 11)
+        ]
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(WaitGroupError):
+                await ib.wait_all(ids, timeout=2 * HOUR)
+            await anyio.sleep(HOUR)
+            service.calls.clear()
+            assert len(await ib.wait_all(ids, timeout=2 * HOUR)) == len(ids)
+        assert service.count("list_workflow_executions") > 10
+        assert service.count("get_workflow_execution") < 10
 
     run(main)
