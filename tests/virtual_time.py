@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 import anyio
-import trio.testing
+
+from aioimagebuilder.event_loops import running_trio
 
 T = TypeVar("T")
 
@@ -41,16 +42,19 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
 
 def run_virtually(backend: str, main: Callable[[], Awaitable[T]]) -> T:
     """Run `main` on `backend` with a clock that jumps to the next timer whenever nothing else can run."""
-    options = {
-        "asyncio": {"loop_factory": VirtualEventLoop},
-        "trio": {"clock": trio.testing.MockClock(autojump_threshold=0)},
-    }
-    return anyio.run(main, backend=backend, backend_options=options[backend])
+    options: dict[str, object]
+    if backend == "asyncio":
+        options = {"loop_factory": VirtualEventLoop}
+    else:
+        from trio.testing import MockClock  # noqa: PLC0415 - it may not be installed: see .ci/test_supply
+
+        options = {"clock": MockClock(autojump_threshold=0)}
+    return anyio.run(main, backend=backend, backend_options=options)
 
 
 def jump(seconds: float) -> None:
     """Let the clock jump while nothing runs, as it does for a machine that sleeps."""
-    if trio.lowlevel.in_trio_run():
+    if (trio := running_trio()) is not None:
         trio.lowlevel.current_clock().jump(seconds)
     else:
         asyncio.get_running_loop().jump(seconds)
