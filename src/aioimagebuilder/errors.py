@@ -30,6 +30,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
 from .executions import Execution
+from .redaction import redact
 
 __all__ = [
     "AccessDeniedException",
@@ -315,6 +316,9 @@ _ADVICE: Final[Mapping[type[OperationError], str]] = {
 
 
 def one_line(text: str) -> str:
-    """Get untrusted `text` as one line, not too long, that can neither move a cursor nor forge a line."""
-    shown = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+    """Get untrusted `text` as one line that can neither move a cursor nor forge a line.
+
+    It is not too long, and shows no secret.
+    """
+    shown = redact(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
     return "".join(char if char.isprintable() else " " for char in shown).strip()

@@ -15,6 +15,7 @@ from functools import cache
 from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
 
+from .redaction import redact
 from .statuses import OpenEnum
 
 __all__ = ["Structure", "boolean", "enumerated", "integer", "list_of", "member", "parse_time", "text"]
@@ -55,7 +56,7 @@ class Structure:
         # What is absent is left out: most members of most answers are.
         shown = ((each.name, getattr(self, each.name)) for each in fields(self) if each.repr)
         present = ", ".join(f"{name}={value!r}" for name, value in shown if value is not None)
-        return f"{type(self).__name__}({present})"
+        return redact(f"{type(self).__name__}({present})")
 
     @classmethod
     def parse(cls, value: object) -> Self:

@@ -111,10 +111,10 @@ READINGS: Mapping[str, Reading] = {
     "wait_for_lifecycle_execution": Reading(
         "GetLifecycleExecution", lambda ib: ib.wait_for_lifecycle_execution(LIFECYCLE, timeout=0)
     ),
-    "watch": Reading("GetImage", lambda ib: ib.watch(IMAGE, timeout=60)),
+    "watch": Reading("GetImage", lambda ib: ib.watch(IMAGE, timeout=0.2)),
     "wait_all": Reading(
         "ListWorkflowExecutions",
-        lambda ib: ib.wait_all([workflow_id(1), workflow_id(2)], timeout=60),
+        lambda ib: ib.wait_all([workflow_id(1), workflow_id(2)], timeout=0.2),
     ),
 }
 
