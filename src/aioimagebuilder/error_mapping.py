@@ -87,7 +87,14 @@ _BY_BOTOCORE_ERROR: Final[Sequence[tuple[tuple[type[Exception], ...], type[Opera
         ),
         CredentialsError,
     ),
-    ((botocore_exceptions.ConnectionError, botocore_exceptions.HTTPClientError), ConnectionFailedError),
+    (
+        (
+            botocore_exceptions.ConnectionError,
+            botocore_exceptions.HTTPClientError,
+            botocore_exceptions.IncompleteReadError,
+        ),
+        ConnectionFailedError,
+    ),
 )
 
 # The longest that a server is listened to that asks to be left alone, in seconds. botocore's own retries

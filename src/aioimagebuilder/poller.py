@@ -91,7 +91,7 @@ class Poller:
         target = self._targets.get(identifier) or Target(identifier, now)
         subscription = Subscription(target, cadence, deadline, mailbox, now)
         if self._is_closed:
-            subscription.end(Ended.CLOSED)
+            subscription.end(Ended.CLOSED, now)
             return subscription
         self._targets[identifier] = target
         target.subscriptions[subscription] = None
@@ -267,9 +267,9 @@ class Poller:
             self._expire(target, flight.tried)
 
     def _take_error(self, flight: Flight, error: OperationError) -> None:
+        now = current_time()
         for target in flight.targets:
-            target.history.error = error
-            target.history.throttles += isinstance(error, ThrottledError)
+            target.history.fail(error, now, is_throttle=isinstance(error, ThrottledError))
 
     async def _pause(self, flight: Flight, seconds: float) -> None:
         # tenacity's sleep before the next try: cut short by a deadline, for its last poll.
@@ -293,7 +293,7 @@ class Poller:
     def _expire(self, target: Target, tried: float) -> None:
         # A try that began on or after a deadline was its last poll.
         for subscription in [each for each in target.subscriptions if each.deadline <= tried]:
-            subscription.end(Ended.DEADLINE)
+            subscription.end(Ended.DEADLINE, current_time())
             self.unsubscribe(subscription)
 
     def _schedule_next(self, target: Target, now: float) -> None:
@@ -329,8 +329,9 @@ class Poller:
             self._wake()
 
     def _end(self, target: Target, ended: Ended, failure: Exception | None = None) -> None:
+        now = current_time()
         for subscription in target.subscriptions:
-            subscription.end(ended, failure)
+            subscription.end(ended, now, failure)
         self._drop(target)
 
     def _end_all(self) -> None:

@@ -127,27 +127,39 @@ class History:
     Attributes:
         started: when that was.
         seen: its newest state; ``None`` if none was seen.
+        furthest: its newest state that has a place in its course, as an unknown status has not.
         seen_at: when that was read.
         polls: reads made, answered or not.
         throttles: how many of them were throttled.
         error: why the newest read failed; ``None`` if it did not.
+        failed_at: when a read last failed.
     """
 
     started: float
     seen: Execution | None = None
+    furthest: Execution | None = None
     seen_at: float = field(default=-math.inf)
     polls: int = 0
     throttles: int = 0
     error: OperationError | None = None
+    failed_at: float = field(default=-math.inf)
 
     def take(self, execution: Execution, now: float) -> bool:
         """Take a read in, and tell whether it is news: a change, and not a stale step back."""
         self.error = None
         self.seen_at = now
-        if self.seen is not None and (execution == self.seen or execution.steps_back_from(self.seen)):
+        if execution == self.seen or (self.furthest and execution.steps_back_from(self.furthest)):
             return False
         self.seen = execution
+        if execution.status is not None and execution.status.is_known:
+            self.furthest = execution
         return True
+
+    def fail(self, error: OperationError, now: float, *, is_throttle: bool) -> None:
+        """Take in that a read failed."""
+        self.error = error
+        self.failed_at = now
+        self.throttles += is_throttle
 
     def is_contradicted_by(self, execution: Execution) -> bool:
         """Whether a list tells of an end with less done than was seen before: a Get should confirm it."""
@@ -166,5 +178,5 @@ class History:
         return not (young and isinstance(error, _MAYBE_NOT_FOUND))
 
     def is_blind(self, now: float, cadence: Cadence) -> bool:
-        """Whether nothing true can be said of the present: reads have failed for two polls' time."""
-        return self.error is not None and now - self.seen_at > 2 * cadence.max_delay
+        """Whether nothing true can be said of the present: no read has come for two polls' time."""
+        return now - self.seen_at > 2 * cadence.max_delay

@@ -226,6 +226,8 @@ WORKFLOW_STEP_EXECUTION_RANKS: Final[Mapping[str, int]] = {
     WorkflowStepExecutionStatus.PENDING: 0,
     WorkflowStepExecutionStatus.RUNNING: 1,
     WorkflowStepExecutionStatus.WAITING: 1,
+    # With attempts left; without, it is terminal.
+    WorkflowStepExecutionStatus.FAILED: 2,
 }
 IMAGE_RANKS: Final[Mapping[str, int]] = {
     ImageStatus.PENDING: 0,

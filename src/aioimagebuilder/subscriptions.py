@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Awaitable
+from dataclasses import replace
 from enum import Enum, auto
 from functools import reduce
 
@@ -68,11 +69,13 @@ class Subscription:
         started: when it began to wait, on the clock of `anyio.current_time`.
         deadline: when its last poll falls, on the same clock.
         ended: why nothing more will come; ``None`` while something may, and after a terminal state.
+        ended_at: when that was.
         failure: the error, if `ended` is FAILURE.
         is_ready: whether its mailbox holds it.
     """
 
     __slots__ = (
+        "_history",
         "_mailbox",
         "_news",
         "_polls",
@@ -81,6 +84,7 @@ class Subscription:
         "cadence",
         "deadline",
         "ended",
+        "ended_at",
         "failure",
         "is_ready",
         "started",
@@ -92,6 +96,7 @@ class Subscription:
     ) -> None:
         self.target: Target = target
         self._mailbox = mailbox
+        self._history: History | None = None
         self._news: Execution | None = None
         self._told = False
         self._polls = target.history.polls
@@ -100,6 +105,7 @@ class Subscription:
         self.deadline: float = deadline
         self.started: float = now
         self.ended: Ended | None = None
+        self.ended_at: float = math.inf
         self.failure: Exception | None = None
         self.is_ready: bool = False
 
@@ -110,8 +116,8 @@ class Subscription:
 
     @property
     def history(self) -> History:
-        """What is known of the execution, shared with all who wait for it."""
-        return self.target.history
+        """What is known of the execution, shared with all who wait for it; of an end, what was known then."""
+        return self._history or self.target.history
 
     @property
     def polls(self) -> int:
@@ -137,11 +143,14 @@ class Subscription:
             self._news = execution
             self._mailbox.put(self)
 
-    def end(self, ended: Ended, failure: Exception | None = None) -> None:
+    def end(self, ended: Ended, now: float, failure: Exception | None = None) -> None:
         """Tell the consumer that nothing more will come."""
         if self.ended is None:
             self.ended = ended
+            self.ended_at = now
             self.failure = failure
+            # A slow consumer takes it later, and others may have learned more by then: that is not its end.
+            self._history = replace(self.target.history)
             self._mailbox.put(self)
 
 

@@ -40,6 +40,7 @@ X = TypeVar("X", bound=Execution)
 
 # How long the last poll, the one on the deadline, may take before the wait ends without its answer.
 _LAST_POLL_GRACE: Final = 10.0
+_NO_ANSWER: Final = "no answer came in time."
 
 
 class _Listener:
@@ -74,12 +75,13 @@ class _Listener:
                 await self._mailbox.wait()
             if not scope.cancelled_caught:
                 continue
+            now = anyio.current_time()
             if self._patience == self._deadline:
                 # From now, not from the deadline: a machine that slept past it has yet to make the last poll.
-                self._patience = anyio.current_time() + _LAST_POLL_GRACE
+                self._patience = now + _LAST_POLL_GRACE
                 continue
             for each in self._subscriptions.values():
-                each.end(Ended.DEADLINE)
+                each.end(Ended.DEADLINE, now)
         return subscription
 
     def close(self) -> None:
@@ -276,11 +278,13 @@ def error_of(subscription: Subscription) -> WaitError:
     if subscription.ended is Ended.CLOSED:
         cls, what = ClientClosedError, f"({seen}) is not awaited any more: the client was closed"
     elif failure is not None or history.seen is None:
-        missing = isinstance(cause, ResourceNotFoundException)
+        # Within the grace of a young id, only the last poll of all has the last word.
+        is_last = failure is not None or history.failed_at >= subscription.deadline
+        missing = is_last and isinstance(cause, ResourceNotFoundException)
         cls = ExecutionNotFoundError if missing else ObservationError
-        what = f"cannot be observed ({seen}): {cause or 'no answer came in time.'}"
-    elif history.is_blind(anyio.current_time(), subscription.cadence):
-        cls, what = ObservationError, f"could not be observed any more ({seen}): {cause}"
+        what = f"cannot be observed ({seen}): {cause or _NO_ANSWER}"
+    elif history.is_blind(subscription.ended_at, subscription.cadence):
+        cls, what = ObservationError, f"could not be observed any more ({seen}): {cause or _NO_ANSWER}"
     else:
         cls, what = WaitTimeoutError, f"is still {history.seen.status}, and goes on at AWS"
     facts = _facts(subscription, history.seen)
@@ -301,7 +305,7 @@ def _facts(subscription: Subscription, execution: Execution | None) -> _Facts:
     return {
         "identifier": subscription.identifier.value,
         "execution": execution,
-        "elapsed": anyio.current_time() - subscription.started,
+        "elapsed": min(subscription.ended_at, anyio.current_time()) - subscription.started,
         "polls": subscription.polls,
         "throttles": subscription.throttles,
     }
