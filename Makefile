@@ -5,13 +5,18 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check fuzz bench format clean
+.PHONY: demo test worlds check fuzz bench format clean
 
 demo: $(READY)
 	@$(BIN)/python -m aioimagebuilder.demo
 
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
+
+# Simulated worlds on virtual time: `make worlds N=20000`; one of them again, by its seed: `make worlds SEED=42`.
+worlds: $(READY)
+	@PYTHONPATH=tests $(BIN)/python -m worlds --backend $(or $(BACKEND),asyncio) \
+		$(if $(SEED),--seed $(SEED),--number $(or $(N),1000) --first $(or $(FIRST),0))
 
 check: $(READY)
 	$(BIN)/ruff format --check

@@ -321,4 +321,6 @@ def one_line(text: str) -> str:
     It is not too long, and shows no secret.
     """
     shown = redact(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
+    if shown.isprintable():
+        return shown.strip()
     return "".join(char if char.isprintable() else " " for char in shown).strip()
