@@ -72,13 +72,15 @@ class HostileProxy:
 
     Attributes:
         met: how many requests met each kind; those that were relayed unharmed are under ``None``.
-        tokens: the session tokens that requests were signed with, and when each was last used.
+        tokens: the session tokens that requests were signed with.
+        has_expired: whether a session token is to be refused.
     """
 
     def __init__(self, upstream: str) -> None:
         self.upstream = urlsplit(upstream).netloc
         self.met: Counter[str | None] = Counter()
-        self.tokens: dict[str, float] = {}
+        self.tokens: set[str] = set()
+        self.has_expired: Callable[[str], bool] = lambda _: False
         self._troubles: list[_Injected] = []
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
@@ -119,10 +121,14 @@ class HostileProxy:
             time.sleep(0.01)
         return bool(self._connections)
 
-    def next_kind(self) -> str | None:
-        """Get the trouble that the next request meets, and count it."""
+    def next_kind(self, token: str | None) -> str | None:
+        """Get the trouble that the next request meets, signed with this session token, and count it."""
         with self._lock:
             kind = next((each.trouble.kind for each in self._troubles if each.hits()), None)
+            if token is not None:
+                self.tokens.add(token)
+                if self.has_expired(token):
+                    kind = "expired"
             self.met[kind] += 1
             return kind
 
@@ -170,9 +176,7 @@ class _Handler(BaseHTTPRequestHandler):
     def relay(self) -> None:
         """Serve one request."""
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        if token := self.headers.get("X-Amz-Security-Token"):
-            self.server.proxy.tokens[token] = time.time()
-        kind = self.server.proxy.next_kind()
+        kind = self.server.proxy.next_kind(self.headers.get("X-Amz-Security-Token"))
         if kind in _OWN_ANSWERS:
             self.wfile.write(_message(*_OWN_ANSWERS[kind]))
             return
