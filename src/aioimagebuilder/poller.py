@@ -100,7 +100,9 @@ class Poller:
         if history.seen is not None and is_fresh:
             subscription.tell(history.seen, is_news=True)
         if target not in self._flights and identifier not in self._batcher:
-            self._schedule(target, min(target.due, deadline) if is_fresh else now)
+            # The others may be content with less than this one is.
+            due = min(target.due, deadline, history.seen_at + cadence.max_delay)
+            self._schedule(target, due if is_fresh else now)
         if (flight := self._flights.get(target)) is not None:
             flight.wake()
         self._task.start()

@@ -165,6 +165,19 @@ def test_a_joiner_brings_its_faster_cadence_and_takes_it_away_again(run):
     run(main)
 
 
+def test_who_joins_right_after_a_poll_does_not_wait_for_the_next_of_those_who_are_slower(run):
+    async def main():
+        service = ScriptedService(latency=0)
+        identifier = service.workflow((0, "RUNNING"), (20, "COMPLETED"))
+        async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: ib.wait(identifier, timeout=None, min_delay=300, max_delay=300))
+            await anyio.sleep(0.5)
+            await ib.wait(identifier, timeout=None, min_delay=1, max_delay=2)
+        assert 20 <= service.now <= 22
+
+    run(main)
+
+
 def test_a_throttle_slows_all_and_fails_none(run):
     async def main():
         service = ScriptedService(fault=lambda now: throttle() if now < 120 else None)

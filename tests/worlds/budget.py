@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from worlds.evidence import Evidence
+from worlds.faults import SPOILS
 from worlds.kinds import IMAGE
 from worlds.waiters import Record
 
@@ -68,5 +69,5 @@ def _beyond_the_rate(evidence: Evidence) -> Iterator[str]:
             if call.began >= last_cut:
                 rate, last_cut = max(0.2, 0.85 * rate), at
                 level = min(level, 1.5 * rate + 2)
-        elif call.error is None or call.error in {"nothing", "no object", "no list"}:
+        elif call.error is None or call.error in SPOILS:
             rate = min(1000.0, rate * (1 + 0.5 / max(rate, 1.0)))

@@ -48,9 +48,9 @@ class Evidence:
     def _trouble_times(self) -> list[float]:
         lasting = [fault.ends for fault in self.world.faults if fault.name != "refused lists"]
         return lasting + [
-            call.began if call.ended is None else call.ended
+            call.ended or call.given_up or call.began
             for call in self.history.calls
-            if call.error is not None or call.is_late
+            if call.ended is None or call.error is not None or call.is_late
         ]
 
     def calls_about(self, truth: Truth) -> list[Call]:

@@ -28,9 +28,10 @@ _GRACE = 10.0
 # For how long credentials that were good before may be refused.
 _ADMISSION = 900.0
 # How long it may take to come back to the usual pace: the longest backoff, a hint of the server's, and the
-# growth of the call rate from its least; and what the first polls of a world wait for their turns.
+# growth of the call rate from its least.
 _RECOVERY = 90.0
-_TURNS = 20.0
+# And what each of the first polls of a world waits for its turn, by the initial rate.
+_TURN = 0.2
 
 
 def violations(history: History) -> list[str]:
@@ -112,7 +113,8 @@ def _of_end(evidence: Evidence, record: Record, truth: Truth, end: End) -> Itera
 def _of_promptness(evidence: Evidence, record: Record, truth: Truth, told: Delivery) -> Iterator[str]:
     trouble = evidence.last_trouble(told.at)
     knowable = max(truth.times[told.index], record.began, trouble or 0.0)
-    recovery = _TURNS if trouble is None else _RECOVERY + 0.3 * evidence.awaited()
+    recovery = 0.0 if trouble is None else _RECOVERY
+    recovery += _TURN * (evidence.awaited() + 5)
     latest = knowable + sum(evidence.cadence_of(record)) + 2 * evidence.world.latency + recovery
     if told.at > latest:
         yield f"was told at {told.at:.3f} what could be known at {knowable:.3f}"
@@ -243,8 +245,9 @@ def _of_watch(evidence: Evidence, record: Record) -> Iterator[str]:
         yield f"ended otherwise than with its terminal state: {indices}"
     if record.seen:
         at, index, _ = record.seen[0]
-        before = evidence.deliveries(truth, 0.0, at)
-        newest = max((each.index for each in before if each.at <= record.began - SAME), default=-1)
-        present = {each.index for each in before if each.at >= record.began - SAME} | {newest}
+        before = [each for each in truth.deliveries if each[0] < record.began - SAME]
+        # The newest, or what was told last: within a phase that may be a stale read.
+        present = {max(number for _, number in before), before[-1][1]} if before else set()
+        present |= {each.index for each in evidence.deliveries(truth, record.began, at)}
         if index not in present:
             yield f"began with state {index}, when {sorted(present)} were present"

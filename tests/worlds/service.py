@@ -27,6 +27,7 @@ class Call:
         page: the number of its first row; 0 for what is no list.
         began: when it was sent.
         ended: when it was answered; ``None`` if it was given up before.
+        given_up: when that was.
         error: the code or class of what it raised, or how its answer was none; ``None`` for an answer.
         is_late: whether its answer came with more than the usual delay, or was stale.
     """
@@ -36,6 +37,7 @@ class Call:
     page: int
     began: float
     ended: float | None = None
+    given_up: float | None = None
     error: str | None = None
     is_late: bool = False
 
@@ -125,7 +127,8 @@ class Service:
         try:
             await anyio.sleep(self._latency + effect.delay)
         except BaseException:
-            if self._now() == call.began:
+            call.given_up = self._now()
+            if call.given_up == call.began:
                 # A real client would not have sent anything yet.
                 self.calls.remove(call)
                 is_wanted = True
