@@ -87,6 +87,7 @@ _LISTS = {
     "list_workflow_step_executions": ("workflowExecutionId", "steps", "stepExecutionId"),
     "list_lifecycle_executions": ("resourceArn", "lifecycleExecutions", "lifecycleExecutionId"),
     "list_image_build_versions": ("imageVersionArn", "imageSummaryList", "arn"),
+    "list_waiting_workflow_steps": (None, "steps", "stepExecutionId"),
 }
 
 
@@ -95,6 +96,8 @@ class ScriptedService:
     """Answers the Gets and Lists from scripts. `latency` is what a call takes; `hidden` ids lists leave out.
 
     `fault(now)` may give an exception to raise instead of an answer; `hang(now)` seconds to stall first.
+    `faults` does the same for single operations. `actions` answer operations that change something, by
+    their parameters and the time.
     """
 
     latency: float = 0.01
@@ -103,6 +106,8 @@ class ScriptedService:
     calls: list[Call] = field(default_factory=list)
     scripts: dict[str, Scripted] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
+    faults: dict[str, Callable[[float], BaseException | None]] = field(default_factory=dict)
+    actions: dict[str, Callable[[dict, float], dict]] = field(default_factory=dict)
     page: int = 25
     meta = SimpleNamespace(region_name=REGION)
     in_flight: int = 0
@@ -122,7 +127,11 @@ class ScriptedService:
         return [round(call.time, 3) for call in self.calls]
 
     def __getattr__(self, operation: str):
-        answer = {**dict.fromkeys(_GETS, self._get), **dict.fromkeys(_LISTS, self._list)}.get(operation)
+        answer = {
+            **dict.fromkeys(_GETS, self._get),
+            **dict.fromkeys(_LISTS, self._list),
+            **dict.fromkeys(self.__dict__.get("actions", ()), self._act),
+        }.get(operation)
         if answer is None:
             raise AttributeError(operation)
 
@@ -134,7 +143,7 @@ class ScriptedService:
                 await anyio.sleep(self.latency + self.hang(now))
             finally:
                 self.in_flight -= 1
-            if (error := self.fault(now)) is not None:
+            if (error := self.faults.get(operation, self.fault)(now)) is not None:
                 raise error
             return answer(operation, params, now)
 
@@ -148,6 +157,9 @@ class ScriptedService:
             raise aws_error("ResourceNotFoundException", 404)
         return {output: members} if output else {**members}
 
+    def _act(self, operation: str, params: dict, now: float) -> dict:
+        return self.actions[operation](params, now)
+
     def _list(self, operation: str, params: dict, now: float) -> dict:
         parameter, output, id_member = _LISTS[operation]
         parent = params.get(parameter)
@@ -155,6 +167,8 @@ class ScriptedService:
         for identifier, script in self.scripts.items():
             members = script.at(now)
             if members is None or id_member not in members or identifier in self.hidden:
+                continue
+            if parameter is None and members["status"] != "WAITING":
                 continue
             if id_member != "arn" and "workflowExecutionId" in members and parameter == "workflowExecutionId":
                 belongs = members["workflowExecutionId"]

@@ -62,9 +62,11 @@ if TYPE_CHECKING:
         TooManyRequestsException,
         WaitError,
         WaitGroupError,
+        WaitingForActionError,
         WaitTimeoutError,
     )
     from .executions import (
+        Detail,
         Execution,
         Image,
         LifecycleExecution,
@@ -128,6 +130,7 @@ __all__ = [
     "Container",
     "CredentialsError",
     "CredentialsRefreshError",
+    "Detail",
     "DistributionFailureContext",
     "DryRunOperationException",
     "Execution",
@@ -186,6 +189,7 @@ __all__ = [
     "WaitError",
     "WaitGroupError",
     "WaitTimeoutError",
+    "WaitingForActionError",
     "Watch",
     "WorkflowExecution",
     "WorkflowExecutionStatus",

@@ -17,6 +17,7 @@ from tenacity import (
     RetryCallState,
     retry_all,
     retry_if_exception_type,
+    stop_after_attempt,
     stop_before_delay,
     stop_never,
     wait_random_exponential,
@@ -58,6 +59,11 @@ class Tries:
 
     begin: Callable[[float], None]
     retrying: Callable[[], AsyncRetrying]
+
+    @classmethod
+    def once(cls) -> Tries:
+        """Get the tries of a read that is not worth a second."""
+        return cls(_nothing, lambda: AsyncRetrying(stop=stop_after_attempt(1), reraise=True))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,3 +135,7 @@ class Backoff:
         throttled = isinstance(error, ThrottledError)
         hint = error.retry_after if isinstance(error, OperationError) else None
         return max((self.throttled if throttled else self.transient)(state), hint or 0.0)
+
+
+def _nothing() -> None:
+    """Do nothing."""

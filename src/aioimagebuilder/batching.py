@@ -41,6 +41,7 @@ class Read(Enum):
     BUILDS_OF_IMAGE_VERSION = "builds of an image version"
     BUILDS = "builds of the account"
     LIFECYCLE_EXECUTIONS_OF_POLICY = "lifecycle executions of a policy"
+    WAITING_STEPS = "steps of the account that wait"
 
 
 @dataclass(frozen=True, slots=True)

@@ -221,6 +221,12 @@ class ImageBuilder:
     watch = _Iterating(_Async.watch)
     as_completed = _Iterating(_Async.as_completed)
 
+    build = _Blocking(_Async.build)
+    retry = _Blocking(_Async.retry)
+    cancel = _Blocking(_Async.cancel)
+    resume = _Blocking(_Async.resume)
+    stop = _Blocking(_Async.stop)
+
     get_image = _Blocking(_Async.get_image)
     get_workflow_execution = _Blocking(_Async.get_workflow_execution)
     get_workflow_step_execution = _Blocking(_Async.get_workflow_step_execution)

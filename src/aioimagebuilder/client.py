@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 from types import TracebackType
 from typing import Self
 
@@ -11,20 +11,21 @@ from aiobotocore.session import AioSession
 from botocore.config import Config
 
 from .backoff import Backoff, Tries
-from .batching import Call
+from .batching import Call, Read
+from .builds import Builds
 from .executions import Execution
-from .identifiers import Identifier
+from .identifiers import ExecutionKind, Identifier
+from .inspector import Inspector
 from .opening import Opening
 from .operations import AwsClient, Caller, get, list_pages
 from .poller import Poller
 from .rate_limiter import RateLimiter
 from .schedule import Cadence, Seconds, seconds
-from .waits import Waits
 
 __all__ = ["ImageBuilder"]
 
 
-class ImageBuilder(Waits):
+class ImageBuilder(Builds):
     """A client of EC2 Image Builder whose executions can be awaited.
 
     It is an async context manager. All waits of one client share their polls and one call rate, so make one
@@ -86,7 +87,7 @@ class ImageBuilder(Waits):
         self._given_cadence = Cadence(seconds(min_delay, "min_delay"), seconds(max_delay, "max_delay"))
         self._not_found_grace = seconds(not_found_grace, "not_found_grace")
         self._backoff = backoff or Backoff()
-        self._open: tuple[Caller, Poller, AsyncExitStack] | None = None
+        self._open: tuple[Caller, Poller, Inspector, AsyncExitStack] | None = None
 
     async def __aenter__(self) -> Self:
         """Open the client.
@@ -101,10 +102,12 @@ class ImageBuilder(Waits):
         async with AsyncExitStack() as stack:
             client = self._given_client or await self._opening.open(stack)
             caller = Caller(client, backoff=self._backoff, rate_limiter=RateLimiter())
-
-            poller = Poller(_Reader(caller), backoff=self._backoff, not_found_grace=self._not_found_grace)
+            reader = _Reader(caller)
+            poller = Poller(reader, backoff=self._backoff, not_found_grace=self._not_found_grace)
+            inspector = Inspector(reader.rows)
+            stack.push_async_callback(inspector.aclose)
             stack.push_async_callback(poller.aclose)
-            self._open = caller, poller, stack.pop_all()
+            self._open = caller, poller, inspector, stack.pop_all()
         return self
 
     async def __aexit__(
@@ -112,7 +115,7 @@ class ImageBuilder(Waits):
     ) -> None:
         """Close the client: every wait that is still open ends with a `ClientClosedError`."""
         if self._open is not None:
-            _, _, stack = self._open
+            *_, stack = self._open
             self._open = None
             await stack.aclose()
 
@@ -129,18 +132,22 @@ class ImageBuilder(Waits):
         return self._opened[1]
 
     @property
+    def _inspector(self) -> Inspector:
+        return self._opened[2]
+
+    @property
     def _cadence(self) -> Cadence:
         return self._given_cadence
 
     @property
-    def _opened(self) -> tuple[Caller, Poller, AsyncExitStack]:
+    def _opened(self) -> tuple[Caller, Poller, Inspector, AsyncExitStack]:
         if self._open is None:
             raise RuntimeError("This ImageBuilder is not open: use `async with ImageBuilder(...) as ib:`.")
         return self._open
 
 
 class _Reader:
-    """What the poller asks of the operations."""
+    """What the poller and the inspector ask of the operations."""
 
     def __init__(self, caller: Caller) -> None:
         self.try_turn = caller.try_turn
@@ -152,3 +159,10 @@ class _Reader:
 
     def pages(self, call: Call, tries: Tries) -> AsyncGenerator[Sequence[Execution]]:
         return list_pages(self._caller, call, tries)
+
+    async def rows(self, read: Read, argument: str | None) -> list[Execution]:
+        """Get all that a list tells, each page by one try; raises OperationError."""
+        await self.turn()
+        call = Call(read, argument, ExecutionKind.WORKFLOW_STEP_EXECUTION, ())
+        async with aclosing(list_pages(self._caller, call, Tries.once())) as pages:
+            return [row async for page in pages for row in page]

@@ -1,11 +1,12 @@
 """Everything that can go wrong.
 
-Three facts are three families, never one:
+Three facts are three families, never one (a fourth is of those who ask for it, by ``on_waiting="raise"``):
 
     ImageBuilderError
     ├── ExecutionFailedError            the work failed
     │   ├── ExecutionCancelledError         … because somebody cancelled it
     │   └── ImageDeletedError               … there is no image any more
+    ├── WaitingForActionError           it waits for a person, and the caller wants to know
     ├── WaitTimeoutError                the wait ended at its own deadline (also a TimeoutError)
     ├── ObservationError                nobody could observe: what became of the work is not known
     │   ├── ExecutionNotFoundError          the service knows no such execution
@@ -29,7 +30,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
 
-from .executions import Execution
+from .executions import Execution, WorkflowStepExecution
 from .redaction import redact
 
 __all__ = [
@@ -73,6 +74,7 @@ __all__ = [
     "WaitError",
     "WaitGroupError",
     "WaitTimeoutError",
+    "WaitingForActionError",
 ]
 
 
@@ -123,8 +125,22 @@ class ImageDeletedError(ExecutionFailedError):
     """The image was deleted; whether its build had succeeded is no longer known."""
 
 
+class WaitingForActionError(WaitError):
+    """A step waits for a person; the work goes on at AWS once `ImageBuilder.resume` or `stop` answers it.
+
+    Attributes:
+        steps: the steps that wait, the one that has waited longest first.
+    """
+
+    execution: Execution
+    steps: tuple[WorkflowStepExecution, ...] = ()
+
+
 class WaitTimeoutError(WaitError, TimeoutError):
-    """The wait reached its own deadline; the work goes on at AWS, untouched."""
+    """The wait reached its own deadline; the work goes on at AWS, untouched.
+
+    With ``on_timeout="cancel"`` it does not: then `execution` and the message tell what became of it.
+    """
 
 
 class ObservationError(WaitError):

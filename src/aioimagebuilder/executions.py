@@ -8,7 +8,7 @@ rest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Final
 
@@ -22,6 +22,13 @@ from .members import (
     LifecycleExecutionResourcesImpactedSummary,
     LifecycleExecutionState,
     OutputResources,
+)
+from .progress import (
+    Detail,
+    Progress,
+    progress_of_image,
+    progress_of_step,
+    progress_of_workflow_execution,
 )
 from .statuses import (
     BuildType,
@@ -39,6 +46,7 @@ from .structures import Structure, boolean, enumerated, integer, member, parse_t
 
 __all__ = [
     "EXECUTION_CLASSES",
+    "Detail",
     "Execution",
     "Image",
     "LifecycleExecution",
@@ -47,35 +55,24 @@ __all__ = [
     "WorkflowStepExecution",
 ]
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far an execution has come, as far as its own answer tells.
-
-    Attributes:
-        stage: what it is at: a workflow's type, a step's name, an image's or lifecycle execution's status.
-        steps_done: steps that have ended, in whatever way; ``None`` where the kind has no steps.
-        steps_total: steps in all. After a failure, `steps_done` may never reach it: the service leaves
-            later steps PENDING.
-    """
-
-    stage: str | None = None
-    steps_done: int | None = None
-    steps_total: int | None = None
-
-    def __str__(self) -> str:
-        steps = "" if self.steps_total is None else f"{self.steps_done or 0}/{self.steps_total} steps"
-        return " ".join(filter(None, (self.stage, steps)))
+# The action of a step that waits for a person (user guide, "Step actions for workflow documents").
+WAIT_FOR_ACTION: Final = "WaitForAction"
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Execution(Structure):
-    """Anything that EC2 Image Builder runs and that can be awaited."""
+    """Anything that EC2 Image Builder runs and that can be awaited.
+
+    Attributes:
+        detail: what was seen inside it, for those who asked for it; ``None`` in all other answers.
+    """
 
     kind: ClassVar[ExecutionKind]
     id_member: ClassVar[str]
     outcomes: ClassVar[Mapping[str, Outcome]]
     ranks: ClassVar[Mapping[str, int]]
+
+    detail: Detail | None = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:
@@ -155,9 +152,7 @@ class WorkflowExecution(Execution):
 
     @property
     def progress(self) -> Progress:
-        counts = (self.total_steps_succeeded, self.total_steps_failed, self.total_steps_skipped)
-        done = None if counts == (None, None, None) else sum(count or 0 for count in counts)
-        return Progress(self.type, done, self.total_step_count)
+        return progress_of_workflow_execution(self)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -210,8 +205,16 @@ class WorkflowStepExecution(Execution):
         return super().outcome
 
     @property
+    def is_waiting(self) -> bool:
+        """Whether it waits for a person: `ImageBuilder.resume` or `stop` answers it."""
+        # The model has no word for it, and the user guide has WAITING: the action tells, too.
+        if self.status == WorkflowStepExecutionStatus.WAITING:
+            return True
+        return self.action == WAIT_FOR_ACTION and self.status == WorkflowStepExecutionStatus.RUNNING
+
+    @property
     def progress(self) -> Progress:
-        return Progress(self.name)
+        return progress_of_step(self)
 
     @property
     def _position(self) -> tuple[int, ...] | None:
@@ -256,6 +259,10 @@ class Image(Execution):
     @property
     def reason(self) -> str | None:
         return None if self.state is None else self.state.reason
+
+    @property
+    def progress(self) -> Progress:
+        return progress_of_image(self)
 
     @property
     def amis(self) -> tuple[Ami, ...]:

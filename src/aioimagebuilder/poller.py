@@ -31,6 +31,7 @@ from .event_loops import BackgroundTask, Signal, current_time
 from .executions import Execution
 from .flights import Flight, Reader
 from .identifiers import Identifier
+from .reruns import Reruns
 from .schedule import Cadence, next_poll
 from .subscriptions import Ended, Mailbox, Subscription, Target
 from .workers import Workers
@@ -65,6 +66,7 @@ class Poller:
         self._jitter = jitter
         self._targets: dict[Identifier, Target] = {}
         self._batcher = Batcher()
+        self._reruns = Reruns()
         # When the members of a family are polled next: who is read together had better fall due together.
         self._meetings: dict[Family, float] = {}
         self._flights: dict[Target, Flight] = {}
@@ -114,6 +116,17 @@ class Poller:
         target.subscriptions.pop(subscription, None)
         if not target.subscriptions:
             self._drop(target)
+
+    def expect_rerun(self, identifier: Identifier, before: Execution | None = None) -> None:
+        """Take in that `identifier` was asked to run again: for a while, its old end is no news.
+
+        Args:
+            identifier: the execution.
+            before: its old end; the first that is read, if ``None``.
+        """
+        self._reruns.expect(identifier, before, current_time())
+        if (target := self._targets.get(identifier)) is not None:
+            target.history.seen = None
 
     async def aclose(self) -> None:
         """End every subscription, and the polling."""
@@ -283,6 +296,9 @@ class Poller:
             flight.woken = None
 
     def _tell(self, target: Target, execution: Execution, now: float) -> None:
+        if self._reruns.is_old_end(target.identifier, execution, now):
+            target.history.withhold(execution, now)
+            return
         is_news = target.history.take(execution, now)
         seen = target.history.seen
         assert seen is not None  # noqa: S101 - for the type checker: something has just been taken
@@ -305,7 +321,7 @@ class Poller:
         due = next_poll(now, history.polls, target.cadence, target.deadline, self._jitter, meeting)
         if family is not None and due < target.deadline:
             self._meetings[family] = due
-        if history.seen is None:
+        if history.is_unread:
             # The grace of an unknown id ends with a poll of its own, not some time after it.
             due = min(due, max(now, history.started + self._not_found_grace))
         self._schedule(target, due)

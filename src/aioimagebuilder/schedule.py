@@ -133,6 +133,7 @@ class History:
         throttles: how many of them were throttled.
         error: why the newest read failed; ``None`` if it did not.
         failed_at: when a read last failed.
+        withheld: the newest read, if it was the old end of an execution that was asked to run again.
     """
 
     started: float
@@ -143,10 +144,22 @@ class History:
     throttles: int = 0
     error: OperationError | None = None
     failed_at: float = field(default=-math.inf)
+    withheld: Execution | None = None
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether no read was answered yet."""
+        return self.seen is None and self.withheld is None
+
+    def withhold(self, execution: Execution, now: float) -> None:
+        """Take in a read that tells of an end from before the execution was asked to run again."""
+        self.error = None
+        self.seen_at = now
+        self.withheld = execution
 
     def take(self, execution: Execution, now: float) -> bool:
         """Take a read in, and tell whether it is news: a change, and not a stale step back."""
-        self.error = None
+        self.error = self.withheld = None
         self.seen_at = now
         if execution == self.seen or (self.furthest and execution.steps_back_from(self.furthest)):
             return False
@@ -174,7 +187,7 @@ class History:
         An id that was never seen may be too young for the service to know: it has `not_found_grace`
         seconds.
         """
-        young = self.seen is None and now - self.started < not_found_grace
+        young = self.is_unread and now - self.started < not_found_grace
         return not (young and isinstance(error, _MAYBE_NOT_FOUND))
 
     def is_blind(self, now: float, cadence: Cadence) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from enum import Enum, auto
 from functools import reduce
@@ -11,6 +11,7 @@ from functools import reduce
 from .event_loops import Signal
 from .executions import Execution
 from .identifiers import Identifier
+from .progress import Detail
 from .schedule import Cadence, History
 
 __all__ = ["Ended", "Mailbox", "Subscription", "Target"]
@@ -71,10 +72,13 @@ class Subscription:
         ended: why nothing more will come; ``None`` while something may, and after a terminal state.
         ended_at: when that was.
         failure: the error, if `ended` is FAILURE.
+        on_read: told of each read that leaves the execution running, by those who look inside it, too.
         is_ready: whether its mailbox holds it.
     """
 
     __slots__ = (
+        "_detail",
+        "_detail_status",
         "_history",
         "_mailbox",
         "_news",
@@ -87,6 +91,7 @@ class Subscription:
         "ended_at",
         "failure",
         "is_ready",
+        "on_read",
         "started",
         "target",
     )
@@ -98,6 +103,8 @@ class Subscription:
         self._mailbox = mailbox
         self._history: History | None = None
         self._news: Execution | None = None
+        self._detail: Detail | None = None
+        self._detail_status: str | None = None
         self._told = False
         self._polls = target.history.polls
         self._throttles = target.history.throttles
@@ -107,6 +114,7 @@ class Subscription:
         self.ended: Ended | None = None
         self.ended_at: float = math.inf
         self.failure: Exception | None = None
+        self.on_read: Callable[[Subscription], None] | None = None
         self.is_ready: bool = False
 
     @property
@@ -118,6 +126,12 @@ class Subscription:
     def history(self) -> History:
         """What is known of the execution, shared with all who wait for it; of an end, what was known then."""
         return self._history or self.target.history
+
+    @property
+    def seen(self) -> Execution | None:
+        """The newest state, with what this consumer knows of its inside; ``None`` if none was seen."""
+        seen = self.history.seen
+        return None if seen is None else self._detailed(seen)
 
     @property
     def polls(self) -> int:
@@ -134,7 +148,7 @@ class Subscription:
         news, self._news = self._news, None
         if news is not None and self.ended is not None:
             self._mailbox.put(self)
-        return news
+        return None if news is None else self._detailed(news)
 
     def tell(self, execution: Execution, *, is_news: bool) -> None:
         """Tell the consumer of a state, if it is news to it. What it has not taken yet is replaced."""
@@ -142,6 +156,24 @@ class Subscription:
             self._told = True
             self._news = execution
             self._mailbox.put(self)
+        if self.on_read is not None and not execution.is_terminal:
+            self.on_read(self)
+
+    def inform(self, detail: Detail) -> None:
+        """Tell the consumer of the inside of what runs, if its progress is another now."""
+        seen = self.history.seen
+        if seen is None or seen.is_terminal or self.ended is not None:
+            return
+        before, self._detail, self._detail_status = self._detailed(seen), detail, seen.status
+        if self._detailed(seen).progress != before.progress:
+            self._news = seen
+            self._mailbox.put(self)
+
+    def _detailed(self, execution: Execution) -> Execution:
+        # What was seen inside while it had another status is of the past.
+        if self._detail is None or execution.is_terminal or execution.status != self._detail_status:
+            return execution
+        return replace(execution, detail=self._detail)
 
     def end(self, ended: Ended, now: float, failure: Exception | None = None) -> None:
         """Tell the consumer that nothing more will come."""
@@ -164,7 +196,7 @@ class Target:
         due: when it is to be polled next, on the clock of `anyio.current_time`.
     """
 
-    __slots__ = ("due", "history", "identifier", "subscriptions")
+    __slots__ = ("__weakref__", "due", "history", "identifier", "subscriptions")
 
     def __init__(self, identifier: Identifier, now: float) -> None:
         self.identifier: Identifier = identifier

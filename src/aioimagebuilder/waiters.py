@@ -6,64 +6,57 @@ Nothing here polls, and nothing here owns a task: a consumer that stops listenin
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Final, Self, TypedDict, TypeVar, cast
+from typing import Final, Self, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
 
-from .errors import (
-    ClientClosedError,
-    ExecutionCancelledError,
-    ExecutionFailedError,
-    ExecutionNotFoundError,
-    ImageDeletedError,
-    ObservationError,
-    OperationError,
-    ResourceNotFoundException,
-    WaitError,
-    WaitGroupError,
-    WaitTimeoutError,
-    one_line,
-)
+from .errors import WaitError, WaitGroupError
 from .executions import Execution
 from .identifiers import Identifier
+from .inspector import Inspector
 from .poller import Poller
-from .schedule import Cadence
-from .statuses import ImageStatus, Outcome
 from .subscriptions import Ended, Mailbox, Subscription
+from .wait_errors import error_of, facts_after, facts_of, failure_of, waiting_error_of
+from .wait_options import WaitOptions
 
-__all__ = ["AsCompleted", "Gathering", "Watch", "error_of", "failure_of", "wait", "wait_all"]
+__all__ = ["AsCompleted", "AtDeadline", "Gathering", "Watch", "wait", "wait_all"]
 
 X = TypeVar("X", bound=Execution)
 
+# Gets what became of an execution after the deadline that ended its wait with that error; raises WaitError.
+AtDeadline = Callable[[Identifier, WaitError], Awaitable[Execution]]
+
 # How long the last poll, the one on the deadline, may take before the wait ends without its answer.
 _LAST_POLL_GRACE: Final = 10.0
-_NO_ANSWER: Final = "no answer came in time."
 
 
 class _Listener:
     """Subscriptions of one consumer, which end when it does, even where it just stops iterating."""
 
-    __slots__ = ("_cadence", "_deadline", "_mailbox", "_patience", "_poller", "_subscriptions", "_timeout")
+    __slots__ = ("_deadline", "_inspector", "_mailbox", "_options", "_patience", "_poller", "_subscriptions")
 
-    def __init__(self, poller: Poller, cadence: Cadence, timeout: float | None) -> None:
+    def __init__(self, poller: Poller, inspector: Inspector, options: WaitOptions) -> None:
         self._poller = poller
-        self._cadence = cadence
-        self._timeout = timeout
+        self._inspector = inspector
+        self._options = options
         self._deadline = math.inf
         self._patience = math.inf
         self._mailbox = Mailbox()
         self._subscriptions: dict[Identifier, Subscription] = {}
 
     def _subscribe(self, identifiers: Iterable[Identifier]) -> None:
-        if self._timeout is not None:
-            self._deadline = self._patience = anyio.current_time() + self._timeout
+        options = self._options
+        if options.timeout is not None:
+            self._deadline = self._patience = anyio.current_time() + options.timeout
         for identifier in identifiers:
-            self._subscriptions[identifier] = self._poller.subscribe(
-                identifier, cadence=self._cadence, deadline=self._deadline, mailbox=self._mailbox
+            subscription = self._poller.subscribe(
+                identifier, cadence=options.cadence, deadline=self._deadline, mailbox=self._mailbox
             )
+            self._subscriptions[identifier] = subscription
+            self._inspector.follow(subscription, options)
 
     async def _next(self) -> Subscription:
         """Wait for a subscription that has a new state, or has ended."""
@@ -115,9 +108,9 @@ class Watch(_Listener, AsyncIterator[X]):
     __slots__ = ("_identifier", "_is_over")
 
     def __init__(
-        self, poller: Poller, identifier: Identifier, cadence: Cadence, timeout: float | None
+        self, poller: Poller, inspector: Inspector, options: WaitOptions, identifier: Identifier
     ) -> None:
-        super().__init__(poller, cadence, timeout)
+        super().__init__(poller, inspector, options)
         self._identifier = identifier
         self._is_over = False
 
@@ -147,21 +140,15 @@ class Gathering(_Listener):
         errors: why each of those that ended other than well did so.
     """
 
-    __slots__ = ("_check", "_identifiers", "_is_subscribed", "errors", "states")
+    __slots__ = ("_expired", "_identifiers", "_is_subscribed", "errors", "states")
 
     def __init__(
-        self,
-        poller: Poller,
-        identifiers: Iterable[Identifier],
-        cadence: Cadence,
-        timeout: float | None,
-        *,
-        check: bool,
+        self, poller: Poller, inspector: Inspector, options: WaitOptions, identifiers: Iterable[Identifier]
     ) -> None:
-        super().__init__(poller, cadence, timeout)
+        super().__init__(poller, inspector, options)
         self._identifiers = tuple(identifiers)
-        self._check = check
         self._is_subscribed = False
+        self._expired: list[Identifier] = []
         self.states: dict[Identifier, Execution] = {}
         self.errors: dict[Identifier, WaitError] = {}
 
@@ -175,18 +162,47 @@ class Gathering(_Listener):
             subscription = await self._next()
             identifier = subscription.identifier
             execution = subscription.take()
-            error: WaitError | None
+            error = self._error(subscription, execution)
             if execution is not None:
                 self.states[identifier] = execution
-                error = failure_of(subscription, execution) if self._check else None
-            else:
-                error = error_of(subscription)
             if error is not None:
                 self.errors[identifier] = error
-            if execution is None or execution.is_terminal:
+            if error is not None or execution is None or execution.is_terminal:
                 self._poller.unsubscribe(self._subscriptions.pop(identifier))
                 return identifier
         return None
+
+    def _error(self, subscription: Subscription, execution: Execution | None) -> WaitError | None:
+        if execution is None:
+            if subscription.ended is Ended.DEADLINE:
+                self._expired.append(subscription.identifier)
+            return error_of(subscription)
+        if self._options.on_waiting == "raise" and (waiting := self._inspector.gates_of(execution)):
+            return waiting_error_of(subscription, execution, waiting)
+        if not self._options.check:
+            return None
+        return failure_of(subscription.identifier, execution, facts_of(subscription, execution))
+
+    async def settle(self, at_deadline: AtDeadline) -> None:
+        """Find out what became of those whose wait ended at the deadline."""
+        async with anyio.create_task_group() as tasks:
+            for identifier in self._expired:
+                tasks.start_soon(self._settle, at_deadline, identifier)
+
+    async def _settle(self, at_deadline: AtDeadline, identifier: Identifier) -> None:
+        expired = self.errors.pop(identifier)
+        since = anyio.current_time()
+        try:
+            execution = await at_deadline(identifier, expired)
+        except WaitError as error:
+            self.errors[identifier] = error
+            return
+        self.states[identifier] = execution
+        if self._options.check:
+            elapsed = expired.elapsed + anyio.current_time() - since
+            failure = failure_of(identifier, execution, facts_after(expired, execution, elapsed))
+            if failure is not None:
+                self.errors[identifier] = failure
 
     def raise_errors(self) -> None:
         """Raise the errors, if there are any, as one group in the order given."""
@@ -194,7 +210,7 @@ class Gathering(_Listener):
             return
         distinct = tuple(dict.fromkeys(self._identifiers))
         errors = [self.errors[each] for each in distinct if each in self.errors]
-        what = "ended other than well" if self._check else "could not be awaited to the end"
+        what = "ended other than well" if self._options.check else "could not be awaited to the end"
         group = WaitGroupError(f"{len(errors)} of {len(distinct)} executions {what}", errors)
         group.executions = tuple(self.states.get(each) for each in self._identifiers)
         raise group
@@ -216,11 +232,17 @@ class AsCompleted(Gathering, AsyncIterator[Execution]):
 
 
 async def wait(
-    poller: Poller, identifier: Identifier, cadence: Cadence, timeout: float | None, *, check: bool
+    poller: Poller,
+    inspector: Inspector,
+    options: WaitOptions,
+    identifier: Identifier,
+    at_deadline: AtDeadline | None = None,
 ) -> Execution:
     """Get the terminal state of one execution; see `ImageBuilder.wait`."""
-    async with Gathering(poller, [identifier], cadence, timeout, check=check) as gathering:
+    async with Gathering(poller, inspector, options, [identifier]) as gathering:
         await gathering.next_ended()
+        if at_deadline is not None:
+            await gathering.settle(at_deadline)
         for error in gathering.errors.values():
             raise error
         return gathering.states[identifier]
@@ -228,94 +250,19 @@ async def wait(
 
 async def wait_all(
     poller: Poller,
+    inspector: Inspector,
+    options: WaitOptions,
     identifiers: Sequence[Identifier],
-    cadence: Cadence,
-    timeout: float | None,
+    at_deadline: AtDeadline | None = None,
     *,
-    check: bool,
     fail_fast: bool,
 ) -> list[Execution]:
     """Get the terminal states of many executions; see `ImageBuilder.wait_all`."""
-    async with Gathering(poller, identifiers, cadence, timeout, check=check) as gathering:
+    async with Gathering(poller, inspector, options, identifiers) as gathering:
         while await gathering.next_ended() is not None:
             if fail_fast and gathering.errors:
                 break
+        if at_deadline is not None:
+            await gathering.settle(at_deadline)
         gathering.raise_errors()
         return [gathering.states[each] for each in identifiers]
-
-
-_FAILURES: Final[Mapping[Outcome, type[ExecutionFailedError]]] = {
-    Outcome.FAILED: ExecutionFailedError,
-    Outcome.CANCELLED: ExecutionCancelledError,
-}
-
-
-def failure_of(subscription: Subscription, execution: Execution) -> ExecutionFailedError | None:
-    """Get the error that a terminal `execution` is; ``None`` for one that is no failure."""
-    cls = None if execution.outcome is None else _FAILURES.get(execution.outcome)
-    if cls is None:
-        return None
-    if execution.status == ImageStatus.DELETED:
-        cls = ImageDeletedError
-    reason = f": {execution.reason}" if execution.reason else ", and the service gives no reason"
-    message = f"{_name(subscription)} is {execution.status}{reason}"
-    return cls(one_line(message), **_facts(subscription, execution))
-
-
-def error_of(subscription: Subscription) -> WaitError:
-    """Get the error that a subscription is which ended without a terminal state.
-
-    Raises:
-        Exception: what failed the read, if it was no call to AWS.
-    """
-    failure = subscription.failure
-    if failure is not None and not isinstance(failure, OperationError):
-        raise failure
-    history = subscription.history
-    cause = failure or history.error
-    seen = "never seen" if history.seen is None else f"last seen {history.seen.status}"
-    cls: type[WaitError]
-    if subscription.ended is Ended.CLOSED:
-        cls, what = ClientClosedError, f"({seen}) is not awaited any more: the client was closed"
-    elif failure is not None or history.seen is None:
-        # Within the grace of a young id, only the last poll of all has the last word.
-        is_last = failure is not None or history.failed_at >= subscription.deadline
-        missing = is_last and isinstance(cause, ResourceNotFoundException)
-        cls = ExecutionNotFoundError if missing else ObservationError
-        what = f"cannot be observed ({seen}): {cause or _NO_ANSWER}"
-    elif history.is_blind(subscription.ended_at, subscription.cadence):
-        cls, what = ObservationError, f"could not be observed any more ({seen}): {cause or _NO_ANSWER}"
-    else:
-        cls, what = WaitTimeoutError, f"is still {history.seen.status}, and goes on at AWS"
-    facts = _facts(subscription, history.seen)
-    error = cls(one_line(f"{_name(subscription)} {what} ({_effort(facts)})"), **facts)
-    error.__cause__ = cause
-    return error
-
-
-class _Facts(TypedDict):
-    identifier: str
-    execution: Execution | None
-    elapsed: float
-    polls: int
-    throttles: int
-
-
-def _facts(subscription: Subscription, execution: Execution | None) -> _Facts:
-    return {
-        "identifier": subscription.identifier.value,
-        "execution": execution,
-        "elapsed": min(subscription.ended_at, anyio.current_time()) - subscription.started,
-        "polls": subscription.polls,
-        "throttles": subscription.throttles,
-    }
-
-
-def _effort(facts: _Facts) -> str:
-    throttled = f", {facts['throttles']} throttled" if facts["throttles"] else ""
-    return f"after {facts['elapsed']:.0f} s, {facts['polls']} polls{throttled}"
-
-
-def _name(subscription: Subscription) -> str:
-    identifier = subscription.identifier
-    return f"{identifier.kind.value.capitalize()} {identifier}"

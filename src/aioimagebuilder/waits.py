@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Iterable
 from typing import cast
 
+from .cancelling import Canceller
 from .executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
-from .identifiers import ExecutionKind
+from .identifiers import ExecutionKind, Identifier
+from .inspector import Inspector
 from .operations import Operations
 from .poller import Poller
-from .schedule import Cadence, Seconds, seconds
-from .waiters import AsCompleted, Watch, wait, wait_all
+from .schedule import Cadence, Seconds
+from .wait_options import OnTimeout, OnWaiting, WaitOptions, WatchDetail
+from .waiters import AsCompleted, AtDeadline, Watch, wait, wait_all
 
 __all__ = ["Waits"]
 
@@ -23,14 +26,20 @@ class Waits(Operations):
         raise NotImplementedError
 
     @property
+    def _inspector(self) -> Inspector:
+        raise NotImplementedError
+
+    @property
     def _cadence(self) -> Cadence:
         raise NotImplementedError
 
-    def _cadence_of(self, min_delay: Seconds | None, max_delay: Seconds | None) -> Cadence:
-        return Cadence(
-            self._cadence.min_delay if min_delay is None else seconds(min_delay, "min_delay"),
-            self._cadence.max_delay if max_delay is None else seconds(max_delay, "max_delay"),
-        )
+    @property
+    def _canceller(self) -> Canceller:
+        return Canceller(self, self._wait_for_end)
+
+    def _wait_for_end(self, identifier: Identifier, timeout: float | None) -> Awaitable[Execution]:
+        options = WaitOptions.parse(self._cadence, timeout)
+        return wait(self._poller, self._inspector, options, identifier)
 
     def _wait(
         self,
@@ -38,13 +47,30 @@ class Waits(Operations):
         *kinds: ExecutionKind,
         timeout: Seconds | None,
         check: bool,
+        on_waiting: OnWaiting = "ignore",
+        on_timeout: OnTimeout = "leave",
         min_delay: Seconds | None,
         max_delay: Seconds | None,
     ) -> Awaitable[Execution]:
         # No coroutine of its own: each one that a wait is suspended in costs every wait a frame.
         identifier = self._identify(value, *kinds)
-        cadence = self._cadence_of(min_delay, max_delay)
-        return wait(self._poller, identifier, cadence, _timeout(timeout), check=check)
+        options = WaitOptions.parse(
+            self._cadence,
+            timeout,
+            min_delay=min_delay,
+            max_delay=max_delay,
+            check=check,
+            on_waiting=on_waiting,
+            on_timeout=on_timeout,
+        )
+        return self._wait_as(options, identifier)
+
+    def _wait_as(self, options: WaitOptions, identifier: Identifier) -> Awaitable[Execution]:
+        options.check_kinds([identifier])
+        return wait(self._poller, self._inspector, options, identifier, self._at_deadline(options))
+
+    def _at_deadline(self, options: WaitOptions) -> AtDeadline | None:
+        return self._canceller.at_deadline if options.on_timeout == "cancel" else None
 
     async def wait(
         self,
@@ -52,6 +78,8 @@ class Waits(Operations):
         *,
         timeout: Seconds | None,
         check: bool = True,
+        on_waiting: OnWaiting = "ignore",
+        on_timeout: OnTimeout = "leave",
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> Execution:
@@ -65,6 +93,13 @@ class Waits(Operations):
                 once; ``None`` waits for ever. They are those of the event loop's monotonic clock, which
                 stands still on Linux and macOS while the machine sleeps.
             check: raise for a failed or cancelled execution, rather than return it.
+            on_waiting: what to do about a step that waits for a person (user guide, "Step actions for
+                workflow documents", WaitForAction). ``"report"`` logs a warning once for each; ``"raise"``
+                raises. Both look at every second poll, by one ListWaitingWorkflowSteps for all waits of
+                the client. ``"ignore"`` does not look, and costs no call beside the polls.
+            on_timeout: ``"leave"`` lets the work go on at AWS; ``"cancel"`` cancels it at the deadline, and
+                waits up to five more minutes to see what really became of it. Then what ended otherwise
+                counts as if it had ended in time, and what was cancelled is a `WaitTimeoutError`.
             min_delay: the least seconds between two polls; the client's if ``None``.
             max_delay: the most seconds between two polls; the client's if ``None``.
 
@@ -72,12 +107,20 @@ class Waits(Operations):
             ExecutionFailedError: it failed (`ExecutionCancelledError`: it was cancelled;
                 `ImageDeletedError`: it was deleted), unless `check` is false.
             WaitTimeoutError: it was still running at the deadline.
+            WaitingForActionError: a step waits for a person, if ``on_waiting="raise"``.
             ObservationError: nobody could observe it: access, credentials, not found, or no answer up to
                 the deadline.
-            ValueError: an id of the wrong shape or region, or a timeout or delay that is none.
+            ValueError: an id of the wrong shape or region, an option that is none, or
+                ``on_timeout="cancel"`` for what the service cannot cancel: workflow executions and steps.
         """
         return await self._wait(
-            identifier, timeout=timeout, check=check, min_delay=min_delay, max_delay=max_delay
+            identifier,
+            timeout=timeout,
+            check=check,
+            on_waiting=on_waiting,
+            on_timeout=on_timeout,
+            min_delay=min_delay,
+            max_delay=max_delay,
         )
 
     async def wait_for_image(
@@ -86,6 +129,8 @@ class Waits(Operations):
         *,
         timeout: Seconds | None,
         check: bool = True,
+        on_waiting: OnWaiting = "ignore",
+        on_timeout: OnTimeout = "leave",
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> Image:
@@ -99,6 +144,8 @@ class Waits(Operations):
             ExecutionKind.IMAGE,
             timeout=timeout,
             check=check,
+            on_waiting=on_waiting,
+            on_timeout=on_timeout,
             min_delay=min_delay,
             max_delay=max_delay,
         )
@@ -110,6 +157,7 @@ class Waits(Operations):
         *,
         timeout: Seconds | None,
         check: bool = True,
+        on_waiting: OnWaiting = "ignore",
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> WorkflowExecution:
@@ -119,6 +167,7 @@ class Waits(Operations):
             ExecutionKind.WORKFLOW_EXECUTION,
             timeout=timeout,
             check=check,
+            on_waiting=on_waiting,
             min_delay=min_delay,
             max_delay=max_delay,
         )
@@ -130,6 +179,7 @@ class Waits(Operations):
         *,
         timeout: Seconds | None,
         check: bool = True,
+        on_waiting: OnWaiting = "ignore",
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> WorkflowStepExecution:
@@ -139,6 +189,7 @@ class Waits(Operations):
             ExecutionKind.WORKFLOW_STEP_EXECUTION,
             timeout=timeout,
             check=check,
+            on_waiting=on_waiting,
             min_delay=min_delay,
             max_delay=max_delay,
         )
@@ -150,6 +201,7 @@ class Waits(Operations):
         *,
         timeout: Seconds | None,
         check: bool = True,
+        on_timeout: OnTimeout = "leave",
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> LifecycleExecution:
@@ -163,6 +215,7 @@ class Waits(Operations):
             ExecutionKind.LIFECYCLE_EXECUTION,
             timeout=timeout,
             check=check,
+            on_timeout=on_timeout,
             min_delay=min_delay,
             max_delay=max_delay,
         )
@@ -172,26 +225,36 @@ class Waits(Operations):
         self,
         identifier: str,
         *,
+        detail: WatchDetail | None = None,
         timeout: Seconds | None = None,
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> Watch[Execution]:
         """Get the states of an execution: the present one, then each change, up to the terminal one.
 
-        It yields exactly one terminal state, as the last; a failed execution is no error here.
+        It yields exactly one terminal state, as the last; a failed execution is no error here. A step that
+        waits for a person is a change, too: ``progress.waiting`` shows it within two polls.
 
         Args:
             identifier: an id (``wf-…``, ``step-…``, ``lce-…``) or the ARN of an image build version.
+            detail: ``"steps"`` shows which step of an image or a workflow execution runs, as ``progress``,
+                and makes each change of it a change. The lists of steps are read at every second poll, as
+                far as they can be: that they cannot never ends a watch.
             timeout: seconds, or a timedelta, until the deadline; ``None`` watches for ever.
             min_delay: the least seconds between two polls; the client's if ``None``.
             max_delay: the most seconds between two polls; the client's if ``None``.
 
         Raises:
             WaitTimeoutError, ObservationError: while iterating, as in `wait`.
-            ValueError: an id of the wrong shape or region, or a timeout or delay that is none.
+            ValueError: an id of the wrong shape or region, an option that is none, or ``detail="steps"``
+                for what has none.
         """
-        cadence = self._cadence_of(min_delay, max_delay)
-        return Watch(self._poller, self._identify(identifier), cadence, _timeout(timeout))
+        found = self._identify(identifier)
+        options = WaitOptions.parse(
+            self._cadence, timeout, min_delay=min_delay, max_delay=max_delay, watches=True, detail=detail
+        )
+        options.check_kinds([found])
+        return Watch(self._poller, self._inspector, options, found)
 
     async def wait_all(
         self,
@@ -200,6 +263,8 @@ class Waits(Operations):
         timeout: Seconds | None,
         check: bool = True,
         fail_fast: bool = False,
+        on_waiting: OnWaiting = "ignore",
+        on_timeout: OnTimeout = "leave",
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> list[Execution]:
@@ -210,25 +275,33 @@ class Waits(Operations):
             timeout: seconds, or a timedelta, until the deadline of them all; ``None`` waits for ever.
             check: raise for failed or cancelled executions, rather than return them.
             fail_fast: raise as soon as one does not succeed. Nothing is cancelled at AWS.
+            on_waiting: what to do about a step that waits for a person, as in `wait`; with ``"raise"``, the
+                others are still awaited, unless `fail_fast`.
+            on_timeout: what becomes of those that still run at the deadline, as in `wait`.
             min_delay: the least seconds between two polls of one; the client's if ``None``.
             max_delay: the most seconds between two polls of one; the client's if ``None``.
 
         Raises:
             WaitGroupError: of all that did not end well, in the order given, with every state seen in
                 `executions`.
-            ValueError: an id of the wrong shape or region, or a timeout or delay that is none; or
-                `fail_fast` without `check`.
+            ValueError: an id of the wrong shape or region, an option that is none, `fail_fast` without
+                `check`, or ``on_timeout="cancel"`` for what the service cannot cancel.
         """
         if fail_fast and not check:
             raise ValueError("fail_fast=True needs check=True: without a check nothing counts as a failure.")
-        return await wait_all(
-            self._poller,
-            [self._identify(each) for each in _several(identifiers)],
-            self._cadence_of(min_delay, max_delay),
-            _timeout(timeout),
+        found = [self._identify(each) for each in _several(identifiers)]
+        options = WaitOptions.parse(
+            self._cadence,
+            timeout,
+            min_delay=min_delay,
+            max_delay=max_delay,
             check=check,
-            fail_fast=fail_fast,
+            on_waiting=on_waiting,
+            on_timeout=on_timeout,
         )
+        options.check_kinds(found)
+        at_deadline = self._at_deadline(options)
+        return await wait_all(self._poller, self._inspector, options, found, at_deadline, fail_fast=fail_fast)
 
     def as_completed(
         self,
@@ -250,17 +323,9 @@ class Waits(Operations):
             WaitGroupError: at the end, of those that timed out or could not be observed.
             ValueError: an id of the wrong shape or region, or a timeout or delay that is none.
         """
-        return AsCompleted(
-            self._poller,
-            [self._identify(each) for each in _several(identifiers)],
-            self._cadence_of(min_delay, max_delay),
-            _timeout(timeout),
-            check=False,
-        )
-
-
-def _timeout(timeout: Seconds | None) -> float | None:
-    return None if timeout is None else seconds(timeout, "timeout")
+        found = [self._identify(each) for each in _several(identifiers)]
+        options = WaitOptions.parse(self._cadence, timeout, min_delay=min_delay, max_delay=max_delay)
+        return AsCompleted(self._poller, self._inspector, options, found)
 
 
 def _several(identifiers: Iterable[str]) -> Iterable[str]:

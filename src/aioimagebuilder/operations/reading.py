@@ -39,7 +39,7 @@ class _List:
     """An operation that lists executions; `shared` members stand on a page, and belong to all its rows."""
 
     operation: str
-    parameter: str
+    parameter: str | None
     output: str
     cls: type[Execution]
     shared: tuple[str, ...] = ()
@@ -75,6 +75,7 @@ _LISTS: Final[Mapping[Read, _List]] = {
     Read.LIFECYCLE_EXECUTIONS_OF_POLICY: _List(
         "ListLifecycleExecutions", "resourceArn", "lifecycleExecutions", LifecycleExecution
     ),
+    Read.WAITING_STEPS: _List("ListWaitingWorkflowSteps", None, "steps", WorkflowStepExecution),
 }
 
 
@@ -112,7 +113,7 @@ async def list_pages(caller: Caller, call: Call, tries: Tries) -> AsyncGenerator
     row = _LISTS[call.read]
     pages = caller.pages(
         row.operation,
-        {} if call.argument is None else {row.parameter: call.argument},
+        {} if row.parameter is None or call.argument is None else {row.parameter: call.argument},
         lambda answer: rows_of(answer, row.output, row.cls.parse, row.shared),
         tries=tries,
         has_turn=True,
