@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
+from .errors import WaitError
+from .executions import Execution
 from .identifiers import ExecutionKind, Identifier
 from .schedule import Cadence, Seconds, seconds
 
-__all__ = ["OnTimeout", "OnWaiting", "WaitOptions", "WatchDetail", "check_cancellable"]
+__all__ = ["AtDeadline", "OnTimeout", "OnWaiting", "WaitOptions", "WatchDetail", "check_cancellable"]
 
 OnWaiting = Literal["ignore", "report", "raise"]
 OnTimeout = Literal["leave", "cancel"]
 WatchDetail = Literal["steps"]
+# Gets what became of an execution after the deadline that ended its wait with that error; raises WaitError.
+AtDeadline = Callable[[Identifier, WaitError], Awaitable[Execution]]
 
 _WITH_STEPS: Final = (ExecutionKind.IMAGE, ExecutionKind.WORKFLOW_EXECUTION)
 _CANCELLABLE: Final = (ExecutionKind.IMAGE, ExecutionKind.LIFECYCLE_EXECUTION)

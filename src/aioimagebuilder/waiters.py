@@ -6,7 +6,7 @@ Nothing here polls, and nothing here owns a task: a consumer that stops listenin
 from __future__ import annotations
 
 import math
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
 
@@ -20,14 +20,11 @@ from .inspector import Inspector
 from .poller import Poller
 from .subscriptions import Ended, Mailbox, Subscription
 from .wait_errors import error_of, facts_after, facts_of, failure_of, waiting_error_of
-from .wait_options import WaitOptions
+from .wait_options import AtDeadline, WaitOptions
 
-__all__ = ["AsCompleted", "AtDeadline", "Gathering", "Watch", "wait", "wait_all"]
+__all__ = ["AsCompleted", "Gathering", "Watch", "wait", "wait_all"]
 
 X = TypeVar("X", bound=Execution)
-
-# Gets what became of an execution after the deadline that ended its wait with that error; raises WaitError.
-AtDeadline = Callable[[Identifier, WaitError], Awaitable[Execution]]
 
 # How long the last poll, the one on the deadline, may take before the wait ends without its answer.
 _LAST_POLL_GRACE: Final = 10.0
@@ -196,6 +193,8 @@ class Gathering(_Listener):
             execution = await at_deadline(identifier, expired)
         except WaitError as error:
             self.errors[identifier] = error
+            if error.execution is not None:
+                self.states[identifier] = error.execution
             return
         self.states[identifier] = execution
         if self._options.check:

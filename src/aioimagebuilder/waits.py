@@ -12,8 +12,8 @@ from .inspector import Inspector
 from .operations import Operations
 from .poller import Poller
 from .schedule import Cadence, Seconds
-from .wait_options import OnTimeout, OnWaiting, WaitOptions, WatchDetail
-from .waiters import AsCompleted, AtDeadline, Watch, wait, wait_all
+from .wait_options import AtDeadline, OnTimeout, OnWaiting, WaitOptions, WatchDetail
+from .waiters import AsCompleted, Watch, wait, wait_all
 
 __all__ = ["Waits"]
 
