@@ -164,7 +164,9 @@ def test_what_was_cancelled_at_the_deadline_is_a_timeout_that_tells_it(run, chec
     async def main():
         service = service_that_cancels()
         async with ImageBuilder(client=service) as ib:
-            with pytest.raises(WaitTimeoutError, match="is CANCELLED: it was cancelled at the deadline") as caught:
+            with pytest.raises(
+                WaitTimeoutError, match="is CANCELLED: it was cancelled at the deadline"
+            ) as caught:
                 await ib.wait(service.image((0, "BUILDING")), timeout=60, on_timeout="cancel", check=check)
             assert caught.value.execution.status == ImageStatus.CANCELLED
             assert 80 <= caught.value.elapsed < 120
@@ -205,7 +207,9 @@ def test_a_cancel_at_the_deadline_that_cannot_be_asked_for_is_told(run):
         denied = aws_error("AccessDeniedException", 403, message="not you")
         service = service_that_cancels(faults={"cancel_image_creation": lambda _: denied})
         async with ImageBuilder(client=service) as ib:
-            with pytest.raises(WaitTimeoutError, match="could not be cancelled at the deadline: .*not you") as caught:
+            with pytest.raises(
+                WaitTimeoutError, match="could not be cancelled at the deadline: .*not you"
+            ) as caught:
                 await ib.wait(service.image((0, "BUILDING")), timeout=60, on_timeout="cancel")
             assert caught.value.execution.status == ImageStatus.BUILDING
 
@@ -225,7 +229,9 @@ def test_a_cancel_at_the_deadline_that_is_never_confirmed_is_told(run):
 
 def test_what_could_not_be_observed_up_to_the_deadline_is_cancelled_too(run):
     async def main():
-        service = service_that_cancels(fault=lambda _: throttle(), faults={"cancel_image_creation": lambda _: None})
+        service = service_that_cancels(
+            fault=lambda _: throttle(), faults={"cancel_image_creation": lambda _: None}
+        )
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(ObservationError, match="asked for at the deadline"):
                 await ib.wait(service.image((0, "BUILDING")), timeout=60, on_timeout="cancel")

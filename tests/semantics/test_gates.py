@@ -215,6 +215,7 @@ def test_a_look_that_hangs_is_given_up_and_delays_no_end(run):
         service = ScriptedService()
         hung = []
         arn = service.image((0, "BUILDING"), (60, "TESTING"), (300, "AVAILABLE"))
+
         async def hang(**_: object) -> None:
             hung.append(service.now)
             await anyio.sleep(1e6)
