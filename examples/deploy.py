@@ -9,7 +9,7 @@ What was made goes to stdout, one AMI id (or container image URI) a line, and al
     2     the arguments are wrong
     3     the build was cancelled at AWS
     4     the build could not be started or observed: what became of it is not known
-    124   the timeout came first; the build goes on (as timeout(1) says it)
+    124   the timeout came first; the build goes on (as timeout(1) says it), or with --cancel was cancelled
     130   Ctrl-C; the build goes on
 
 Without an AWS account, against the simulator:
@@ -22,6 +22,7 @@ Without an AWS account, against the simulator:
 """
 
 import argparse
+import logging
 import sys
 from typing import Final
 
@@ -51,9 +52,13 @@ def main() -> int:
     parser.add_argument("--timeout", type=float, default=7200, metavar="SECONDS", help="default: %(default)s")
     parser.add_argument("--poll", type=float, default=5, metavar="SECONDS", help="at most so often")
     parser.add_argument("--client-token", metavar="TOKEN", help="a job that runs again joins its own build")
+    parser.add_argument("--cancel", action="store_true", help="cancel the build at the timeout")
     options = parser.parse_args()
+    # The ARN of the build as soon as there is one, and each step that waits for a person.
+    logging.basicConfig(format="%(message)s")
+    logging.getLogger("aioimagebuilder").setLevel(logging.INFO)
     try:
-        image = build(options.pipeline, options.timeout, options.poll, options.client_token)
+        image = build(options)
     except ImageBuilderError as error:
         print(error, file=sys.stderr)
         return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
@@ -67,13 +72,16 @@ def main() -> int:
     return 0
 
 
-def build(pipeline_arn: str, timeout: float, poll: float, client_token: str | None) -> Image:
+def build(options: argparse.Namespace) -> Image:
     """Start a build of the pipeline, and get the image once it is available."""
-    with ImageBuilder(min_delay=poll, max_delay=6 * poll) as ib:
-        arn = ib.start_image_pipeline_execution(pipeline_arn, client_token=client_token)
-        # Told before the wait begins: whatever ends it, the log says what to look at.
-        print(f"Building {arn}", file=sys.stderr, flush=True)
-        return ib.wait_for_image(arn, timeout=timeout)
+    with ImageBuilder(min_delay=options.poll, max_delay=6 * options.poll) as ib:
+        return ib.build(
+            options.pipeline,
+            timeout=options.timeout,
+            client_token=options.client_token,
+            on_waiting="report",
+            on_timeout="cancel" if options.cancel else "leave",
+        )
 
 
 if __name__ == "__main__":

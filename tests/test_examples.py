@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from aioimagebuilder.testing import BuildScript, Fault, Simulator
+from aioimagebuilder.testing import BuildScript, Fault, Simulator, StepScript
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 AMI = r"ami-[0-9a-f]{17}"
@@ -153,6 +153,18 @@ def test_deploy_exits_with_124_at_its_timeout(simulator: Simulator, start: Start
     code, stdout, stderr = ended(start("deploy.py", simulator.create_pipeline(), "--timeout", 0.2))
     assert (code, stdout) == (124, "")
     assert "is still PENDING, and goes on at AWS" in stderr
+
+
+def test_deploy_cancels_at_its_timeout_if_told_to(simulator: Simulator, start: Start) -> None:
+    simulator.set_time_scale(FAST)
+    gate = StepScript(gate=True, timeout_seconds=259200)
+    simulator.script(BuildScript(steps={"RunSanitizeScript": gate}))
+    arguments = ("--cancel", "--timeout", 2, "--poll", POLL)
+    code, stdout, stderr = ended(start("deploy.py", simulator.create_pipeline(), *arguments))
+    assert (code, stdout) == (124, "")
+    assert "it was cancelled at the deadline" in stderr
+    assert stderr.count("step RunSanitizeScript") == 1
+    assert "waits for a person" in stderr
 
 
 def test_deploy_exits_with_2_for_what_is_no_pipeline(start: Start) -> None:

@@ -179,7 +179,7 @@ def test_what_was_cancelled_at_the_deadline_is_a_timeout_that_tells_it(run, chec
 @pytest.mark.parametrize("how", ["refused", "too late"])
 def test_a_build_that_finishes_at_the_deadline_is_available(run, how):
     async def main():
-        # Refused: it has ended between the last poll and the cancel. Too late: between the cancel and its effect.
+        # Refused: it ended between the last poll and the cancel. Too late: between the cancel and its effect.
         service = service_that_cancels(becomes="AVAILABLE")
         course = [(0, "DISTRIBUTING"), *([(60.001, "AVAILABLE")] if how == "refused" else [])]
         async with ImageBuilder(client=service) as ib:
@@ -208,7 +208,7 @@ def test_a_cancel_at_the_deadline_that_cannot_be_asked_for_is_told(run):
         service = service_that_cancels(faults={"cancel_image_creation": lambda _: denied})
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(
-                WaitTimeoutError, match="could not be cancelled at the deadline: .*not you"
+                WaitTimeoutError, match=r"could not be cancelled at the deadline: .*not you"
             ) as caught:
                 await ib.wait(service.image((0, "BUILDING")), timeout=60, on_timeout="cancel")
             assert caught.value.execution.status == ImageStatus.BUILDING

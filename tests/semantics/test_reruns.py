@@ -1,4 +1,4 @@
-"""RetryImage runs an ended image again under the same ARN, and reads lag behind: no stale end is an answer."""
+"""RetryImage runs an ended image again under the same ARN, and reads lag: no stale end is an answer."""
 
 import anyio
 import pytest
