@@ -137,5 +137,5 @@ class Backoff:
         return max((self.throttled if throttled else self.transient)(state), hint or 0.0)
 
 
-def _nothing() -> None:
+def _nothing(_: float) -> None:
     """Do nothing."""

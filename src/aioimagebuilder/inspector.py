@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 import anyio
 
 from .batching import Read
-from .errors import AccessError, OperationError, one_line
+from .errors import AccessError, CredentialsRefreshError, OperationError, one_line
 from .event_loops import BackgroundTask, current_time
 from .executions import Execution, WorkflowExecution, WorkflowStepExecution
 from .gates import Gates, describe
@@ -215,7 +215,7 @@ class Inspector:
         try:
             return [each for each in await self._list_rows(read, argument) if isinstance(each, cls)]
         except OperationError as error:
-            if isinstance(error, AccessError):
+            if isinstance(error, AccessError) and not isinstance(error, CredentialsRefreshError):
                 self._refused.add(read)
                 _log.warning("What runs inside cannot be shown: %s", error)
             else:

@@ -80,6 +80,8 @@ Call = Callable[[ImageBuilder], Coroutine[Any, Any, object]]
 CALLS: dict[str, Call] = {
     "aclose": lambda ib: ib.aclose(),
     "as_completed": lambda ib: _all(ib.as_completed(WORKFLOWS, timeout=600)),
+    "build": lambda ib: ib.build(PIPELINE, timeout=600, on_waiting="raise"),
+    "cancel": lambda ib: ib.cancel(IMAGE),
     "cancel_image_creation": lambda ib: ib.cancel_image_creation(IMAGE),
     "cancel_lifecycle_execution": lambda ib: ib.cancel_lifecycle_execution(lifecycle_id()),
     "create_image": lambda ib: ib.create_image(INFRASTRUCTURE, image_recipe_arn=RECIPE),
@@ -101,19 +103,22 @@ CALLS: dict[str, Call] = {
     "list_waiting_workflow_steps": lambda ib: _all(ib.list_waiting_workflow_steps()),
     "list_workflow_executions": lambda ib: _all(ib.list_workflow_executions(IMAGE)),
     "list_workflow_step_executions": lambda ib: _all(ib.list_workflow_step_executions(workflow_id())),
+    "resume": lambda ib: ib.resume(STEP),
+    "retry": lambda ib: ib.retry(IMAGE, timeout=600),
     "retry_image": lambda ib: ib.retry_image(IMAGE),
     "send_workflow_step_action": lambda ib: ib.send_workflow_step_action(STEP, IMAGE, "RESUME"),
     "start_image_pipeline_execution": lambda ib: ib.start_image_pipeline_execution(PIPELINE),
     "start_resource_state_update": lambda ib: ib.start_resource_state_update(
         IMAGE, ImageStatus.DEPRECATED, include_resources={"amis": True}
     ),
+    "stop": lambda ib: ib.stop(STEP, reason="no"),
     "wait": lambda ib: ib.wait(workflow_id(), timeout=600),
     "wait_all": lambda ib: ib.wait_all(WORKFLOWS, timeout=600),
     "wait_for_image": lambda ib: ib.wait_for_image(IMAGE, timeout=600),
     "wait_for_lifecycle_execution": lambda ib: ib.wait_for_lifecycle_execution(lifecycle_id(), timeout=600),
     "wait_for_workflow_execution": lambda ib: ib.wait_for_workflow_execution(workflow_id(), timeout=600),
     "wait_for_workflow_step": lambda ib: ib.wait_for_workflow_step(STEP, timeout=600),
-    "watch": lambda ib: _all(ib.watch(workflow_id())),
+    "watch": lambda ib: _all(ib.watch(IMAGE, detail="steps")),
 }
 
 
@@ -125,7 +130,12 @@ def _service(steps: Steps) -> Service:
     service = Service(steps)
     for number in (1, 2, 3):
         service.workflow((0, "RUNNING"), (ENDS, "COMPLETED"), number=number, imageBuildVersionArn=IMAGE)
-    service.step((0, "RUNNING"), (ENDS, "COMPLETED"), workflowExecutionId=workflow_id())
+    service.step(
+        (0, "RUNNING"),
+        (ENDS, "COMPLETED"),
+        workflowExecutionId=workflow_id(),
+        imageBuildVersionArn=IMAGE,
+    )
     service.image((0, "BUILDING"), (ENDS, "AVAILABLE"))
     service.lifecycle((0, "IN_PROGRESS"), (ENDS, "SUCCESS"))
     return service
