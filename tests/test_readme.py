@@ -14,7 +14,9 @@ from aioimagebuilder.testing import Simulator
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ASYNC_PROGRAM, BLOCKING_PROGRAM, TESTS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+ASYNC_PROGRAM, BLOCKING_PROGRAM, STEERING_PROGRAM, TESTS = re.findall(
+    r"```python\n(.*?)```", README, re.DOTALL
+)
 
 
 @pytest.fixture
@@ -43,7 +45,11 @@ def _run(*command: object, environment: dict[str, str], cwd: Path) -> subprocess
 
 @pytest.mark.parametrize(
     ("program", "shows"),
-    [(ASYNC_PROGRAM, r"us-east-1 ami-[0-9a-f]{17}\n"), (BLOCKING_PROGRAM, r"([A-Z]+\n)+AVAILABLE\n")],
+    [
+        (ASYNC_PROGRAM, r"us-east-1 ami-[0-9a-f]{17}\n"),
+        (BLOCKING_PROGRAM, r"([A-Z]+\n)+AVAILABLE\n"),
+        (STEERING_PROGRAM, r"([A-Z]+.*\n)+AVAILABLE\nAVAILABLE\n"),
+    ],
 )
 def test_the_first_programs_run(environment, tmp_path, program, shows):
     path = tmp_path / "program.py"

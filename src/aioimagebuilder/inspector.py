@@ -33,6 +33,10 @@ X = TypeVar("X", bound=Execution)
 
 # Gets all rows of a list, by one try for each page; raises OperationError.
 ListRows = Callable[[Read, str | None], Awaitable[Sequence[Execution]]]
+# Gives what a look saw of an execution.
+Seen = Callable[[Execution], Detail]
+# Looks, and tells what was seen; ``None`` if that failed.
+Look = Callable[[], Awaitable[Seen | None]]
 
 _log: Final = logging.getLogger("aioimagebuilder")
 # Seconds that one look may take: it is worth no more than that.
@@ -46,19 +50,20 @@ class _Subject:
     """Something to look at, and when that was done.
 
     Attributes:
-        look: looks at it, and tells what was seen; ``None`` if that failed.
+        look: looks at it.
         tried: when the newest look began, whatever came of it.
         seen: when the newest look began that saw something.
-        detail: gives what it saw of an execution.
+        detail: gives what that was, for an execution.
+        asking: who wants to know what the next look sees.
     """
 
     __slots__ = ("__weakref__", "asking", "detail", "look", "seen", "tried")
 
-    def __init__(self, look: Callable[[], Awaitable[Callable[[Execution], Detail] | None]]) -> None:
-        self.look = look
-        self.tried = -math.inf
-        self.seen = -math.inf
-        self.detail: Callable[[Execution], Detail] = _nothing
+    def __init__(self, look: Look) -> None:
+        self.look: Look = look
+        self.tried: float = -math.inf
+        self.seen: float = -math.inf
+        self.detail: Seen = _nothing
         self.asking: list[tuple[_Follower, Subscription]] = []
 
 
@@ -68,11 +73,11 @@ class _Follower:
     __slots__ = ("_inspector", "_read_at", "_reports", "_status", "_subject", "_wants_steps")
 
     def __init__(self, inspector: Inspector, subject: _Subject | None, options: WaitOptions) -> None:
-        self._inspector = inspector
-        self._subject = subject
-        self._wants_steps = options.shows_steps
-        self._reports = options.on_waiting == "report"
-        self._read_at = math.inf
+        self._inspector: Inspector = inspector
+        self._subject: _Subject | None = subject
+        self._wants_steps: bool = options.shows_steps
+        self._reports: bool = options.on_waiting == "report"
+        self._read_at: float = math.inf
         self._status: str | None = None
 
     def note_read(self, subscription: Subscription) -> None:
@@ -114,13 +119,13 @@ class Inspector:
     """
 
     def __init__(self, list_rows: ListRows) -> None:
-        self._list_rows = list_rows
-        self._gates = Gates()
-        self._account = _Subject(self._look_for_gates)
+        self._list_rows: ListRows = list_rows
+        self._gates: Gates = Gates()
+        self._account: _Subject = _Subject(self._look_for_gates)
         self._insides: WeakKeyDictionary[Target, _Subject] = WeakKeyDictionary()
         self._asked: dict[_Subject, None] = {}
         self._refused: set[Read] = set()
-        self._task = BackgroundTask(self._run)
+        self._task: BackgroundTask = BackgroundTask(self._run)
 
     def follow(self, subscription: Subscription, options: WaitOptions) -> None:
         """Begin to look inside what `subscription` is for, as its consumer's `options` ask."""
@@ -184,14 +189,14 @@ class Inspector:
             self._insides[target] = found
         return found
 
-    async def _look_for_gates(self) -> Callable[[Execution], Detail] | None:
+    async def _look_for_gates(self) -> Seen | None:
         rows = await self._rows(Read.WAITING_STEPS, None, WorkflowStepExecution)
         if rows is None:
             return None
         self._gates.take(rows)
         return lambda execution: Detail(steps=self._gates.of(execution))
 
-    async def _look_inside(self, identifier: Identifier) -> Callable[[Execution], Detail] | None:
+    async def _look_inside(self, identifier: Identifier) -> Seen | None:
         if identifier.kind is ExecutionKind.WORKFLOW_EXECUTION:
             steps = await self._steps_of(identifier.value)
             return None if steps is None else _always(Detail(steps=tuple(steps)))
@@ -226,7 +231,7 @@ class Inspector:
         return None
 
 
-def _always(detail: Detail) -> Callable[[Execution], Detail]:
+def _always(detail: Detail) -> Seen:
     return lambda _: detail
 
 

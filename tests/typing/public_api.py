@@ -1,12 +1,13 @@
 """The public names as a user's type checker sees them: checked by mypy and basedpyright, never run."""
 
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import assert_type
 
 from aioimagebuilder import (
     Ami,
     AsCompleted,
+    Detail,
     Execution,
     Image,
     ImageBuilder,
@@ -17,6 +18,7 @@ from aioimagebuilder import (
     Progress,
     WaitError,
     WaitGroupError,
+    WaitingForActionError,
     Watch,
     WorkflowExecution,
     WorkflowExecutionStatus,
@@ -45,6 +47,23 @@ async def waits(ib: ImageBuilder) -> None:
         assert_type(each.progress, Progress)
 
 
+async def steering(ib: ImageBuilder) -> None:
+    assert_type(await ib.build("arn:…", timeout=3600, client_token="t", on_timeout="cancel"), Image)
+    recipe = ib.build(timeout=1, image_recipe_arn="arn:…", infrastructure_configuration_arn="arn:…")
+    assert_type(await recipe, Image)
+    assert_type(await ib.retry(ARN, timeout=None, on_waiting="report"), Image)
+    assert_type(await ib.cancel(ARN, timeout=timedelta(minutes=5)), Execution)
+    assert_type(await ib.resume("step-…", reason="looks good"), str)
+    assert_type(await ib.wait(ARN, timeout=1, on_waiting="raise", on_timeout="cancel"), Execution)
+    async for each in ib.watch(ARN, detail="steps"):
+        assert_type(each.detail, Detail | None)
+        assert_type(each.progress.step, str | None)
+        assert_type(each.progress.since, datetime | None)
+        assert_type(each.progress.waiting, tuple[WorkflowStepExecution, ...])
+        for step in each.progress.waiting:
+            assert_type(await ib.stop(step, reason="no"), str)
+
+
 async def operations(ib: ImageBuilder) -> None:
     image = await ib.get_image(ARN)
     assert_type(image.amis, tuple[Ami, ...])
@@ -59,6 +78,9 @@ async def operations(ib: ImageBuilder) -> None:
 def errors(group: WaitGroupError) -> None:
     assert_type(group.errors, tuple[WaitError, ...])
     assert_type(group.executions, tuple[Execution | None, ...])
+    for error in group.errors:
+        if isinstance(error, WaitingForActionError):
+            assert_type(error.steps, tuple[WorkflowStepExecution, ...])
 
 
 def scripts() -> None:
@@ -66,6 +88,8 @@ def scripts() -> None:
         assert_type(ib.wait("wf-…", timeout=3600), Execution)
         assert_type(ib.wait_for_image(ARN, timeout=timedelta(hours=2)), Image)
         assert_type(ib.wait_all([ARN], timeout=None, check=False), list[Execution])
+        assert_type(ib.build("arn:…", timeout=3600, on_timeout="cancel"), Image)
+        assert_type(ib.cancel(ARN), Execution)
         assert_type(ib.watch(ARN, min_delay=1), blocking.BlockingIterator[Execution])
         for each in ib.list_workflow_executions(ARN, page_size=5):
             assert_type(each, WorkflowExecution)
