@@ -11,6 +11,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 import anyio
+import anyio.lowlevel
 
 from .errors import (
     ClientException,
@@ -93,12 +94,17 @@ class Canceller:
             return made(cls, identifier, f"{seen}{what} ({elapsed:.0f} s after the wait began)", facts, cause)
 
         refusal: RequestError | None = None
-        try:
-            with anyio.move_on_after(_ASKING, shield=True) as asking:
+        failure: OperationError | None = None
+        with anyio.move_on_after(_ASKING, shield=True) as asking:
+            try:
                 refusal = await self._ask(identifier)
-        except OperationError as error:
-            what = f"it could not be cancelled at the deadline: {error}"
-            raise told(what, expired.execution, error) from error
+            except OperationError as error:
+                failure = error
+        # A cancellation that was held off has the next word.
+        await anyio.lowlevel.checkpoint_if_cancelled()
+        if failure is not None:
+            what = f"it could not be cancelled at the deadline: {failure}"
+            raise told(what, expired.execution, failure)
         if asking.cancelled_caught:
             what = f"the deadline passed, and a cancel was asked for, but not answered in {_ASKING:.0f} s"
             raise told(what, expired.execution)
