@@ -77,7 +77,7 @@ class _Follower:
         self._subject: _Subject | None = subject
         self._wants_steps: bool = options.shows_steps
         self._reports: bool = options.on_waiting == "report"
-        self._read_at: float = math.inf
+        self._read_at: float = -math.inf
         self._status: str | None = None
 
     def note_read(self, subscription: Subscription) -> None:
@@ -85,14 +85,15 @@ class _Follower:
         history, subject = subscription.history, self._subject
         since, self._read_at = self._read_at, history.seen_at
         status = None if history.seen is None else history.seen.status
-        if self._wants_steps and status != self._status:
-            # Other steps run in another stage.
+        is_new_stage, self._status = status != self._status, status
+        if is_new_stage and self._wants_steps:
+            # Other steps run now: a look from before tells nothing of them.
             since = history.seen_at
-        self._status = status
         if subject is None:
             self._report(subscription)
-        elif since == math.inf:
-            # The first read: to watch what ends soon costs its polls alone.
+        elif is_new_stage and not self._wants_steps:
+            # Whoever waits here begins to wait now: the next poll is soon enough. So to watch what ends soon
+            # costs its polls alone.
             return
         elif subject.seen >= since:
             self.inform(subscription, subject)

@@ -126,7 +126,7 @@ class Poller:
         """
         self._reruns.expect(identifier, before, current_time())
         if (target := self._targets.get(identifier)) is not None:
-            target.history.seen = None
+            target.history.expect_rerun()
 
     async def aclose(self) -> None:
         """End every subscription, and the polling."""

@@ -151,6 +151,10 @@ class History:
         """Whether no read was answered yet."""
         return self.seen is None and self.withheld is None
 
+    def expect_rerun(self) -> None:
+        """Take in that the execution was asked to run again: it may step back."""
+        self.seen = self.furthest = None
+
     def withhold(self, execution: Execution, now: float) -> None:
         """Take in a read that tells of an end from before the execution was asked to run again."""
         self.error = None
