@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 
-from aioimagebuilder.testing import BuildScript, StepScript
+import pytest
+from botocore.exceptions import ConnectionClosedError
+
+from aioimagebuilder.testing import BuildScript, ComponentFailure, Fault, Simulator, StepScript
 from testing.support import refused
 
 
@@ -119,3 +122,87 @@ def test_a_cancel_is_the_last_line(simulator, client, logs):
     client.cancel_image_creation(imageBuildVersionArn=arn)
     simulator.advance(3600)
     assert texts(logs)[-1] == f"Image transitioned to CANCELLED state for Image ARN: {arn}"
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "status"),
+    [
+        (Fault("throttle", service="logs", times=1), "ThrottlingException", 400),
+        (
+            Fault("error", service="logs", code="AccessDeniedException", status=400, times=1),
+            "AccessDeniedException",
+            400,
+        ),
+        (Fault("error", service="logs", code="ServiceUnavailableException", times=1), None, 500),
+    ],
+)
+def test_cloudwatch_may_fail_while_the_service_does_not(simulator, client, logs, fault, code, status):
+    arn = simulator.start_build(simulator.create_pipeline())
+    simulator.inject(fault)
+    assert client.get_image(imageBuildVersionArn=arn)["image"]["arn"] == arn
+    with refused(code or "ServiceUnavailableException", status):
+        texts(logs)
+    assert texts(logs)
+    calls = [(call.service, call.operation, call.status) for call in simulator.calls]
+    assert calls == [
+        ("imagebuilder", "GetImage", 200),
+        ("logs", "GetLogEvents", status),
+        ("logs", "GetLogEvents", 200),
+    ]
+    assert simulator.calls[-1].identifier == "/aws/imagebuilder/demo 1.0.0/1"
+
+
+def test_cloudwatch_may_break_a_connection_and_be_slow(simulator, logs):
+    simulator.start_build(simulator.create_pipeline())
+    simulator.inject(Fault("reset", service="logs", times=1))
+    with pytest.raises((ConnectionClosedError, ConnectionError)):
+        texts(logs)
+    simulator.inject(Fault("delay", service="logs", seconds=0.3, times=1))
+    before = dt.datetime.now(dt.UTC)
+    assert texts(logs)
+    assert dt.datetime.now(dt.UTC) - before >= dt.timedelta(seconds=0.3)
+
+
+def test_a_fault_of_the_service_is_none_of_cloudwatch(simulator, client, logs):
+    arn = simulator.start_build(simulator.create_pipeline())
+    simulator.inject(Fault("throttle", times=1))
+    assert texts(logs)
+    with refused("CallRateLimitExceededException", 429):
+        client.get_image(imageBuildVersionArn=arn)
+
+
+@pytest.mark.parametrize(("kind", "service"), [("stale", "logs"), ("throttle", "s3")])
+def test_not_every_service_has_every_fault(kind, service):
+    with pytest.raises(ValueError, match="is no kind of fault of the service"):
+        Fault(kind, service=service)
+
+
+def test_a_command_may_write_something_else_than_its_error(simulator, client, logs):
+    failure = ComponentFailure(error="exit status 1", stderr="no such package")
+    simulator.script(
+        BuildScript(steps={"ApplyBuildComponents": StepScript(status="FAILED", component_failure=failure)})
+    )
+    arn = simulator.start_build(simulator.create_pipeline())
+    simulator.advance(3600)
+    assert "Stderr: no such package" in texts(logs)
+    context = client.get_image(imageBuildVersionArn=arn)["image"]["state"]["failureContext"]
+    assert context["componentFailure"]["errorMessage"] == "exit status 1"
+
+
+def test_component_logs_go_to_the_bucket_of_the_infrastructure(simulator, client):
+    simulator.script(BuildScript.failing_component())
+    arn = simulator.start_build(simulator.create_pipeline(log_bucket="example-logs"))
+    simulator.advance(3600)
+    image = client.get_image(imageBuildVersionArn=arn)["image"]
+    assert image["infrastructureConfiguration"]["logging"]["s3Logs"]["s3BucketName"] == "example-logs"
+    step = image["state"]["failureContext"]["stepExecutionId"]
+    outputs = client.get_workflow_step_execution(stepExecutionId=step)["outputs"]
+    assert "s3://example-logs/demo/1.0.0/1/ApplyBuildComponents" in outputs
+
+
+def test_a_simulator_may_start_at_any_time(simulator):
+    other = Simulator(time_scale=0, start=1788980000.0)
+    assert other.now() == 1788980000.0
+    other.advance(5)
+    other.control.reset()
+    assert other.now() == 1788980000.0

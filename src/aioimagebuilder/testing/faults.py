@@ -16,6 +16,7 @@
 | ``not_found_yet`` | ResourceNotFoundException until ``seconds`` after an id was first asked for |
 | ``repeat_token`` | a list answers with the token that it was asked with |
 
+Faults of CloudWatch Logs (``service="logs"``) are of `LOGS_KINDS`; a throttle is its ThrottlingException.
 A fault ends after it matched ``times`` calls, or after ``seconds`` real seconds (save where the table gives
 ``seconds`` another meaning).
 """
@@ -51,6 +52,9 @@ KINDS = frozenset(
 )
 """Every kind of fault."""
 
+LOGS_KINDS = frozenset({"throttle", "error", "reset", "delay", "hang"})
+"""Kinds that CloudWatch Logs can have, too."""
+
 WIRE_KINDS = frozenset({"reset", "truncate", "hang"})
 """Kinds that need a real connection, so that only the server can do them."""
 
@@ -61,6 +65,7 @@ class Fault:
 
     Args:
         kind: See the module's table.
+        service: The service that it hits, ``imagebuilder`` or ``logs``.
         operation: The operation that it hits; a pattern such as ``Get*`` too; ``None`` = any.
         identifier: The id or ARN that a call must name (for lists of rows: that a row must have).
         times: It ends after so many calls.
@@ -76,11 +81,12 @@ class Fault:
         performed: Whether ``reset``, ``hang`` and the errors carry out the operation and lose the answer.
 
     Raises:
-        ValueError: There is no such kind.
+        ValueError: There is no such kind, or not for that service.
     """
 
     kind: str
     _: KW_ONLY
+    service: str = "imagebuilder"
     operation: str | None = None
     identifier: str | None = None
     times: int | None = None
@@ -98,6 +104,10 @@ class Fault:
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
             raise ValueError(f"{self.kind!r} is no kind of fault; these are: {', '.join(sorted(KINDS))}")
+        if self.service not in {"imagebuilder", "logs"} or (
+            self.service == "logs" and self.kind not in LOGS_KINDS
+        ):
+            raise ValueError(f"{self.kind!r} is no kind of fault of the service {self.service!r}")
         object.__setattr__(self, "identifiers", tuple(self.identifiers))
 
 
@@ -139,14 +149,16 @@ class FaultBoard:
         self._injected = [each for each in self._injected if not self._is_over(each, now)]
         return [each.fault for each in self._injected]
 
-    def hitting(self, operation: str, params: Members) -> list[Fault]:
+    def hitting(self, operation: str, params: Members, service: str = "imagebuilder") -> list[Fault]:
         """Get the faults that hit this call; each of them counts it."""
         if not self._injected:
             return []
         now = self._monotonic()
         hit = []
         for each in self._injected:
-            if self._is_over(each, now) or not _fits(each.fault, operation, params):
+            if each.fault.service != service or self._is_over(each, now):
+                continue
+            if not _fits(each.fault, operation, params):
                 continue
             if each.fault.probability < 1 and self._dice.random() >= each.fault.probability:
                 continue

@@ -21,7 +21,8 @@ _Script = TypeVar("_Script", "StepScript", "WorkflowScript", "ComponentFailure")
 class ComponentFailure:
     """How a component fails inside an ExecuteComponents step.
 
-    ``component_arn`` defaults to the first component of the recipe.
+    ``component_arn`` defaults to the first component of the recipe, and ``stderr``, what its command writes
+    to the build log, to the error.
     """
 
     component_arn: str | None = None
@@ -29,6 +30,7 @@ class ComponentFailure:
     step: str = "InstallPackages"
     action: str = "ExecuteBash"
     error: str = "exit status 1"
+    stderr: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

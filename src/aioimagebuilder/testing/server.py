@@ -26,6 +26,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from .http_control import PREFIX, serve_control
 from .logs import flush
+from .logs_front import disturb
 from .models import serving
 from .registration import register
 from .responses import DISTURBANCE_HEADER, ImageBuilderResponse
@@ -52,9 +53,12 @@ class Layer:
         if path == "/moto-api/reset":
             self._control.reset()
         authorization = environ.get("HTTP_AUTHORIZATION", "")
-        if _LOGS_SCOPE in authorization:
-            flush(self._control)
         answer = _Answer()
+        if _LOGS_SCOPE in authorization:
+            lost = self._lost_log_call(environ, answer)
+            if lost is not None:
+                return self._deliver(answer, lost, environ, start_response)
+            flush(self._control)
         token = serving.set(self._control)
         try:
             application = _serve if _OWN_SCOPE in authorization else self._moto
@@ -62,6 +66,21 @@ class Layer:
         finally:
             serving.reset(token)
         return self._deliver(answer, body, environ, start_response)
+
+    def _lost_log_call(self, environ: Environ, answer: _Answer) -> Iterable[bytes] | None:
+        """Get the body of what a fault answers to a call of CloudWatch Logs; ``None`` lets moto answer."""
+        body = environ["wsgi.input"].read()
+        environ["wsgi.input"] = io.BytesIO(body)
+        delay, lost = disturb(self._control, environ.get("HTTP_X_AMZ_TARGET", ""), body)
+        if delay:
+            self._control.closing.wait(delay)
+        if lost is None:
+            return None
+        headers = dict(lost.headers)
+        if lost.disturbance is not None:
+            headers[DISTURBANCE_HEADER] = lost.disturbance
+        answer.start(f"{lost.status} {HTTPStatus(lost.status).phrase}", list(headers.items()))
+        return [lost.body]
 
     def _deliver(
         self, answer: _Answer, body: Iterable[bytes], environ: Environ, start_response: StartResponse

@@ -37,6 +37,7 @@ class Simulator:
         burst: Calls that may come at once; the rate, if not given.
         region_name: The region of `client_arguments` and of the convenience methods.
         port: Port to listen on; 0 = any free one.
+        start: Simulated seconds since the epoch at the start, and after a reset; the real time if ``None``.
     """
 
     def __init__(
@@ -47,10 +48,11 @@ class Simulator:
         burst: float | None = None,
         region_name: str = "us-east-1",
         port: int = 0,
+        start: float | None = None,
     ) -> None:
         self.region_name = region_name
         self.control: Control = Control(
-            time_scale=time_scale, rate_limit=rate_limit, burst=burst, region_name=region_name
+            time_scale=time_scale, rate_limit=rate_limit, burst=burst, region_name=region_name, start=start
         )
         self._port = port
         self._server: Server | None = None
@@ -115,6 +117,7 @@ class Simulator:
         tests: bool = True,
         version: str = "1.0.0",
         log_group: str | None = None,
+        log_bucket: str | None = None,
     ) -> str:
         """Get the ARN of a new pipeline, with a component, a recipe and configurations made for it.
 
@@ -127,6 +130,7 @@ class Simulator:
             tests: Whether images are tested.
             version: Version of component and recipe.
             log_group: Log group of the images instead of the default one.
+            log_bucket: S3 bucket of the component logs; there are none, if not given.
 
         Raises:
             ServiceError: The service would refuse it.
@@ -139,6 +143,7 @@ class Simulator:
             tests=tests,
             version=version,
             log_group=log_group,
+            log_bucket=log_bucket,
         )
 
     def create_workflow(self, name: str, data: str, *, type: str = "BUILD", version: str = "1.0.0") -> str:  # noqa: A002

@@ -43,6 +43,7 @@ class CallRecord:
         status: The HTTP status of the answer; 0 where there was none.
         code: The error code, if it was an error.
         at: Real time, seconds since the epoch.
+        service: ``imagebuilder``, or ``logs`` for a call of CloudWatch Logs.
     """
 
     operation: str
@@ -51,6 +52,7 @@ class CallRecord:
     status: int
     code: str | None
     at: float
+    service: str = "imagebuilder"
 
 
 class Control:
@@ -61,6 +63,7 @@ class Control:
         rate_limit: Calls per real second and account; ``None`` = no limit.
         burst: Calls that may come at once.
         region_name: Where the convenience methods work.
+        start: Simulated seconds since the epoch at the start, and after a reset; the real time if ``None``.
         monotonic: Where real seconds come from.
     """
 
@@ -71,18 +74,20 @@ class Control:
         rate_limit: float | None = None,
         burst: float | None = None,
         region_name: str = "us-east-1",
+        start: float | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.region_name = region_name
         self.lock: AbstractContextManager[bool] = threading.RLock()
         self.closing: threading.Event = threading.Event()
         self._monotonic = monotonic
-        self._initial = (time_scale, rate_limit, burst)
+        self._initial = (time_scale, rate_limit, burst, start)
         self._start()
 
     def _start(self) -> None:
-        scale, rate, burst = self._initial
-        self.world: World = World(clock=SimulatedClock(scale=scale, monotonic=self._monotonic))
+        scale, rate, burst, start = self._initial
+        clock = SimulatedClock(scale=scale, start=start, monotonic=self._monotonic)
+        self.world: World = World(clock=clock)
         self.faults: FaultBoard = FaultBoard(monotonic=self._monotonic)
         self.states: dict[tuple[str, str], RegionState] = {}
         self._calls: deque[CallRecord] = deque(maxlen=_MOST_CALLS)
@@ -275,6 +280,7 @@ class Control:
         tests: bool = True,
         version: str = "1.0.0",
         log_group: str | None = None,
+        log_bucket: str | None = None,
     ) -> str:
         """Get the ARN of a new pipeline with all that it needs; see `Simulator.create_pipeline`."""
         return create_pipeline(
@@ -287,6 +293,7 @@ class Control:
             tests=tests,
             version=version,
             log_group=log_group,
+            log_bucket=log_bucket,
         )
 
     def create_workflow(self, name: str, data: str, *, type: str = "BUILD", version: str = "1.0.0") -> str:  # noqa: A002

@@ -35,6 +35,7 @@ def create_pipeline(
     tests: bool,
     version: str,
     log_group: str | None,
+    log_bucket: str | None,
 ) -> str:
     """Get the ARN of a new pipeline with all that it needs."""
     component = call(
@@ -45,7 +46,10 @@ def create_pipeline(
         data=_COMPONENT.format(name=name),
     )["componentBuildVersionArn"]
     infrastructure = call(
-        "CreateInfrastructureConfiguration", name=f"{name}-infrastructure", instanceProfileName="simulated"
+        "CreateInfrastructureConfiguration",
+        name=f"{name}-infrastructure",
+        instanceProfileName="simulated",
+        **({"logging": {"s3Logs": {"s3BucketName": log_bucket}}} if log_bucket else {}),
     )["infrastructureConfigurationArn"]
     settings: Members = {
         "infrastructureConfigurationArn": infrastructure,

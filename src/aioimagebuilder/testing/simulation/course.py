@@ -347,7 +347,9 @@ class _StepCourse:
         lines: tuple[str, ...] = self._script.log_lines
         if self._step.action == COMPONENT_ACTION:
             failure = self._script.component_failure or ComponentFailure()
-            result = (f"Stderr: {failure.error}", "ExitCode 1") if failed else ("ExitCode 0",)
+            result = (
+                (f"Stderr: {failure.stderr or failure.error}", "ExitCode 1") if failed else ("ExitCode 0",)
+            )
             documents = (f"Document {name}" for name in self._site.plan.components)
             lines = (*documents, *lines, *result)
         span = (end - at if end < math.inf else len(lines) + 1.0) / (len(lines) + 1)
