@@ -102,7 +102,7 @@ class Watch(_Listener, AsyncIterator[X]):
     async context manager, too, it ends the polling at once when it is left.
     """
 
-    __slots__ = ("_identifier", "_is_over")
+    __slots__ = ("_identifier", "_is_over", "_shown")
 
     def __init__(
         self, poller: Poller, inspector: Inspector, options: WaitOptions, identifier: Identifier
@@ -110,6 +110,7 @@ class Watch(_Listener, AsyncIterator[X]):
         super().__init__(poller, inspector, options)
         self._identifier = identifier
         self._is_over = False
+        self._shown: Execution | None = None
 
     async def __anext__(self) -> X:
         await anyio.lowlevel.checkpoint()
@@ -123,7 +124,9 @@ class Watch(_Listener, AsyncIterator[X]):
             self._is_over = execution.is_terminal if execution else subscription.ended is not None
             if self._is_over:
                 self.close()
-            if execution is not None:
+            # What a slow consumer missed may have gone back to what it was shown: that is no change to it.
+            if execution is not None and execution != self._shown:
+                self._shown = execution
                 return cast("X", execution)
             if self._is_over:
                 raise error_of(subscription)

@@ -60,6 +60,20 @@ def test_a_slow_consumer_misses_states_in_between_but_never_the_last(run):
     run(main)
 
 
+def test_a_slow_consumer_is_not_shown_a_state_twice_that_came_back_meanwhile(run):
+    async def main():
+        service = ScriptedService()
+        identifier = service.step((0, "RUNNING"), (60, "WAITING"), (120, "RUNNING"), (900, "COMPLETED"))
+        seen = []
+        async with ImageBuilder(client=service) as ib:
+            async for step in ib.watch(identifier):
+                seen.append(str(step.status))
+                await anyio.sleep(300)
+        assert seen == ["RUNNING", "COMPLETED"]
+
+    run(main)
+
+
 def test_a_stale_read_that_steps_back_is_not_shown(run):
     async def main():
         service = ScriptedService()
