@@ -51,7 +51,10 @@ def _beyond_the_law(evidence: Evidence) -> Iterator[str]:
 
 
 def _beyond_the_rate(evidence: Evidence) -> Iterator[str]:
-    """No more calls at once than a rate allows that grows by half a second's worth, and is cut by 15 %."""
+    """No more calls at once than the rate allows, were it to grow by what it may and fall by what it must.
+
+    It grows by half in a second, or by 0.2 calls a second, and a throttle cuts it by 15 %.
+    """
     rate, level, last_cut = 5.0, 0.0, -math.inf
     now = 0.0
     moments = [(call.began, 1, call) for call in evidence.history.calls]
@@ -70,4 +73,4 @@ def _beyond_the_rate(evidence: Evidence) -> Iterator[str]:
                 rate, last_cut = max(0.2, 0.85 * rate), at
                 level = min(level, 1.5 * rate + 2)
         elif call.error is None or call.error in SPOILS:
-            rate = min(1000.0, rate * (1 + 0.5 / max(rate, 1.0)))
+            rate = min(1000.0, max(rate * (1 + 0.5 / max(rate, 1.0)), rate + 0.2 / rate))

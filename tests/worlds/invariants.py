@@ -245,9 +245,21 @@ def _of_watch(evidence: Evidence, record: Record) -> Iterator[str]:
         yield f"ended otherwise than with its terminal state: {indices}"
     if record.seen:
         at, index, _ = record.seen[0]
-        before = [each for each in truth.deliveries if each[0] < record.began - SAME]
-        # The newest, or what was told last: within a phase that may be a stale read.
-        present = {max(number for _, number in before), before[-1][1]} if before else set()
-        present |= {each.index for each in evidence.deliveries(truth, record.began, at)}
+        present = _present(evidence, truth, record.began, at)
         if index not in present:
             yield f"began with state {index}, when {sorted(present)} were present"
+
+
+def _present(evidence: Evidence, truth: Truth, began: float, at: float) -> set[int]:
+    """Get the states that can be taken for the present one between two times."""
+    told = [index for since, index in truth.deliveries if since < began - SAME]
+    present = {each.index for each in evidence.deliveries(truth, began, at)}
+    if not told:
+        return present
+    # A state of an earlier phase is taken for stale: after a retry that is wrong, and nobody can tell.
+    kept, furthest = told[0], (-1, 0, 0)
+    for index in told:
+        phase = truth.states[index].phase
+        if phase is None or phase >= furthest:
+            kept, furthest = index, phase or furthest
+    return present | {kept, max(told), told[-1]}
