@@ -60,7 +60,8 @@ def draw_world(seed: int, most: int = 2000) -> World:
     every = list(executions.values())
     waiters = []
     waits = 0
-    while waits < 4 * len(every):
+    # In a small world the waiters crowd around its few executions.
+    while waits < 50 + 5 * len(every):
         waiters.append(draw_waiter(dice, every, longest))
         waits += len(waiters[-1].identifiers)
     min_delay = dice.uniform(2, 10)
