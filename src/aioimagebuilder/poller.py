@@ -11,10 +11,7 @@ waits; whoever joins is told the present state first.
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import logging
-import math
 import random
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -24,22 +21,23 @@ from typing import Final
 import anyio
 from tenacity import RetryCallState
 
+from .agenda import Agenda
 from .backoff import Backoff, Tries
 from .batching import Batcher, Family, Read
-from .errors import AccessError, CredentialsError, OperationError, ThrottledError, one_line
-from .event_loops import BackgroundTask, Signal, current_time
+from .errors import AccessError, CredentialsError, OperationError, ThrottledError
+from .event_loops import BackgroundTask, current_time
 from .executions import Execution
 from .flights import Flight, Reader
 from .identifiers import Identifier
 from .reruns import Reruns
 from .schedule import Cadence, next_poll
 from .subscriptions import Ended, Mailbox, Subscription, Target
+from .unknown_statuses import UnknownStatuses
 from .workers import Workers
 
 __all__ = ["Poller"]
 
 _log: Final = logging.getLogger("aioimagebuilder")
-_MAXIMUM_UNKNOWN_STATUSES: Final = 100
 
 
 class Poller:
@@ -70,13 +68,10 @@ class Poller:
         # When the members of a family are polled next: who is read together had better fall due together.
         self._meetings: dict[Family, float] = {}
         self._flights: dict[Target, Flight] = {}
-        self._queue: list[tuple[float, int, Target]] = []
-        self._order = itertools.count()
+        self._agenda = Agenda()
         self._workers = Workers(self)
-        self._woken: Signal | None = None
         self._turn: anyio.CancelScope | None = None
-        self._sleeping_until = math.inf
-        self._unknown_statuses: set[str] = set()
+        self._unknown_statuses = UnknownStatuses()
         self._is_closed = False
         self._task = BackgroundTask(self._run)
 
@@ -146,7 +141,7 @@ class Poller:
     @property
     def has_more(self) -> bool:
         """Whether another target is due, or will be."""
-        return bool(self._queue or self._batcher)
+        return bool(self._agenda or self._batcher)
 
     async def next_flight(self) -> Flight | None:
         """Get the next call once its time and its turn have come; ``None`` once nobody waits."""
@@ -154,7 +149,7 @@ class Poller:
             now = current_time()
             self._collect_due(now)
             if not self._batcher:
-                await self._rest()
+                await self._agenda.rest()
                 continue
             # The turn first, then the choice of the call: what falls due in between goes with it.
             if not self._reader.try_turn(now):
@@ -168,20 +163,10 @@ class Poller:
                 return flight
         return None
 
-    async def _rest(self) -> None:
-        """Sleep until something falls due, or is found to fall due sooner."""
-        self._sleeping_until = self._queue[0][0] if self._queue else math.inf
-        self._woken = Signal()
-        await self._woken.wait(self._sleeping_until)
-        self._woken = None
-        self._sleeping_until = math.inf
-
     def _collect_due(self, now: float) -> None:
-        while self._queue and self._queue[0][0] <= now:
-            due, _, target = heapq.heappop(self._queue)
-            # Left over from a target that was read, scheduled anew or dropped since.
-            if target.due == due and self._is_wanted(target) and target not in self._flights:
-                target.due = -math.inf
+        for target in self._agenda.take_due(now):
+            # Otherwise left over from a target that is being read, or was dropped since.
+            if self._is_wanted(target) and target not in self._flights:
                 self._batcher.add(target.identifier)
 
     async def fly(self, flight: Flight) -> None:
@@ -302,7 +287,7 @@ class Poller:
         is_news = target.history.take(execution, now)
         seen = target.history.seen
         assert seen is not None  # noqa: S101 - for the type checker: something has just been taken
-        self._warn_of_unknown_status(execution)
+        self._unknown_statuses.warn_of(execution)
         for subscription in target.subscriptions:
             subscription.tell(seen, is_news=is_news)
         if seen.is_terminal:
@@ -327,10 +312,8 @@ class Poller:
         self._schedule(target, due)
 
     def _schedule(self, target: Target, due: float) -> None:
-        target.due = due
         self._batcher.discard(target.identifier)
-        heapq.heappush(self._queue, (due, next(self._order), target))
-        if due < self._sleeping_until:
+        if self._agenda.put(target, due):
             self._wake()
 
     def _drop(self, target: Target) -> None:
@@ -358,24 +341,9 @@ class Poller:
 
     def _wake(self) -> None:
         self._workers.appoint()
-        if self._woken is not None:
-            self._woken.set()
+        self._agenda.wake()
         if self._turn is not None and not self._targets:
             self._turn.cancel()
 
     def _is_wanted(self, target: Target) -> bool:
         return self._targets.get(target.identifier) is target
-
-    def _warn_of_unknown_status(self, execution: Execution) -> None:
-        if execution.status is None or execution.status.is_known:
-            return
-        # Untrusted, and of any length: neither the log nor this client's memory is to be filled with it.
-        word = one_line(execution.status)
-        if word not in self._unknown_statuses and len(self._unknown_statuses) < _MAXIMUM_UNKNOWN_STATUSES:
-            self._unknown_statuses.add(word)
-            _log.warning(
-                "%s %s has the status %r, which this library does not know: taken as running",
-                execution.kind.value,
-                one_line(execution.id),
-                word,
-            )
