@@ -18,6 +18,7 @@ from .executions import Execution
 from .identifiers import Identifier
 from .inspector import Inspector
 from .poller import Poller
+from .progress import Progress
 from .subscriptions import Ended, Mailbox, Subscription
 from .wait_errors import error_of, facts_after, facts_of, failure_of, waiting_error_of
 from .wait_options import AtDeadline, WaitOptions
@@ -110,7 +111,7 @@ class Watch(_Listener, AsyncIterator[X]):
         super().__init__(poller, inspector, options)
         self._identifier = identifier
         self._is_over = False
-        self._shown: Execution | None = None
+        self._shown: tuple[Execution, Progress] | None = None
 
     async def __anext__(self) -> X:
         await anyio.lowlevel.checkpoint()
@@ -125,8 +126,9 @@ class Watch(_Listener, AsyncIterator[X]):
             if self._is_over:
                 self.close()
             # What a slow consumer missed may have gone back to what it was shown: that is no change to it.
-            if execution is not None and execution != self._shown:
-                self._shown = execution
+            # Its progress is no part of what makes two executions equal, and a change all the same.
+            if execution is not None and (shown := (execution, execution.progress)) != self._shown:
+                self._shown = shown
                 return cast("X", execution)
             if self._is_over:
                 raise error_of(subscription)
