@@ -60,7 +60,8 @@ def main() -> int:
     try:
         image = build(options)
     except ImageBuilderError as error:
-        print(error, file=sys.stderr)
+        diagnosis = error.diagnosis if isinstance(error, ExecutionFailedError) else None
+        print(diagnosis.report() if diagnosis else error, file=sys.stderr)
         return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
     except ValueError as error:  # refused before anything was sent
         parser.error(str(error))
@@ -81,6 +82,7 @@ def build(options: argparse.Namespace) -> Image:
             client_token=options.client_token,
             on_waiting="report",
             on_timeout="cancel" if options.cancel else "leave",
+            diagnose=True,
         )
 
 

@@ -122,7 +122,7 @@ def test_deploy_prints_the_uris_of_a_container_image(simulator: Simulator, start
         (
             BuildScript.failing_step("CreateOutputAMI", "too many AMIs"),
             1,
-            "failed with reason: too many AMIs",
+            "step CreateOutputAMI (CreateImage) failed: too many AMIs",
         ),
         (BuildScript(status="DELETED"), 1, "is DELETED"),
         (BuildScript(status="CANCELLED"), 3, "is CANCELLED"),

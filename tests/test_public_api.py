@@ -10,12 +10,25 @@ import pytest
 import aioimagebuilder
 from aioimagebuilder import blocking, client
 
-HOMES = ("backoff", "client", "errors", "executions", "identifiers", "members", "statuses", "waiters")
+HOMES = (
+    "backoff",
+    "client",
+    "diagnosis",
+    "errors",
+    "executions",
+    "identifiers",
+    "log_streams",
+    "members",
+    "statuses",
+    "waiters",
+)
 INTERNAL = {
     "BeforeSleep",
     "EXECUTION_CLASSES",
+    "Gatherer",
     "Gathering",
     "Identifier",
+    "LogStream",
     "ResourceKind",
     "TRANSIENT_ERRORS",
     "Tries",

@@ -22,6 +22,16 @@ if TYPE_CHECKING:
     from .client import (
         ImageBuilder,
     )
+    from .diagnosis import (
+        CauseKind,
+        Diagnosis,
+        FailedComponent,
+        FailedTarget,
+        Place,
+        RootCause,
+        Source,
+        SourceState,
+    )
     from .errors import (
         AccessDeniedException,
         AccessError,
@@ -77,6 +87,9 @@ if TYPE_CHECKING:
     from .identifiers import (
         ExecutionKind,
     )
+    from .log_streams import (
+        LogLine,
+    )
     from .members import (
         Ami,
         ComponentFailureContext,
@@ -123,6 +136,7 @@ __all__ = [
     "Backoff",
     "BuildType",
     "CallRateLimitExceededException",
+    "CauseKind",
     "ClientClosedError",
     "ClientException",
     "ComponentFailureContext",
@@ -131,6 +145,7 @@ __all__ = [
     "CredentialsError",
     "CredentialsRefreshError",
     "Detail",
+    "Diagnosis",
     "DistributionFailureContext",
     "DryRunOperationException",
     "Execution",
@@ -138,6 +153,8 @@ __all__ = [
     "ExecutionFailedError",
     "ExecutionKind",
     "ExecutionNotFoundError",
+    "FailedComponent",
+    "FailedTarget",
     "ForbiddenException",
     "IdempotentParameterMismatchException",
     "Image",
@@ -166,6 +183,7 @@ __all__ = [
     "LifecycleExecutionSnapshotResource",
     "LifecycleExecutionState",
     "LifecycleExecutionStatus",
+    "LogLine",
     "MalformedResponseError",
     "ObservationError",
     "OpenEnum",
@@ -173,6 +191,7 @@ __all__ = [
     "Outcome",
     "OutputResources",
     "ParameterValidationError",
+    "Place",
     "Progress",
     "RegionFailure",
     "RequestError",
@@ -180,10 +199,13 @@ __all__ = [
     "ResourceDependencyException",
     "ResourceInUseException",
     "ResourceNotFoundException",
+    "RootCause",
     "ServerError",
     "ServiceException",
     "ServiceQuotaExceededException",
     "ServiceUnavailableException",
+    "Source",
+    "SourceState",
     "ThrottledError",
     "TooManyRequestsException",
     "WaitError",
@@ -204,7 +226,18 @@ __all__ = [
 if not TYPE_CHECKING:
     # aiobotocore takes some 300 ms to import, and much that lives in this package (the simulator, the pytest
     # plugin, the command line's help) does not need it. So the names above are imported when first asked for.
-    _HOMES = ("statuses", "identifiers", "members", "executions", "errors", "backoff", "waiters", "client")
+    _HOMES = (
+        "statuses",
+        "identifiers",
+        "members",
+        "executions",
+        "log_streams",
+        "diagnosis",
+        "errors",
+        "backoff",
+        "waiters",
+        "client",
+    )
 
     def __getattr__(name: str) -> object:
         if name in __all__:

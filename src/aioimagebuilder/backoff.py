@@ -92,6 +92,16 @@ class Backoff:
         """Get the retrying of one operation that a caller made, which gives up by `stop`."""
         return self._retrying(before_sleep=self.before_sleep, sleep=anyio.sleep, stop=self.stop)
 
+    def within(self, seconds: float, *, before_sleep: Callable[[RetryCallState], None]) -> Tries:
+        """Get the tries of one operation that give up before so many seconds have passed.
+
+        Args:
+            seconds: how many.
+            before_sleep: told of each failure that is retried, before the caller's own `before_sleep`.
+        """
+        tell, stop = self._also_told(before_sleep), stop_before_delay(seconds)
+        return Tries(lambda _: None, lambda: self._retrying(before_sleep=tell, sleep=anyio.sleep, stop=stop))
+
     def of_read(
         self,
         *,
@@ -104,14 +114,16 @@ class Backoff:
             before_sleep: told of each failure, before the caller's own `before_sleep`.
             sleep: sleeps for that many seconds, or until the read is wanted sooner.
         """
+        return self._retrying(before_sleep=self._also_told(before_sleep), sleep=sleep, stop=stop_never)
 
+    def _also_told(self, before_sleep: Callable[[RetryCallState], None]) -> BeforeSleep:
         async def tell_both(state: RetryCallState) -> None:
             before_sleep(state)
             told = self.before_sleep and self.before_sleep(state)
             if told is not None:
                 await told
 
-        return self._retrying(before_sleep=tell_both, sleep=sleep, stop=stop_never)
+        return tell_both
 
     def _retrying(
         self,

@@ -219,6 +219,8 @@ class ImageBuilder:
     wait_for_lifecycle_execution = _Blocking(_Async.wait_for_lifecycle_execution)
     wait_all = _Blocking(_Async.wait_all)
     watch = _Iterating(_Async.watch)
+    diagnose = _Blocking(_Async.diagnose)
+    logs = _Iterating(_Async.logs)
     as_completed = _Iterating(_Async.as_completed)
 
     build = _Blocking(_Async.build)

@@ -47,6 +47,7 @@ class Builds(Waits):
         check: bool = True,
         on_waiting: OnWaiting = "ignore",
         on_timeout: OnTimeout = "leave",
+        diagnose: bool = False,
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
         **configurations: Unpack[Configurations],
@@ -65,6 +66,7 @@ class Builds(Waits):
             check: raise for a failed or cancelled build, rather than return the image.
             on_waiting: what to do about a step that waits for a person, as in `wait`.
             on_timeout: what to do at the deadline, as in `wait`.
+            diagnose: find out why it failed, as in `wait`.
             min_delay: the least seconds between two polls; the client's if ``None``.
             max_delay: the most seconds between two polls; the client's if ``None``.
             configurations: instead of a pipeline, the arguments of `create_image`.
@@ -82,6 +84,7 @@ class Builds(Waits):
             check=check,
             on_waiting=on_waiting,
             on_timeout=on_timeout,
+            diagnose=diagnose,
         )
         if (pipeline_arn is None) == (not configurations):
             raise ValueError(
@@ -107,6 +110,7 @@ class Builds(Waits):
         check: bool = True,
         on_waiting: OnWaiting = "ignore",
         on_timeout: OnTimeout = "leave",
+        diagnose: bool = False,
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> Image:
@@ -123,6 +127,7 @@ class Builds(Waits):
             check: raise for a failed or cancelled re-run, rather than return the image.
             on_waiting: what to do about a step that waits for a person, as in `wait`.
             on_timeout: what to do at the deadline, as in `wait`.
+            diagnose: find out why it failed, as in `wait`.
             min_delay: the least seconds between two polls; the client's if ``None``.
             max_delay: the most seconds between two polls; the client's if ``None``.
 
@@ -139,6 +144,7 @@ class Builds(Waits):
             check=check,
             on_waiting=on_waiting,
             on_timeout=on_timeout,
+            diagnose=diagnose,
         )
         identifier = self._identify(image_build_version_arn, ExecutionKind.IMAGE)
         before = await self.get_image(identifier.value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, aclosing
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
@@ -13,9 +14,11 @@ from botocore.config import Config
 from .backoff import Backoff, Tries
 from .batching import Call, Read
 from .builds import Builds
+from .cloudwatch import CloudWatchLogs, OpenClient
 from .executions import Execution
 from .identifiers import ExecutionKind, Identifier
 from .inspector import Inspector
+from .logs import Logs
 from .opening import Opening
 from .operations import AwsClient, Caller, get, list_pages
 from .poller import Poller
@@ -25,7 +28,18 @@ from .schedule import Cadence, Seconds, seconds
 __all__ = ["ImageBuilder"]
 
 
-class ImageBuilder(Builds):
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """What an open client works with; closing the stack closes it."""
+
+    caller: Caller
+    poller: Poller
+    inspector: Inspector
+    cloudwatch: CloudWatchLogs
+    stack: AsyncExitStack
+
+
+class ImageBuilder(Builds, Logs):
     """A client of EC2 Image Builder whose executions can be awaited.
 
     It is an async context manager. All waits of one client share their polls and one call rate, so make one
@@ -42,6 +56,9 @@ class ImageBuilder(Builds):
         session: an aiobotocore session to use. On trio its default client config is set to httpx2.
         client: an open aiobotocore client of ``imagebuilder`` to use; it is not closed, and its own retries
             are best off (``retries={"total_max_attempts": 1}``).
+        logs_client: an open aiobotocore client of ``logs`` to read logs with; it is not closed. If ``None``,
+            one is opened when it is first needed, like that of ``imagebuilder``; `endpoint_url` is its
+            endpoint too, unless the host's name is one of ``imagebuilder``. Beside ``client=`` there is none.
         config: a botocore or aiobotocore config; its ``retries`` do not apply, since tenacity retries.
         min_delay: the least seconds between two polls of one execution.
         max_delay: the most seconds between two polls of one execution; the delay grows up to it.
@@ -63,6 +80,7 @@ class ImageBuilder(Builds):
         aws_session_token: str | None = None,
         session: AioSession | None = None,
         client: AwsClient | None = None,
+        logs_client: AwsClient | None = None,
         config: Config | None = None,
         min_delay: Seconds = 5,
         max_delay: Seconds = 30,
@@ -84,10 +102,11 @@ class ImageBuilder(Builds):
         if session is not None and profile_name is not None:
             raise ValueError("Pass session= or profile_name=, not both: a session has its profile already.")
         self._given_client = client
+        self._given_logs_client = logs_client
         self._given_cadence = Cadence(seconds(min_delay, "min_delay"), seconds(max_delay, "max_delay"))
         self._not_found_grace = seconds(not_found_grace, "not_found_grace")
         self._backoff = backoff or Backoff()
-        self._open: tuple[Caller, Poller, Inspector, AsyncExitStack] | None = None
+        self._open: _Opened | None = None
 
     async def __aenter__(self) -> Self:
         """Open the client.
@@ -100,14 +119,17 @@ class ImageBuilder(Builds):
         if self._open is not None:
             raise RuntimeError("This ImageBuilder is open already: make another one, or share it.")
         async with AsyncExitStack() as stack:
-            client = self._given_client or await self._opening.open(stack)
+            opening = self._opening.with_session()
+            client = self._given_client or await opening.open(stack)
             caller = Caller(client, backoff=self._backoff, rate_limiter=RateLimiter())
             reader = _Reader(caller)
             poller = Poller(reader, backoff=self._backoff, not_found_grace=self._not_found_grace)
             inspector = Inspector(reader.rows)
+            cloudwatch = CloudWatchLogs(self._opener_of_logs(opening), self._backoff)
+            stack.push_async_callback(cloudwatch.aclose)
             stack.push_async_callback(inspector.aclose)
             stack.push_async_callback(poller.aclose)
-            self._open = caller, poller, inspector, stack.pop_all()
+            self._open = _Opened(caller, poller, inspector, cloudwatch, stack.pop_all())
         return self
 
     async def __aexit__(
@@ -115,7 +137,7 @@ class ImageBuilder(Builds):
     ) -> None:
         """Close the client: every wait that is still open ends with a `ClientClosedError`."""
         if self._open is not None:
-            *_, stack = self._open
+            stack = self._open.stack
             self._open = None
             await stack.aclose()
 
@@ -123,24 +145,41 @@ class ImageBuilder(Builds):
         """Close the client: every wait that is still open ends with a `ClientClosedError`."""
         await self.__aexit__(None, None, None)
 
+    def _opener_of_logs(self, opening: Opening) -> OpenClient | None:
+        if (client := self._given_logs_client) is not None:
+
+            async def give(_: AsyncExitStack) -> AwsClient:
+                return client
+
+            return give
+        return opening.open_logs if self._given_client is None else None
+
     @property
     def _caller(self) -> Caller:
-        return self._opened[0]
+        return self._opened.caller
 
     @property
     def _poller(self) -> Poller:
-        return self._opened[1]
+        return self._opened.poller
 
     @property
     def _inspector(self) -> Inspector:
-        return self._opened[2]
+        return self._opened.inspector
+
+    @property
+    def _cloudwatch(self) -> CloudWatchLogs:
+        return self._opened.cloudwatch
+
+    @property
+    def _backoff_of_calls(self) -> Backoff:
+        return self._backoff
 
     @property
     def _cadence(self) -> Cadence:
         return self._given_cadence
 
     @property
-    def _opened(self) -> tuple[Caller, Poller, Inspector, AsyncExitStack]:
+    def _opened(self) -> _Opened:
         if self._open is None:
             raise RuntimeError("This ImageBuilder is not open: use `async with ImageBuilder(...) as ib:`.")
         return self._open

@@ -28,10 +28,13 @@ is what one catches. All of them can be caught by their family. `error_mapping` 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from .executions import Execution, WorkflowStepExecution
 from .redaction import redact
+
+if TYPE_CHECKING:
+    from .diagnosis import Diagnosis
 
 __all__ = [
     "AccessDeniedException",
@@ -112,9 +115,18 @@ class WaitError(ImageBuilderError):
 
 
 class ExecutionFailedError(WaitError):
-    """The work failed: the service says so. `execution` tells how."""
+    """The work failed: the service says so. `execution` tells how.
+
+    Attributes:
+        execution: the terminal state.
+        diagnosis: why it failed, if ``diagnose=True`` asked for it; then ``str()`` names the root cause.
+    """
 
     execution: Execution
+    diagnosis: Diagnosis | None = None
+
+    def __str__(self) -> str:
+        return super().__str__() if self.diagnosis is None else str(self.diagnosis)
 
 
 class ExecutionCancelledError(ExecutionFailedError):

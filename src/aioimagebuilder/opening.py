@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.util import find_spec
-from typing import Final, cast
+from typing import Final, Self, cast
+from urllib.parse import urlsplit
 
 from aiobotocore.config import AioConfig
 from aiobotocore.httpxsession import HttpxSession, is_httpx_session_cls
@@ -22,6 +23,7 @@ from .operations import AwsClient
 __all__ = ["Opening"]
 
 _SERVICE: Final = "imagebuilder"
+_LOGS_SERVICE: Final = "logs"
 _CONNECT_TIMEOUT: Final = 10
 _READ_TIMEOUT: Final = 30
 
@@ -39,23 +41,36 @@ class Opening:
     session: AioSession | None = None
     config: Config | None = None
 
+    def with_session(self) -> Self:
+        """Get this with a session, whose credentials all clients that it opens then share."""
+        return self if self.session else replace(self, session=AioSession(profile=self.profile_name))
+
     async def open(self, stack: AsyncExitStack) -> AwsClient:
-        """Get an open client, which `stack` closes.
+        """Get an open client of Image Builder, which `stack` closes.
 
         Raises:
             ValueError: no region, or no such profile, or an argument that botocore refuses.
             CredentialsError: there are no credentials.
             RuntimeError: trio runs, and httpx2 is not installed.
         """
+        return await self._open(stack, _SERVICE, self.endpoint_url)
+
+    async def open_logs(self, stack: AsyncExitStack) -> AwsClient:
+        """Get an open client of CloudWatch Logs, which `stack` closes; the errors are those of `open`."""
+        # An endpoint of Image Builder alone (a VPC endpoint, a FIPS one) does not serve CloudWatch Logs.
+        is_own = _SERVICE in (urlsplit(self.endpoint_url or "").hostname or "")
+        return await self._open(stack, _LOGS_SERVICE, None if is_own else self.endpoint_url)
+
+    async def _open(self, stack: AsyncExitStack, service: str, endpoint_url: str | None) -> AwsClient:
         try:
             session = self.session or AioSession(profile=self.profile_name)
             if running_trio() is not None:
                 _prepare_for_trio(session, self.config)
             client = await stack.enter_async_context(
                 session.create_client(
-                    _SERVICE,
+                    service,
                     region_name=self.region_name,
-                    endpoint_url=self.endpoint_url,
+                    endpoint_url=endpoint_url,
                     aws_access_key_id=self.aws_access_key_id,
                     aws_secret_access_key=self.aws_secret_access_key,
                     aws_session_token=self.aws_session_token,

@@ -11,7 +11,15 @@ from .executions import Execution
 from .identifiers import ExecutionKind, Identifier
 from .schedule import Cadence, Seconds, seconds
 
-__all__ = ["AtDeadline", "OnTimeout", "OnWaiting", "WaitOptions", "WatchDetail", "check_cancellable"]
+__all__ = [
+    "AtDeadline",
+    "OnTimeout",
+    "OnWaiting",
+    "WaitOptions",
+    "WatchDetail",
+    "check_cancellable",
+    "several",
+]
 
 OnWaiting = Literal["ignore", "report", "raise"]
 OnTimeout = Literal["leave", "cancel"]
@@ -33,6 +41,7 @@ class WaitOptions:
         check: whether a failed execution is an error.
         on_waiting: what to do about a step that waits for a person.
         on_timeout: what to do at the deadline.
+        diagnose: whether the error of a failed execution is to say why.
         shows_gates: whether the consumer is shown the steps that wait for a person.
         shows_steps: whether it is shown the steps that run, too.
     """
@@ -42,6 +51,7 @@ class WaitOptions:
     check: bool = False
     on_waiting: OnWaiting = "ignore"
     on_timeout: OnTimeout = "leave"
+    diagnose: bool = False
     shows_gates: bool = False
     shows_steps: bool = False
 
@@ -56,6 +66,7 @@ class WaitOptions:
         check: bool = False,
         on_waiting: OnWaiting = "ignore",
         on_timeout: OnTimeout = "leave",
+        diagnose: bool = False,
         watches: bool = False,
         detail: WatchDetail | None = None,
     ) -> WaitOptions:
@@ -69,6 +80,7 @@ class WaitOptions:
             check: whether a failed execution is an error.
             on_waiting: what to do about a step that waits for a person.
             on_timeout: what to do at the deadline.
+            diagnose: whether the error of a failed execution is to say why.
             watches: whether the consumer wants each change.
             detail: of what else it wants each change.
 
@@ -89,6 +101,7 @@ class WaitOptions:
             check=check,
             on_waiting=on_waiting,
             on_timeout=on_timeout,
+            diagnose=diagnose,
             shows_gates=watches or on_waiting != "ignore",
             shows_steps=detail == "steps",
         )
@@ -104,6 +117,17 @@ class WaitOptions:
                 raise ValueError(f"{each} has no steps to show: images and workflow executions have.")
             if self.on_timeout == "cancel":
                 check_cancellable(each)
+
+
+def several(identifiers: Iterable[str]) -> Iterable[str]:
+    """Get the identifiers of a method that takes many.
+
+    Raises:
+        TypeError: it is one, which would be taken for its letters.
+    """
+    if isinstance(identifiers, str):
+        raise TypeError(f"Expected several ids, not one: pass [{identifiers!r}].")
+    return identifiers
 
 
 def check_cancellable(identifier: Identifier) -> None:

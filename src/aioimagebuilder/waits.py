@@ -6,20 +6,20 @@ from collections.abc import Awaitable, Iterable
 from typing import cast
 
 from .cancelling import Canceller
+from .diagnostics import Diagnostics
 from .executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
 from .identifiers import ExecutionKind, Identifier
 from .inspector import Inspector
-from .operations import Operations
 from .poller import Poller
 from .schedule import Cadence, Seconds
-from .wait_options import AtDeadline, OnTimeout, OnWaiting, WaitOptions, WatchDetail
+from .wait_options import AtDeadline, OnTimeout, OnWaiting, WaitOptions, WatchDetail, several
 from .waiters import AsCompleted, Watch, wait, wait_all
 
 __all__ = ["Waits"]
 
 
-class Waits(Operations):
-    """The operations, and the waits for what they start."""
+class Waits(Diagnostics):
+    """The operations, their diagnosis, and the waits for what they start."""
 
     @property
     def _poller(self) -> Poller:
@@ -49,6 +49,7 @@ class Waits(Operations):
         check: bool,
         on_waiting: OnWaiting = "ignore",
         on_timeout: OnTimeout = "leave",
+        diagnose: bool = False,
         min_delay: Seconds | None,
         max_delay: Seconds | None,
     ) -> Awaitable[Execution]:
@@ -62,12 +63,14 @@ class Waits(Operations):
             check=check,
             on_waiting=on_waiting,
             on_timeout=on_timeout,
+            diagnose=diagnose,
         )
         return self._wait_as(options, identifier)
 
     def _wait_as(self, options: WaitOptions, identifier: Identifier) -> Awaitable[Execution]:
         options.check_kinds([identifier])
-        return wait(self._poller, self._inspector, options, identifier, self._at_deadline(options))
+        waiting = wait(self._poller, self._inspector, options, identifier, self._at_deadline(options))
+        return self._diagnostician.explained(waiting) if options.diagnose else waiting
 
     def _at_deadline(self, options: WaitOptions) -> AtDeadline | None:
         return self._canceller.at_deadline if options.on_timeout == "cancel" else None
@@ -80,6 +83,7 @@ class Waits(Operations):
         check: bool = True,
         on_waiting: OnWaiting = "ignore",
         on_timeout: OnTimeout = "leave",
+        diagnose: bool = False,
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> Execution:
@@ -100,6 +104,7 @@ class Waits(Operations):
             on_timeout: ``"leave"`` lets the work go on at AWS; ``"cancel"`` cancels it at the deadline, and
                 waits up to five more minutes to see what really became of it. Then what ended otherwise
                 counts as if it had ended in time, and what was cancelled is a `WaitTimeoutError`.
+            diagnose: find out why it failed, in up to 30 more seconds: the error has the `diagnosis`.
             min_delay: the least seconds between two polls; the client's if ``None``.
             max_delay: the most seconds between two polls; the client's if ``None``.
 
@@ -119,6 +124,7 @@ class Waits(Operations):
             check=check,
             on_waiting=on_waiting,
             on_timeout=on_timeout,
+            diagnose=diagnose,
             min_delay=min_delay,
             max_delay=max_delay,
         )
@@ -131,6 +137,7 @@ class Waits(Operations):
         check: bool = True,
         on_waiting: OnWaiting = "ignore",
         on_timeout: OnTimeout = "leave",
+        diagnose: bool = False,
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> Image:
@@ -146,6 +153,7 @@ class Waits(Operations):
             check=check,
             on_waiting=on_waiting,
             on_timeout=on_timeout,
+            diagnose=diagnose,
             min_delay=min_delay,
             max_delay=max_delay,
         )
@@ -158,6 +166,7 @@ class Waits(Operations):
         timeout: Seconds | None,
         check: bool = True,
         on_waiting: OnWaiting = "ignore",
+        diagnose: bool = False,
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> WorkflowExecution:
@@ -168,6 +177,7 @@ class Waits(Operations):
             timeout=timeout,
             check=check,
             on_waiting=on_waiting,
+            diagnose=diagnose,
             min_delay=min_delay,
             max_delay=max_delay,
         )
@@ -180,6 +190,7 @@ class Waits(Operations):
         timeout: Seconds | None,
         check: bool = True,
         on_waiting: OnWaiting = "ignore",
+        diagnose: bool = False,
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> WorkflowStepExecution:
@@ -190,6 +201,7 @@ class Waits(Operations):
             timeout=timeout,
             check=check,
             on_waiting=on_waiting,
+            diagnose=diagnose,
             min_delay=min_delay,
             max_delay=max_delay,
         )
@@ -202,6 +214,7 @@ class Waits(Operations):
         timeout: Seconds | None,
         check: bool = True,
         on_timeout: OnTimeout = "leave",
+        diagnose: bool = False,
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> LifecycleExecution:
@@ -216,6 +229,7 @@ class Waits(Operations):
             timeout=timeout,
             check=check,
             on_timeout=on_timeout,
+            diagnose=diagnose,
             min_delay=min_delay,
             max_delay=max_delay,
         )
@@ -265,6 +279,7 @@ class Waits(Operations):
         fail_fast: bool = False,
         on_waiting: OnWaiting = "ignore",
         on_timeout: OnTimeout = "leave",
+        diagnose: bool = False,
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
     ) -> list[Execution]:
@@ -278,6 +293,7 @@ class Waits(Operations):
             on_waiting: what to do about a step that waits for a person, as in `wait`; with ``"raise"``, the
                 others are still awaited, unless `fail_fast`.
             on_timeout: what becomes of those that still run at the deadline, as in `wait`.
+            diagnose: find out why each failed, in up to a minute more for all, as in `wait`.
             min_delay: the least seconds between two polls of one; the client's if ``None``.
             max_delay: the most seconds between two polls of one; the client's if ``None``.
 
@@ -289,7 +305,7 @@ class Waits(Operations):
         """
         if fail_fast and not check:
             raise ValueError("fail_fast=True needs check=True: without a check nothing counts as a failure.")
-        found = [self._identify(each) for each in _several(identifiers)]
+        found = [self._identify(each) for each in several(identifiers)]
         options = WaitOptions.parse(
             self._cadence,
             timeout,
@@ -298,10 +314,12 @@ class Waits(Operations):
             check=check,
             on_waiting=on_waiting,
             on_timeout=on_timeout,
+            diagnose=diagnose,
         )
         options.check_kinds(found)
-        at_deadline = self._at_deadline(options)
-        return await wait_all(self._poller, self._inspector, options, found, at_deadline, fail_fast=fail_fast)
+        deadline = self._at_deadline(options)
+        waiting = wait_all(self._poller, self._inspector, options, found, deadline, fail_fast=fail_fast)
+        return await (self._diagnostician.explained(waiting) if diagnose else waiting)
 
     def as_completed(
         self,
@@ -323,12 +341,6 @@ class Waits(Operations):
             WaitGroupError: at the end, of those that timed out or could not be observed.
             ValueError: an id of the wrong shape or region, or a timeout or delay that is none.
         """
-        found = [self._identify(each) for each in _several(identifiers)]
+        found = [self._identify(each) for each in several(identifiers)]
         options = WaitOptions.parse(self._cadence, timeout, min_delay=min_delay, max_delay=max_delay)
         return AsCompleted(self._poller, self._inspector, options, found)
-
-
-def _several(identifiers: Iterable[str]) -> Iterable[str]:
-    if isinstance(identifiers, str):
-        raise TypeError(f"Expected several ids, not one: pass [{identifiers!r}].")
-    return identifiers

@@ -85,6 +85,7 @@ CALLS: dict[str, Call] = {
     "cancel_image_creation": lambda ib: ib.cancel_image_creation(IMAGE),
     "cancel_lifecycle_execution": lambda ib: ib.cancel_lifecycle_execution(lifecycle_id()),
     "create_image": lambda ib: ib.create_image(INFRASTRUCTURE, image_recipe_arn=RECIPE),
+    "diagnose": lambda ib: ib.diagnose(IMAGE),
     "distribute_image": lambda ib: ib.distribute_image(IMAGE, DISTRIBUTION, "role"),
     "get_image": lambda ib: ib.get_image(IMAGE),
     "get_lifecycle_execution": lambda ib: ib.get_lifecycle_execution(lifecycle_id()),
@@ -105,6 +106,7 @@ CALLS: dict[str, Call] = {
     "list_workflow_step_executions": lambda ib: _all(ib.list_workflow_step_executions(workflow_id())),
     "resume": lambda ib: ib.resume(STEP),
     "retry": lambda ib: ib.retry(IMAGE, timeout=600),
+    "logs": lambda ib: _all(ib.logs(IMAGE, follow=True)),
     "retry_image": lambda ib: ib.retry_image(IMAGE),
     "send_workflow_step_action": lambda ib: ib.send_workflow_step_action(STEP, IMAGE, "RESUME"),
     "start_image_pipeline_execution": lambda ib: ib.start_image_pipeline_execution(PIPELINE),
@@ -154,7 +156,8 @@ async def _cancelled(name: str, cancel_at: int | None) -> Steps:
         except ClientClosedError:
             ended.append("closed")
 
-    async with ImageBuilder(client=service, min_delay=2, max_delay=4) as ib:
+    # What it says of a log is that there are no lines.
+    async with ImageBuilder(client=service, logs_client=service, min_delay=2, max_delay=4) as ib:
         poller = ib._poller
         async with anyio.create_task_group() as tasks:
             bystanders = [workflow_id(), IMAGE]

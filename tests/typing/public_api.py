@@ -1,21 +1,26 @@
 """The public names as a user's type checker sees them: checked by mypy and basedpyright, never run."""
 
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import assert_type
 
 from aioimagebuilder import (
     Ami,
     AsCompleted,
+    CauseKind,
     Detail,
+    Diagnosis,
     Execution,
+    ExecutionFailedError,
     Image,
     ImageBuilder,
     LifecycleExecution,
     LifecycleExecutionResource,
+    LogLine,
     OpenEnum,
     Outcome,
     Progress,
+    RootCause,
     WaitError,
     WaitGroupError,
     WaitingForActionError,
@@ -75,6 +80,29 @@ async def operations(ib: ImageBuilder) -> None:
     assert_type(await ib.send_workflow_step_action("step-…", ARN, WorkflowStepActionType.RESUME), str)
 
 
+async def diagnoses(ib: ImageBuilder) -> None:
+    diagnosis = await ib.diagnose("wf-…", log_lines=5, timeout=timedelta(seconds=10))
+    assert_type(diagnosis, Diagnosis)
+    assert_type(diagnosis.report(), str)
+    assert_type(diagnosis.cause, RootCause | None)
+    if diagnosis.cause is not None:
+        assert_type(diagnosis.cause.kind, CauseKind)
+        assert_type(diagnosis.cause.place.step, str | None)
+    assert_type(diagnosis.log_lines, tuple[LogLine, ...])
+    try:
+        await ib.wait_all([ARN], timeout=None, diagnose=True)
+        await ib.wait_for_image(ARN, timeout=None, diagnose=True)
+    except ExecutionFailedError as error:
+        assert_type(error.diagnosis, Diagnosis | None)
+
+
+async def logs(ib: ImageBuilder) -> None:
+    assert_type(ib.logs(ARN, since=datetime(2026, 9, 9, tzinfo=UTC)), AsyncIterator[LogLine])
+    async for line in ib.logs(ARN, follow=True, min_delay=1):
+        assert_type(line.timestamp, datetime)
+        assert_type(line.message, str)
+
+
 def errors(group: WaitGroupError) -> None:
     assert_type(group.errors, tuple[WaitError, ...])
     assert_type(group.executions, tuple[Execution | None, ...])
@@ -94,3 +122,5 @@ def scripts() -> None:
         for each in ib.list_workflow_executions(ARN, page_size=5):
             assert_type(each, WorkflowExecution)
         assert_type(ib.cancel_image_creation(ARN, client_token="t"), str)
+        assert_type(ib.diagnose(ARN), Diagnosis)
+        assert_type(ib.logs(ARN, follow=True), blocking.BlockingIterator[LogLine])

@@ -1,0 +1,320 @@
+"""Evidence to root causes, the first one first. No I/O, and nothing that evidence could make it raise."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, cast
+
+from ..executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
+from ..log_streams import LogLine
+from ..members import DistributionFailureContext, ImageFailureContext
+from ..statuses import (
+    ImageStatus,
+    LifecycleExecutionResourceStatus,
+    Outcome,
+    WorkflowExecutionStatus,
+    WorkflowStepExecutionStatus,
+    WorkflowType,
+)
+from .evidence import Evidence
+from .root_cause import CauseKind, FailedComponent, FailedTarget, Place, RootCause
+from .untrusted import clean, component_arn, facts_of, find_workflow
+
+__all__ = ["causes_of", "error_output", "failed_step", "place_of", "suspects"]
+
+# What is not known is an empty structure: every member of it is None.
+_NO_WORKFLOW: Final = WorkflowExecution()
+_NO_STEP: Final = WorkflowStepExecution()
+_NO_CONTEXT: Final = ImageFailureContext()
+
+# So many workflow executions are looked into, and so many targets and other failures told.
+_MOST_SUSPECTS: Final = 3
+_MOST_TARGETS: Final = 20
+
+_COMPONENT_ACTION: Final = "ExecuteComponents"
+_GATE_ACTION: Final = "WaitForAction"
+
+_STAGES: Final[Mapping[str, ImageStatus]] = {
+    WorkflowType.BUILD: ImageStatus.BUILDING,
+    WorkflowType.TEST: ImageStatus.TESTING,
+    WorkflowType.DISTRIBUTION: ImageStatus.DISTRIBUTING,
+}
+# A rollback is a failure already, though it has not ended.
+_FAILED_WORKFLOWS: Final = frozenset(
+    {
+        WorkflowExecutionStatus.FAILED,
+        WorkflowExecutionStatus.ROLLBACK_IN_PROGRESS,
+        WorkflowExecutionStatus.ROLLBACK_COMPLETED,
+    }
+)
+_FAILED_STEPS: Final = frozenset({WorkflowStepExecutionStatus.FAILED, WorkflowStepExecutionStatus.TIMED_OUT})
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
+_WRAPPER: Final = re.compile(r"^Workflow Execution ID: '?wf-[0-9A-Za-z-]{36}'? failed with reason: ")
+_TIMED_OUT: Final = re.compile(r"\bstep\b.*\btimed out\b", re.IGNORECASE)
+
+
+def suspects(evidence: Evidence) -> tuple[str, ...]:
+    """Get the ids of the workflow executions to look into, the most suspect first.
+
+    The one that the service names comes first, then those that failed, by when. Runs that a retry has
+    replaced tell nothing of the present failure. Where none failed, it is the one that was at work last.
+    """
+    subject = evidence.subject
+    if isinstance(subject, WorkflowExecution) and subject.outcome is not Outcome.CANCELLED:
+        return (subject.id,)
+    if isinstance(subject, WorkflowStepExecution) and subject.outcome is not Outcome.CANCELLED:
+        return tuple(filter(None, [subject.workflow_execution_id]))
+    current = [each for each in evidence.workflows if not each.retried]
+    failed = sorted((each for each in current if each.status in _FAILED_WORKFLOWS), key=_ended)
+    named = _named_workflow(evidence)
+    known = evidence.workflow(named)
+    found = [named] if named and not (known and known.retried) else []
+    found += [each.id for each in failed]
+    if not found and evidence.image is not None and evidence.image.outcome is not Outcome.SUCCEEDED:
+        found += [each.id for each in reversed(current) if each.outcome is not Outcome.SUCCEEDED][:1]
+    return tuple(dict.fromkeys(found))[:_MOST_SUSPECTS]
+
+
+def failed_step(evidence: Evidence, workflow_execution_id: str) -> WorkflowStepExecution | None:
+    """Get the step that a workflow execution failed by.
+
+    It is the one that the service names, or else the last one that failed: a workflow goes on after a failed
+    step whose onFailure is Continue, and ends with one whose is Abort.
+    """
+    subject = evidence.subject
+    if isinstance(subject, WorkflowStepExecution) and subject.outcome is Outcome.FAILED:
+        return next((each for each in evidence.steps if each.id == subject.id), subject)
+    steps = [each for each in evidence.steps_of(workflow_execution_id) if each.status in _FAILED_STEPS]
+    context = evidence.failure_context
+    named = context.step_execution_id if context else None
+    return next((each for each in steps if each.id == named), steps[-1] if steps else None)
+
+
+def causes_of(evidence: Evidence) -> tuple[RootCause, ...]:
+    """Get what failed, the root cause first; nothing where nothing did, or where only somebody cancelled."""
+    subject = evidence.subject
+    if isinstance(subject, LifecycleExecution):
+        return _lifecycle_cause(evidence, subject)
+    cases = [_case(evidence, each) for each in suspects(evidence)]
+    found = [_cause(evidence, case) for case in cases if case.has_failed]
+    image = evidence.image
+    if found or image is None or image.outcome is not Outcome.FAILED or not _is_about_image(subject):
+        return tuple(found)
+    if image.status == ImageStatus.DELETED:
+        return ()
+    context = evidence.failure_context or _NO_CONTEXT
+    return (_cause(evidence, _Case(context=context, reason=image.reason)),)
+
+
+def place_of(evidence: Evidence) -> Place | None:
+    """Get where an execution stands that has not failed: at which step of which workflow execution."""
+    for identifier in suspects(evidence):
+        steps = evidence.steps_of(identifier)
+        begun = [each for each in steps if each.start_time is not None]
+        open_ones = [each for each in begun if each.outcome in {None, Outcome.CANCELLED}]
+        step = next(iter(open_ones), begun[-1] if begun else _NO_STEP)
+        return _place(evidence.workflow(identifier) or _NO_WORKFLOW, step, _NO_CONTEXT)
+    return None
+
+
+def error_output(lines: Sequence[LogLine]) -> str | None:
+    """Get what the failed command wrote last to its standard error, as far as the log has it."""
+    found = None
+    for line in lines:
+        text = line.message.removeprefix("CmdExecution: ")
+        if text.startswith("Stderr: "):
+            found = text.removeprefix("Stderr: ")
+        elif text.startswith("ExitCode 0"):
+            found = None
+    return clean(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What one failure is made of; a part that is not known is an empty structure.
+
+    The context is there only where the service says that it is about this failure.
+    """
+
+    workflow: WorkflowExecution = _NO_WORKFLOW
+    step: WorkflowStepExecution = _NO_STEP
+    context: ImageFailureContext = _NO_CONTEXT
+    reason: str | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        return (
+            self.step != _NO_STEP or self.context != _NO_CONTEXT or self.workflow.status in _FAILED_WORKFLOWS
+        )
+
+
+def _case(evidence: Evidence, workflow_execution_id: str) -> _Case:
+    named = _named_workflow(evidence)
+    context = evidence.failure_context if named == workflow_execution_id else None
+    image = evidence.image
+    return _Case(
+        workflow=evidence.workflow(workflow_execution_id) or _NO_WORKFLOW,
+        step=failed_step(evidence, workflow_execution_id) or _NO_STEP,
+        context=context or _NO_CONTEXT,
+        reason=image.reason if image and named in {None, workflow_execution_id} else None,
+    )
+
+
+def _cause(evidence: Evidence, case: _Case) -> RootCause:
+    distribution = case.context.distribution_failure
+    targets = () if distribution is None else _regions(distribution)
+    lines = evidence.lines_until(case.step.end_time)
+    component = _component(case, lines)
+    message = clean(_message(case))
+    output = None if component is None else error_output(lines)
+    return RootCause(
+        kind=next(kind for kind, fits in _KINDS if fits(case)),
+        place=_place(case.workflow, case.step, case.context),
+        message=message,
+        component=component,
+        error_output=None if output == message else output,
+        targets=targets[:_MOST_TARGETS],
+        targets_total=_regions_in_all(evidence.image) if targets else None,
+    )
+
+
+def _timed_out(case: _Case) -> bool:
+    step = case.step
+    if step.status == WorkflowStepExecutionStatus.TIMED_OUT or _TIMED_OUT.search(step.message or ""):
+        return True
+    if step.timeout_seconds is None or step.start_time is None or step.end_time is None:
+        return False
+    return (step.end_time - step.start_time).total_seconds() >= step.timeout_seconds
+
+
+def _component(case: _Case, lines: Sequence[LogLine] = ()) -> FailedComponent | None:
+    told = case.context.component_failure
+    if told is not None:
+        return FailedComponent(
+            arn=clean(told.component_arn),
+            phase=clean(told.phase_name),
+            step=clean(told.step_name),
+            action=clean(told.action),
+        )
+    if case.step.action != _COMPONENT_ACTION:
+        return None
+    texts = (case.reason, case.workflow.message, case.step.message, case.step.outputs)
+    # Where nothing names it, it is the last one that the log tells of.
+    return FailedComponent(arn=clean(component_arn(*texts, *(line.message for line in reversed(lines)))))
+
+
+# The first row that fits says what sort of failure it is.
+_KINDS: Final[Sequence[tuple[CauseKind, Callable[[_Case], bool]]]] = (
+    (CauseKind.DISTRIBUTION, lambda case: case.context.distribution_failure is not None),
+    (CauseKind.TIMEOUT, _timed_out),
+    (CauseKind.COMPONENT, lambda case: _component(case) is not None),
+    (CauseKind.STOPPED, lambda case: case.step.action == _GATE_ACTION),
+    (CauseKind.STEP, lambda case: bool(case.step.name or case.context.failed_step)),
+    (CauseKind.WORKFLOW, lambda case: case.workflow != _NO_WORKFLOW),
+    (CauseKind.IMAGE, lambda _: True),
+)
+
+
+def _message(case: _Case) -> str | None:
+    """Get the most telling message: the inner ones know more than the outer ones."""
+    component, distribution = case.context.component_failure, case.context.distribution_failure
+    told = (
+        component.error_message if component else None,
+        distribution.error_message if distribution else None,
+        case.step.message,
+        facts_of(case.step.outputs).error,
+        case.workflow.message,
+        _WRAPPER.sub("", case.reason or ""),
+    )
+    return next(filter(None, told), None)
+
+
+def _place(workflow: WorkflowExecution, step: WorkflowStepExecution, context: ImageFailureContext) -> Place:
+    timed = step if step.start_time else workflow
+    return Place(
+        stage=clean(_STAGES.get(workflow.type or "") or context.image_status),
+        workflow_arn=clean(
+            workflow.workflow_build_version_arn or context.workflow_arn or step.workflow_build_version_arn
+        ),
+        workflow_execution_id=clean(
+            workflow.workflow_execution_id or context.workflow_execution_id or step.workflow_execution_id
+        ),
+        step=clean(step.name or context.failed_step),
+        step_execution_id=clean(step.step_execution_id or context.step_execution_id),
+        action=clean(step.action),
+        attempt=step.attempt_number,
+        max_attempts=step.max_attempts,
+        timeout_seconds=step.timeout_seconds,
+        started=timed.start_time,
+        ended=timed.end_time,
+    )
+
+
+def _regions(distribution: DistributionFailureContext) -> tuple[FailedTarget, ...]:
+    return tuple(
+        FailedTarget(
+            name=clean(each.region) or "a region without a name",
+            region=clean(each.region),
+            account_id=clean(each.target_account_id),
+            action=clean(each.image_configuration_step),
+            status=clean(each.status),
+            message=clean(each.error_message),
+        )
+        for each in distribution.region_failures or ()
+    )
+
+
+def _regions_in_all(image: Image | None) -> int | None:
+    configuration = image.raw.get("distributionConfiguration") if image else None
+    if not isinstance(configuration, Mapping):
+        return None
+    distributions = cast("Mapping[str, object]", configuration).get("distributions")
+    return len(cast("Sequence[object]", distributions)) if isinstance(distributions, list | tuple) else None
+
+
+def _lifecycle_cause(evidence: Evidence, subject: LifecycleExecution) -> tuple[RootCause, ...]:
+    failed = [
+        (each, each.state)
+        for each in evidence.resources
+        if each.state and each.state.status == LifecycleExecutionResourceStatus.FAILED
+    ]
+    if not failed and subject.outcome is not Outcome.FAILED:
+        return ()
+    targets = tuple(
+        FailedTarget(
+            name=clean(each.resource_id) or "a resource without an id",
+            region=clean(each.region),
+            account_id=clean(each.account_id),
+            action=clean(each.action.name) if each.action else None,
+            status=clean(state.status),
+            message=clean(state.reason),
+        )
+        for each, state in failed[:_MOST_TARGETS]
+    )
+    message = subject.reason or next((each.message for each in targets if each.message), None)
+    return (
+        RootCause(
+            kind=CauseKind.RESOURCE,
+            place=Place(started=subject.start_time, ended=subject.end_time),
+            message=clean(message),
+            targets=targets,
+            targets_total=len(evidence.resources) or None,
+        ),
+    )
+
+
+def _named_workflow(evidence: Evidence) -> str | None:
+    context, image = evidence.failure_context, evidence.image
+    told = context.workflow_execution_id if context else None
+    return told or find_workflow(image.reason if image else None)
+
+
+def _is_about_image(subject: Execution) -> bool:
+    return isinstance(subject, Image) or subject.outcome is Outcome.CANCELLED
+
+
+def _ended(workflow: WorkflowExecution) -> datetime:
+    return workflow.end_time or _LATEST

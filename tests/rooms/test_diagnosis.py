@@ -1,0 +1,282 @@
+"""How evidence becomes a diagnosis: without a service, whatever the evidence holds."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aioimagebuilder import (
+    CauseKind,
+    Diagnosis,
+    Image,
+    LifecycleExecution,
+    LifecycleExecutionResource,
+    LogLine,
+    WorkflowExecution,
+    WorkflowStepExecution,
+)
+from aioimagebuilder.diagnosis import conclude
+from aioimagebuilder.diagnosis.causes import error_output, suspects
+from aioimagebuilder.diagnosis.evidence import Evidence
+from aioimagebuilder.diagnosis.untrusted import clean, facts_of
+from aioimagebuilder.structures import Structure, wire_name
+
+ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
+COMPONENT = "arn:aws:imagebuilder:us-east-1:123456789012:component/web/1.0.0/1"
+TIME = datetime(2026, 9, 9, 19, 0, tzinfo=UTC)
+UUID = "12345678-1234-1234-1234-12345678901"
+
+
+def image(status: str = "FAILED", **state) -> Image:
+    return Image.parse({"arn": ARN, "name": "demo", "state": {"status": status, **state}})
+
+
+def workflow(number: int, status: str = "FAILED", **members) -> WorkflowExecution:
+    ended = (TIME + timedelta(minutes=number)).isoformat()
+    row = {"workflowExecutionId": f"wf-{UUID}{number}", "type": "TEST", "status": status, "endTime": ended}
+    return WorkflowExecution.parse({**row, **members})
+
+
+def step(number: int, status: str = "FAILED", *, of: int = 1, **members) -> WorkflowStepExecution:
+    row = {
+        "stepExecutionId": f"step-{UUID}{number}",
+        "workflowExecutionId": f"wf-{UUID}{of}",
+        "name": f"Step{number}",
+        "action": "RunCommand",
+        "status": status,
+    }
+    return WorkflowStepExecution.parse({**row, **members})
+
+
+def diagnosis_of(*parts: Structure, lines: tuple[LogLine, ...] = ()) -> Diagnosis:
+    evidence = Evidence(
+        subject=parts[0],
+        image=next((each for each in parts if isinstance(each, Image)), None),
+        workflows=tuple(each for each in parts if isinstance(each, WorkflowExecution)),
+        steps=tuple(each for each in parts if isinstance(each, WorkflowStepExecution)),
+        lines=lines,
+    )
+    return conclude(evidence, log_lines=20)
+
+
+def test_the_first_workflow_that_failed_is_the_cause_and_the_others_are_told():
+    found = diagnosis_of(image(), workflow(2, message="later"), workflow(1, message="first"))
+    assert found.cause.message == "first"
+    assert [each.message for each in found.also] == ["later"]
+
+
+def test_runs_that_a_retry_has_replaced_tell_nothing():
+    found = diagnosis_of(image(), workflow(1, retried=True, message="old"), workflow(2, message="new"))
+    assert (found.cause.message, found.also) == ("new", ())
+
+
+def test_a_rollback_is_a_failure_before_it_ends():
+    found = diagnosis_of(image("BUILDING"), workflow(1, "ROLLBACK_IN_PROGRESS", message="lost"))
+    assert found.cause.message == "lost"
+
+
+def test_the_workflow_that_the_reason_names_comes_first():
+    reason = f"Workflow Execution ID: 'wf-{UUID}2' failed with reason: Document {COMPONENT} failed!"
+    found = diagnosis_of(image(reason=reason), workflow(1), workflow(2))
+    assert found.cause.place.workflow_execution_id == f"wf-{UUID}2"
+    assert found.cause.message == f"Document {COMPONENT} failed!"
+    # So it does where nothing else can be read.
+    alone = diagnosis_of(image(reason=reason))
+    assert alone.cause.kind is CauseKind.IMAGE
+    assert alone.cause.message == f"Document {COMPONENT} failed!"
+
+
+def test_of_several_failed_steps_the_last_one_ended_the_workflow():
+    steps = (step(1, message="went on"), step(2, "COMPLETED"), step(3, message="aborted"), step(4, "PENDING"))
+    assert diagnosis_of(image(), workflow(1), *steps).cause.message == "aborted"
+
+
+def test_the_step_that_the_service_names_wins():
+    context = {"workflowExecutionId": f"wf-{UUID}1", "stepExecutionId": f"step-{UUID}1"}
+    steps = (step(1, message="named"), step(2, message="not named"))
+    found = diagnosis_of(image(failureContext=context), workflow(1), *steps)
+    assert found.cause.message == "named"
+
+
+@pytest.mark.parametrize(
+    "cancelled", [workflow(2, "CANCELLED"), step(7, "CANCELLED", of=2)], ids=["workflow", "step"]
+)
+def test_what_was_cancelled_since_another_failed_names_the_other(cancelled):
+    found = diagnosis_of(cancelled, image(), workflow(1, message="the culprit"), workflow(2, "CANCELLED"))
+    assert found.cause.message == "the culprit"
+
+
+def test_a_cancelled_image_has_no_root_cause_though_something_had_failed():
+    found = diagnosis_of(image("CANCELLED"), workflow(1, message="beside it"), workflow(2, "CANCELLED"))
+    assert found.cause is None
+    assert [each.message for each in found.also] == ["beside it"]
+    assert "somebody cancelled it" in str(found)
+
+
+@pytest.mark.parametrize(
+    ("members", "kind"),
+    [
+        ({"status": "TIMED_OUT"}, CauseKind.TIMEOUT),
+        ({"message": "Step Step1 timed out"}, CauseKind.TIMEOUT),
+        ({"message": "curl: (28) connection timed out"}, CauseKind.STEP),
+        (
+            {
+                "timeoutSeconds": 60,
+                "startTime": "2026-09-09T19:00:00.000Z",
+                "endTime": "2026-09-09T19:01:00.010Z",
+            },
+            CauseKind.TIMEOUT,
+        ),
+        ({"action": "ExecuteComponents"}, CauseKind.COMPONENT),
+        ({"action": "WaitForAction"}, CauseKind.STOPPED),
+        ({"action": "WaitForAction", "message": "Step Step1 timed out"}, CauseKind.TIMEOUT),
+        ({}, CauseKind.STEP),
+    ],
+)
+def test_what_a_failed_step_tells_is_what_sort_of_failure_it_is(members, kind):
+    assert diagnosis_of(image(), workflow(1), step(1, **members)).cause.kind is kind
+
+
+@pytest.mark.parametrize(
+    ("message", "says"),
+    [
+        ("RunInstances failed in workflow step LaunchBuildInstance", "The instance never launched"),
+        ("An error occurred (InvalidInstanceId) when calling SendCommand", "The SSM agent never answered"),
+        ("ExpectationNotMet. ssm:ListCommandInvocations returned Failed", "could not fetch AWSTOE"),
+        ("Can't start SSM Automation. Rate exceeded", "AWS throttled"),
+        ("UnauthorizedOperation: you are not authorized", "A role lacks a permission"),
+    ],
+)
+def test_a_message_that_is_known_says_what_to_do(message, says):
+    found = diagnosis_of(image(), workflow(1), step(1, message=message))
+    assert any(says in each for each in found.next_steps)
+    assert not any(says in each for each in diagnosis_of(image(), workflow(1), step(1)).next_steps)
+
+
+@pytest.mark.parametrize(
+    ("outputs", "facts"),
+    [
+        ('{"instanceId": "i-1234567890abcdef0"}', ("i-1234567890abcdef0", None, None)),
+        (
+            json.dumps({"runCommandId": UUID + "9", "output": json.dumps({"logUrl": "s3://b/My Image/1"})}),
+            (None, UUID + "9", "s3://b/My Image/1"),
+        ),
+        (json.dumps({"a": [{"logUrl": "s3://bucket/key"}]}), (None, None, "s3://bucket/key")),
+        ('{"instanceId": "i-1; reboot", "runCommandId": 7, "logUrl": "file:///etc"}', (None, None, None)),
+        ("[" * 90_000, (None, None, None)),
+        ("{" + " " * 200_000 + "}", (None, None, None)),
+        ("null", (None, None, None)),
+    ],
+)
+def test_ids_are_found_in_outputs_where_they_look_like_some(outputs, facts):
+    found = facts_of(outputs)
+    assert (found.instance_id, found.run_command_id, found.log_url) == facts
+
+
+def test_outputs_that_are_no_json_are_the_message():
+    assert facts_of("the disk\nis full").error == "the disk is full"
+    assert facts_of('{"status": "Failed", "error": "the disk is full"}').error == "the disk is full"
+    assert facts_of(None).error is None
+
+
+def test_standard_error_is_that_of_the_command_that_failed():
+    def lines(*texts: str) -> list[LogLine]:
+        return [LogLine(TIME, text) for text in texts]
+
+    real = ("CmdExecution: Stderr: Error: Unable to find a match: htpd", "CmdExecution: ExitCode 1")
+    assert error_output(lines(*real)) == "Error: Unable to find a match: htpd"
+    assert error_output(lines("Stderr: a warning", "ExitCode 0")) is None
+    assert error_output(lines("Stderr: a warning", "ExitCode 0", *real)).startswith("Error")
+    assert error_output([]) is None
+
+
+@given(st.text())
+def test_a_clean_text_is_one_printable_line(text):
+    shown = clean(text, 50)
+    assert shown is None or (shown.isprintable() and 1 <= len(shown) <= 50)
+    if text.isprintable() and text == text.strip() and "  " not in text and 1 <= len(text) <= 50:
+        assert shown == text
+
+
+def test_what_is_left_out_or_escaped_can_be_seen():
+    assert clean("a" * 51, 50) == "a" * 49 + "…"
+    assert clean("\x1b[31mred\x07 \u202e\ud800") == "\\x1b[31mred\\x07 \\u202e\\ud800"
+    assert clean("two\r\nlines\tand more") == "two lines and more"
+    assert clean(" \n ") is clean(None) is None
+
+
+IDS = st.sampled_from([f"wf-{UUID}{number}" for number in (1, 2)])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | IDS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=4,
+)
+STATUSES = st.sampled_from(["FAILED", "CANCELLED", "COMPLETED", "AVAILABLE", "TIMED_OUT", "RUNNING", "NEW"])
+TIMES = st.sampled_from(["2026-09-09T19:00:00.000Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "?"])
+TEXTS = st.text(max_size=40) | st.sampled_from([f"Document {COMPONENT} failed!", f"wf-{UUID}1 ", '{"a":1}'])
+
+
+def members(cls: type[Structure], **fixed: st.SearchStrategy) -> st.SearchStrategy:
+    """Answers in which any member may be missing, or be anything."""
+    names = [wire_name(name) for name in cls.__dataclass_fields__ if name != "raw"]
+    own = {
+        "status": STATUSES,
+        "startTime": TIMES,
+        "endTime": TIMES,
+        "message": TEXTS,
+        "outputs": TEXTS,
+    } | fixed
+    optional = {name: own.get(name, VALUES) | VALUES for name in names if name not in fixed}
+    return st.fixed_dictionaries(fixed, optional=optional).map(cls.parse)
+
+
+CONTEXTS = st.fixed_dictionaries(
+    {},
+    optional={
+        "workflowExecutionId": IDS,
+        "imageStatus": STATUSES,
+        "failedStep": TEXTS,
+        "componentFailure": st.dictionaries(st.sampled_from(["componentArn", "stepName"]), TEXTS),
+        "distributionFailure": st.fixed_dictionaries(
+            {"regionFailures": st.lists(st.dictionaries(st.sampled_from(["region", "errorMessage"]), TEXTS))}
+        ),
+    },
+)
+STATES = st.fixed_dictionaries(
+    {"status": STATUSES}, optional={"reason": TEXTS, "failureContext": CONTEXTS | VALUES}
+)
+IMAGES = members(Image, state=STATES | VALUES)
+WORKFLOWS = members(WorkflowExecution, workflowExecutionId=IDS)
+STEPS = members(WorkflowStepExecution, stepExecutionId=st.just(f"step-{UUID}1"), workflowExecutionId=IDS)
+LINES = st.lists(st.builds(LogLine, st.datetimes(timezones=st.just(UTC)), TEXTS), max_size=5)
+
+
+@given(
+    st.one_of(
+        IMAGES,
+        WORKFLOWS,
+        STEPS,
+        members(LifecycleExecution, lifecycleExecutionId=st.just("lce-1"), state=STATES),
+    ),
+    st.none() | IMAGES,
+    st.lists(WORKFLOWS, max_size=3),
+    st.lists(STEPS, max_size=3),
+    st.lists(members(LifecycleExecutionResource), max_size=2),
+    LINES,
+)
+def test_no_evidence_breaks_a_diagnosis(subject, of_image, workflows, steps, resources, lines):
+    evidence = Evidence(
+        subject=subject,
+        image=of_image,
+        workflows=tuple(workflows),
+        steps=tuple(steps),
+        resources=tuple(resources),
+        lines=tuple(lines),
+    )
+    assert len(suspects(evidence)) <= 3
+    diagnosis = conclude(evidence, log_lines=3)
+    assert json.loads(json.dumps(diagnosis.as_dict())) == diagnosis.as_dict()
+    assert diagnosis.report().replace("\n", "").isprintable()
+    assert "\n" not in str(diagnosis)
