@@ -32,6 +32,9 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual = _VirtualSelector()
         super().__init__(self._virtual)
+        # asyncio runs a timer that is due within so much. Its own nanosecond is lost in the rounding once the
+        # clock has come to months, and a timer that is due would wait for ever.
+        self._clock_resolution = 1e-6
 
     def time(self) -> float:
         return self._virtual.now

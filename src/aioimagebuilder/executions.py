@@ -88,7 +88,7 @@ class Execution(Structure):
     @property
     def reason(self) -> str | None:
         """What the service says about the status, mostly after a failure. Untrusted text."""
-        return None
+        raise NotImplementedError
 
     @property
     def outcome(self) -> Outcome | None:

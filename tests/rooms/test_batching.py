@@ -145,6 +145,23 @@ def test_steps_and_lifecycle_executions_have_their_lists():
     ]
 
 
+@pytest.mark.parametrize("rows", [[], [_running(1)]])
+def test_no_list_is_read_for_ever(rows):
+    batcher = Batcher()
+    family = _family(batcher, range(30), image=1)
+    for identifier in family:
+        batcher.add(identifier)
+    listing = batcher.next_call()
+    for number in range(100, 200):
+        batcher.add(_workflow(number)[0])
+    batcher.learn(*_workflow(100, image=2))
+    search = Call(Read.BUILDS, None, listing.kind, (), 5)
+    for call in (listing, search):
+        assert not batcher.wants_more(call, call.most_pages, 0, rows)
+    assert batcher.wants_more(listing, listing.most_pages - 1, 0, rows)
+    assert batcher.wants_more(search, 4, 0, rows) is bool(rows)
+
+
 @pytest.mark.parametrize("for_all", [True, False])
 def test_a_refused_list_is_not_made_again(for_all):
     batcher = Batcher()

@@ -184,6 +184,13 @@ def test_a_member_of_the_wrong_type_is_kept_in_raw_and_harms_no_other():
     assert found.amis == ()
 
 
+@pytest.mark.parametrize("amis", [5, "ami-1", {"image": "ami-1"}, True])
+def test_a_list_that_is_none_is_kept_as_it_came(amis):
+    found = Image.parse({"arn": "arn:image", "outputResources": {"amis": amis}})
+    assert found.amis == ()
+    assert found.output_resources.raw == {"amis": amis}
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),

@@ -302,3 +302,19 @@ def test_a_thousand_waits_cancelled_at_random_moments_harm_no_other(run, seed):
         assert service.in_flight == 0
 
     run(main)
+
+
+def test_a_search_that_breaks_is_logged_and_fails_no_wait(run, caplog):
+    class Broken(ScriptedService):
+        def _list(self, operation: str, params: dict, now: float) -> dict:
+            raise AssertionError("a bug of the client that was handed in")
+
+    async def main():
+        service = Broken()
+        ids = [service.workflow((0, "RUNNING"), (60, "COMPLETED"), number=number) for number in range(1, 121)]
+        async with ImageBuilder(client=service) as ib:
+            assert all(each.is_terminal for each in await ib.wait_all(ids, timeout=600))
+
+    run(main)
+    assert "could not be read" in caplog.text
+    assert "a bug of the client" in caplog.text

@@ -2,6 +2,7 @@
 
 import random
 from datetime import timedelta
+from itertools import pairwise
 
 import anyio
 import pytest
@@ -271,6 +272,41 @@ def test_a_servers_retry_hint_is_honoured(run, hint):
             await ib.wait(identifier, timeout=None)
         assert len(service.calls) == 2
         assert 45 <= service.times[1] < 46
+
+    run(main)
+
+
+def test_a_deadline_of_a_late_comer_cuts_a_backoff_short(run):
+    async def main():
+        service = ScriptedService(fault=lambda now: aws_error("ServiceException", 500) if now < 20 else None)
+        identifier = service.workflow((0, "RUNNING"), (25, "COMPLETED"))
+        backoff = Backoff(transient=tenacity.wait_fixed(1000))
+        async with ImageBuilder(client=service, backoff=backoff) as ib, anyio.create_task_group() as tasks:
+            tasks.start_soon(lambda: ib.wait(identifier, timeout=None))
+            await anyio.sleep(10)
+            # Its last poll falls on its own deadline, though the read sleeps until the second 1000.
+            assert (await ib.wait(identifier, timeout=30)).is_terminal
+            assert service.now == pytest.approx(40, abs=0.1)
+
+    run(main)
+
+
+def test_an_async_hook_is_awaited_before_each_sleep(run):
+    async def main():
+        service = ScriptedService(fault=lambda now: throttle() if now < 34 else None)
+        identifier = service.workflow((0, "COMPLETED"))
+        told: list[float] = []
+
+        async def hook(state: tenacity.RetryCallState) -> None:
+            await anyio.sleep(1)
+            told.append(state.upcoming_sleep)
+
+        backoff = Backoff(throttled=tenacity.wait_fixed(10), before_sleep=hook)
+        async with ImageBuilder(client=service, backoff=backoff) as ib:
+            await ib.wait(identifier, timeout=None)
+        assert told
+        assert set(told) == {10}
+        assert all(later - sooner > 11 for sooner, later in pairwise(service.times))
 
     run(main)
 

@@ -10,7 +10,7 @@ from itertools import islice
 
 import pytest
 
-from aioimagebuilder import ClientClosedError, WaitTimeoutError, blocking
+from aioimagebuilder import ClientClosedError, ImageBuilder, WaitTimeoutError, blocking
 from aioimagebuilder.testing import Simulator
 
 from .conftest import CADENCE
@@ -95,6 +95,20 @@ def test_closing_ends_the_waits_of_other_threads(simulator: Simulator, endless):
     assert len(errors) == 1
     with pytest.raises(RuntimeError, match="with ImageBuilder"):
         ib.wait(endless, timeout=0)
+
+
+def test_opening_twice_is_told_and_closing_twice_is_not(simulator: Simulator):
+    ib = blocking.ImageBuilder(**simulator.client_arguments)
+    with ib:
+        with pytest.raises(RuntimeError, match="open already"):
+            ib.__enter__()
+        assert list(ib.list_waiting_workflow_steps()) == []
+    ib.close()
+
+
+def test_the_class_shows_its_methods_as_they_are():
+    assert blocking.ImageBuilder.watch.__doc__ == ImageBuilder.watch.__doc__
+    assert blocking.ImageBuilder.watch.__name__ == "watch"
 
 
 def test_errors_come_through_as_they_are(ib, endless):

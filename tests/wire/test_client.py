@@ -93,6 +93,28 @@ async def test_a_client_excludes_what_it_has_already(arguments):
         ImageBuilder(client=object(), **arguments)
 
 
+async def test_a_session_has_its_profile_already():
+    with pytest.raises(ValueError, match="session= or profile_name="):
+        ImageBuilder(session=AioSession(), profile_name="builds")
+
+
+@pytest.mark.parametrize(
+    "recipes",
+    [
+        {},
+        {
+            "image_recipe_arn": "arn:aws:imagebuilder:us-east-1:123456789012:image-recipe/demo/1.0.0",
+            "container_recipe_arn": "arn:aws:imagebuilder:us-east-1:123456789012:container-recipe/demo/1.0.0",
+        },
+    ],
+)
+async def test_an_image_has_one_recipe(ib: ImageBuilder, simulator: Simulator, recipes):
+    where = "arn:aws:imagebuilder:us-east-1:123456789012:infrastructure-configuration/demo"
+    with pytest.raises(ValueError, match="either image_recipe_arn or container_recipe_arn"):
+        await ib.create_image(where, **recipes)
+    assert simulator.call_count() == 0
+
+
 async def test_there_is_one_retry_layer_whatever_the_callers_config_says(simulator: Simulator, execution):
     simulator.inject(Fault("throttle", times=1))
     config = AioConfig(retries={"max_attempts": 9, "mode": "legacy"}, read_timeout=7)

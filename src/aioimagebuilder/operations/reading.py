@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, TypeVar, cast
 
 from ..backoff import Tries
 from ..batching import Call, Read
@@ -131,8 +131,6 @@ def rows_of(
     Raises:
         TypeError: the page is none.
     """
-    rows = answer.get(output) or ()
-    if not isinstance(rows, list | tuple):
-        raise TypeError(f"{output} is no list")
+    rows = cast("Sequence[object]", answer.get(output) or ())
     common = {name: answer[name] for name in shared if name in answer}
     return [parse({**common, **row} if isinstance(row, Mapping) else row) for row in rows]

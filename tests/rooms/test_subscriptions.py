@@ -1,0 +1,78 @@
+"""Who waits for what, and how they are told."""
+
+import math
+
+import anyio
+import pytest
+
+from aioimagebuilder import WorkflowExecution
+from aioimagebuilder.event_loops import Signal
+from aioimagebuilder.identifiers import Identifier
+from aioimagebuilder.schedule import Cadence
+from aioimagebuilder.subscriptions import Ended, Mailbox, Subscription, Target
+from scripted_service import workflow_id
+
+BACKEND = pytest.mark.parametrize("backend", ["asyncio", "trio"])
+
+
+def _subscription(mailbox: Mailbox) -> Subscription:
+    return Subscription(Target(Identifier.parse(workflow_id()), 0.0), Cadence(), math.inf, mailbox, 0.0)
+
+
+def test_an_end_is_told_once_and_stays_what_it_was():
+    mailbox = Mailbox()
+    subscription = _subscription(mailbox)
+    failure = ValueError("first")
+    subscription.end(Ended.FAILURE, failure)
+    subscription.end(Ended.CLOSED)
+    assert (subscription.ended, subscription.failure) == (Ended.FAILURE, failure)
+    assert mailbox.pop() is subscription
+    assert mailbox.pop() is None
+
+
+def test_what_was_not_taken_is_replaced_by_what_is_newer():
+    mailbox = Mailbox()
+    subscription = _subscription(mailbox)
+    states = [
+        WorkflowExecution(workflow_execution_id="wf-1", total_steps_succeeded=number) for number in range(3)
+    ]
+    for state in states:
+        subscription.tell(state, is_news=True)
+    assert mailbox.pop() is subscription
+    assert subscription.take() is states[-1]
+    assert subscription.take() is None
+    subscription.tell(states[-1], is_news=False)
+    assert (mailbox.pop(), subscription.take()) == (None, None)
+
+
+def test_the_present_state_is_told_though_it_is_no_news():
+    mailbox = Mailbox()
+    subscription = _subscription(mailbox)
+    state = WorkflowExecution(workflow_execution_id="wf-1")
+    subscription.tell(state, is_news=False)
+    assert mailbox.pop() is subscription
+    assert subscription.take() is state
+
+
+@BACKEND
+def test_a_mailbox_that_holds_something_lets_nobody_wait(backend):
+    async def main():
+        mailbox = Mailbox()
+        mailbox.put(_subscription(mailbox))
+        with anyio.fail_after(5):
+            await mailbox.wait()
+
+    anyio.run(main, backend=backend)
+
+
+@BACKEND
+def test_a_signal_that_is_set_is_no_wait_and_an_old_time_is_none_either(backend):
+    async def main():
+        signal = Signal()
+        signal.set()
+        signal.set()
+        with anyio.fail_after(5):
+            await signal.wait()
+            await Signal().wait(anyio.current_time() - 1)
+
+    anyio.run(main, backend=backend)
