@@ -34,8 +34,8 @@ def test_executions_of_one_image_are_one_list(run):
         assert [each.id for each in results] == ids
         # The first answers tell that they belong together; from there on it is a list a time.
         assert service.count("get_workflow_execution") <= 5
-        assert service.count("list_workflow_executions") <= 10
-        assert len(service.calls) < 16
+        assert service.count("list_workflow_executions") <= 12
+        assert len(service.calls) < 18
 
     run(main)
 
