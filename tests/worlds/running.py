@@ -80,7 +80,7 @@ class History:
 def run_world(seed: int, backend: str = "asyncio", *, wall_clock_jumps: bool = False) -> History:
     """Draw the world of a seed, and run it to its end."""
     world = draw_world(seed)
-    with _wall_clock(seed, jumps=wall_clock_jumps):
+    with _quiet_log(), _wall_clock(seed, jumps=wall_clock_jumps):
         return run_reproducibly(backend, seed, lambda: _live(world, backend))
 
 
@@ -152,4 +152,13 @@ def _wall_clock(seed: int, *, jumps: bool) -> Iterator[None]:
         time.time = real
 
 
-logging.getLogger("aioimagebuilder").setLevel(logging.CRITICAL)
+@contextmanager
+def _quiet_log() -> Iterator[None]:
+    # For the world alone: other tests of the same run want to see what is logged.
+    log = logging.getLogger("aioimagebuilder")
+    before = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(before)
