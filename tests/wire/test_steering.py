@@ -147,6 +147,13 @@ async def test_build_starts_waits_and_joins(ib: ImageBuilder, simulator: Simulat
         await ib.build(simulator.create_pipeline("else"), timeout=60, client_token="deploy-42")
 
 
+async def test_a_build_that_fails_says_why_if_asked(ib: ImageBuilder, simulator: Simulator, pipeline):
+    simulator.script(BuildScript.failing_component("yum: no such package"))
+    with pytest.raises(ExecutionFailedError) as caught:
+        await ib.build(pipeline, timeout=60, diagnose=True)
+    assert "yum: no such package" in caught.value.diagnosis.report()
+
+
 async def test_build_of_a_recipe_and_its_configurations(ib: ImageBuilder, simulator: Simulator, pipeline):
     image = await ib.build(pipeline, timeout=60)
     shown = image.raw
