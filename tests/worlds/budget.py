@@ -6,16 +6,26 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from worlds.evidence import Evidence
-from worlds.faults import SPOILS
+from worlds.evidence import SAME, Evidence
+from worlds.faults import SPOILS, THROTTLES
 from worlds.kinds import IMAGE
 from worlds.waiters import Record
 
 
 def beyond_the_budget(evidence: Evidence) -> Iterator[str]:
     """Tell what cost more than it may."""
+    yield from _beyond_need(evidence)
     yield from _beyond_the_law(evidence)
     yield from _beyond_the_rate(evidence)
+
+
+def _beyond_need(evidence: Evidence) -> Iterator[str]:
+    """Nobody is asked about whom nobody waits for."""
+    for truth in evidence.world.executions.values():
+        stays = evidence.stays_for(truth)
+        for call in evidence.gets_of(truth):
+            if not any(stay.began - SAME <= call.began <= stay.left + SAME for stay in stays):
+                yield f"for nobody: {call}"
 
 
 def _beyond_the_law(evidence: Evidence) -> Iterator[str]:
@@ -30,7 +40,7 @@ def _beyond_the_law(evidence: Evidence) -> Iterator[str]:
         gets = evidence.gets_of(truth)
         least = min(evidence.cadence_of(record)[0] for record in records)
         # A first and a last poll for each who waits, one at the end of the grace, one that a list lacked.
-        allowed = 3 * len(records) + 1 + evidence.seconds_awaited(identifier) / least
+        allowed = 3 * len(records) + 1 + evidence.seconds_awaited(truth) / least
         total += allowed
         allowed += sum(call.error is not None for call in gets)
         allowed += sum(call.page == 0 for call in evidence.calls_about(truth)) - len(gets)
@@ -59,7 +69,6 @@ def _beyond_the_rate(evidence: Evidence) -> Iterator[str]:
     now = 0.0
     moments = [(call.began, 1, call) for call in evidence.history.calls]
     moments += [(call.ended, 0, call) for call in evidence.history.calls if call.ended is not None]
-    throttles = {"CallRateLimitExceededException", "TooManyRequestsException", "429"}
     for at, is_sent, call in sorted(moments, key=lambda each: each[:2]):
         level = max(0.0, level - (at - now) * rate)
         now = at
@@ -68,7 +77,7 @@ def _beyond_the_rate(evidence: Evidence) -> Iterator[str]:
             if level > 1.5 * rate + 4:
                 yield f"{level:.0f} calls at once at {at:.3f}, at a rate of {rate:.1f} a second"
                 return
-        elif call.error in throttles:
+        elif call.error in THROTTLES:
             if call.began >= last_cut:
                 rate, last_cut = max(0.2, 0.85 * rate), at
                 level = min(level, 1.5 * rate + 2)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass
 
-from worlds.faults import REFUSALS
+from worlds.faults import REFUSALS, THROTTLES
 from worlds.kinds import IMAGE
 from worlds.running import History
 from worlds.service import Call
@@ -29,6 +29,21 @@ class Delivery:
     index: int
 
 
+@dataclass(frozen=True, slots=True)
+class Stay:
+    """One waiter's interest in one execution.
+
+    Attributes:
+        began: when it began to wait.
+        left: when that wait was over.
+        is_certain: whether it was not over sooner, with an error that a cancelled gathering kept to itself.
+    """
+
+    began: float
+    left: float
+    is_certain: bool
+
+
 class Evidence:
     """Answers questions about one history."""
 
@@ -38,20 +53,19 @@ class Evidence:
         self._calls: dict[tuple[str, str | None], list[Call]] = {}
         for call in history.calls:
             self._calls.setdefault((call.operation, call.argument), []).append(call)
-        self._lives: dict[str, list[tuple[float, float]]] = {}
+        self._stays: dict[str, list[Stay]] = {}
         for record in history.records:
-            until = self.world.horizon if record.ended is None else record.ended
             for identifier in set(record.waiter.identifiers):
-                self._lives.setdefault(identifier, []).append((record.began, until))
-        self._troubles = sorted(self._trouble_times())
+                self._stays.setdefault(identifier, []).append(self._stay(record, identifier))
+        self._throttled = [call.ended for call in history.calls if call.error in THROTTLES and call.ended]
 
-    def _trouble_times(self) -> list[float]:
-        lasting = [fault.ends for fault in self.world.faults if fault.name != "refused lists"]
-        return lasting + [
-            call.ended or call.given_up or call.began
-            for call in self.history.calls
-            if call.ended is None or call.error is not None or call.is_late
-        ]
+    def _stay(self, record: Record, identifier: str) -> Stay:
+        left = self.world.horizon if record.ended is None else record.ended
+        for end in record.ends.get(identifier, ()):
+            told = self.first_terminal(self.world.executions[identifier], record.began, end.at)
+            left = end.at if end.error is not None or told is None else told.at
+        is_certain = identifier in record.ends or record.waiter.verb in {"wait", "watch"}
+        return Stay(record.began, left, is_certain)
 
     def calls_about(self, truth: Truth) -> list[Call]:
         """Get the calls that asked about an execution, alone or with others."""
@@ -82,24 +96,28 @@ class Evidence:
         """Get the min_delay and max_delay of a waiter."""
         return record.waiter.cadence or self.world.cadence
 
-    def life_of(self, record: Record, identifier: str) -> float:
+    def stays_for(self, truth: Truth) -> list[Stay]:
+        """Get who waited for an execution, from when to when."""
+        return self._stays.get(truth.identifier, [])
+
+    def life_of(self, record: Record, truth: Truth) -> float:
         """Get since when at the earliest somebody has been waiting for it without a pause."""
         began = record.began
-        for since, until in sorted(self._lives[identifier], reverse=True):
-            if since < began <= until + SAME:
-                began = since
+        for stay in sorted(self.stays_for(truth), key=lambda each: each.began, reverse=True):
+            if stay.began < began <= stay.left + SAME:
+                began = stay.began
         return began
 
     def awaited(self) -> int:
         """Get how many executions somebody waits for."""
-        return len(self._lives)
+        return len(self._stays)
 
-    def seconds_awaited(self, identifier: str) -> float:
+    def seconds_awaited(self, truth: Truth) -> float:
         """Get for how long somebody waited for an execution."""
         total, until = 0.0, -1.0
-        for began, ended in sorted(self._lives.get(identifier, ())):
-            total += max(0.0, ended - max(began, until))
-            until = max(until, ended)
+        for stay in sorted(self.stays_for(truth), key=lambda each: each.began):
+            total += max(0.0, stay.left - max(stay.began, until))
+            until = max(until, stay.left)
         return total
 
     def first_terminal(self, truth: Truth, since: float, until: float) -> Delivery | None:
@@ -115,9 +133,15 @@ class Evidence:
         last = bisect_left(truth.deliveries, (until + SAME, -1))
         return [Delivery(at, index) for at, index in truth.deliveries[first:last]]
 
-    def last_trouble(self, until: float) -> float | None:
-        """Get when the last fault before that time was over; ``None`` if there was none."""
-        if any(fault.begins <= until < fault.ends for fault in self.world.faults):
-            return until
-        place = bisect_right(self._troubles, until)
-        return self._troubles[place - 1] if place else None
+    def last_trouble(self, truth: Truth, until: float) -> float | None:
+        """Get when the last fault that an execution met before that time was over; ``None`` if it met none.
+
+        A throttle is met by all.
+        """
+        place = bisect_right(self._throttled, until)
+        times = self._throttled[place - 1 : place]
+        for call in self.calls_about(truth):
+            over = call.ended or call.given_up or call.began
+            if call.began <= until and (call.ended is None or call.error is not None or call.is_late):
+                times.append(min(over, until))
+        return max(times, default=None)

@@ -45,6 +45,7 @@ class Effect:
     repeats: bool = False
 
 
+THROTTLES: Final = ("CallRateLimitExceededException", "TooManyRequestsException", "429")
 # The codes that no retry would change.
 REFUSALS: Final = frozenset({"ResourceNotFoundException", "ExpiredTokenException", "ForbiddenException"})
 
@@ -60,7 +61,7 @@ def aws_error(code: str, status: int, headers: Mapping[str, str] | None = None) 
 
 def _throttle(dice: Random) -> Effect:
     hint = {"retry-after": str(dice.choice((1, 5, 40)))} if dice.random() < 0.05 else None
-    code = dice.choice(("CallRateLimitExceededException",) * 3 + ("TooManyRequestsException", "429"))
+    code = dice.choices(THROTTLES, (3, 1, 1))[0]
     return Effect(error=aws_error(code, 429, hint))
 
 

@@ -22,6 +22,7 @@ from worlds.evidence import SAME, Delivery, Evidence
 from worlds.running import History
 from worlds.truth import Truth
 from worlds.waiters import End, Record
+from worlds.watching import of_watch
 
 # How long the last poll, the one on the deadline, may take.
 _GRACE = 10.0
@@ -68,7 +69,7 @@ def _of_waiter(evidence: Evidence, record: Record) -> Iterator[str]:
         if not ends and (lost := _lost(evidence, record, truth)) is not None:
             yield f"{identifier} was told state {lost.index} at {lost.at:.3f}, which is lost"
     if waiter.verb == "watch":
-        for what in _of_watch(evidence, record):
+        for what in of_watch(evidence, record):
             yield f"{waiter.identifiers[0]} {what}"
     if waiter.verb == "wait_all":
         yield from _of_wait_all(evidence, record)
@@ -111,7 +112,7 @@ def _of_end(evidence: Evidence, record: Record, truth: Truth, end: End) -> Itera
 
 
 def _of_promptness(evidence: Evidence, record: Record, truth: Truth, told: Delivery) -> Iterator[str]:
-    trouble = evidence.last_trouble(told.at)
+    trouble = evidence.last_trouble(truth, told.at)
     knowable = max(truth.times[told.index], record.began, trouble or 0.0)
     recovery = 0.0 if trouble is None else _RECOVERY
     recovery += _TURN * (evidence.awaited() + 5)
@@ -138,7 +139,7 @@ def _of_error(
         yield f"ended at {at:.3f}, before its deadline, with {error!r}, {error.__cause__!r}"
     else:
         assert deadline is not None
-        yield from _of_deadline(evidence, record, truth, at, deadline, error)
+        yield from _of_deadline(evidence, record, truth, End(at, asked, error=error), deadline)
 
 
 def _is_refusal(evidence: Evidence, truth: Truth, at: float, error: ObservationError) -> bool:
@@ -158,22 +159,26 @@ def _of_refusal(
     is_due = timeout is not None and at >= record.began + timeout - SAME
     if is_due or not isinstance(error, ExecutionNotFoundError):
         return
-    since = evidence.life_of(record, truth.identifier)
+    since = evidence.life_of(record, truth)
     is_young = at < since + evidence.world.not_found_grace - SAME
     if is_young and not evidence.deliveries(truth, since, at):
         yield f"was not found at {at:.3f}, within its grace since {since:.3f}"
 
 
 def _of_deadline(
-    evidence: Evidence, record: Record, truth: Truth, at: float, deadline: float, error: WaitError
+    evidence: Evidence, record: Record, truth: Truth, end: End, deadline: float
 ) -> Iterator[str]:
     """One last poll falls on the deadline; and what cannot be known is not said."""
+    at, error = end.at, end.error
     polls = [call for call in evidence.calls_about(truth) if deadline - SAME <= call.began <= at + SAME]
-    if not polls and at < deadline + _GRACE - SAME:
+    latest = max(deadline, end.asked) + _GRACE
+    if evidence.last_trouble(truth, at) is None:
+        latest = deadline + evidence.world.latency + _TURN * (evidence.awaited() + 5)
+    if not any(call.began <= latest for call in polls) and (polls or at < deadline + _GRACE - SAME):
         yield f"ended at {at:.3f} with no last poll at its deadline, {deadline:.3f}"
     max_delay = evidence.cadence_of(record)[1]
     if isinstance(error, WaitTimeoutError):
-        seen = evidence.deliveries(truth, evidence.life_of(record, truth.identifier), at)
+        seen = evidence.deliveries(truth, evidence.life_of(record, truth), at)
         if not seen:
             yield f"is still running, it says at {at:.3f}, and was never seen"
         elif at - seen[-1].at > 2 * max_delay + SAME:
@@ -220,46 +225,3 @@ def _of_wait_all(evidence: Evidence, record: Record) -> Iterator[str]:
     last = min(failed) if record.waiter.fail_fast and failed else max(at for at, _ in times)
     if abs(record.ended - last) > SAME:
         yield f"ended at {record.ended:.3f}, and should have at {last:.3f}"
-
-
-def _of_watch(evidence: Evidence, record: Record) -> Iterator[str]:
-    """An ordered subsequence of the truth, from a present state to the terminal one."""
-    truth = evidence.world.executions[record.waiter.identifiers[0]]
-    for at, index, status in record.seen:
-        if status != truth.states[index].status:
-            yield f"showed {status} for state {index}, which is {truth.states[index].status}"
-        if not any(each.index == index for each in evidence.deliveries(truth, 0.0, at)):
-            yield f"showed state {index} at {at:.3f}, which nobody had told"
-    indices = [index for _, index, _ in record.seen]
-    furthest = (-1, 0, 0)
-    for before, after in zip([-1, *indices], indices, strict=False):
-        # A stale read can be told from a new one by its phase alone; an unknown status has none.
-        phase = truth.states[after].phase
-        if after == before or (after < before and phase is not None and phase < furthest):
-            yield f"stepped back from state {before} to {after}"
-        if before >= 0 and truth.states[before].is_terminal:
-            yield f"went on after the terminal state {before}"
-        furthest = max(furthest, phase or furthest)
-    ends = record.ends.get(truth.identifier, [])
-    if ends and ends[0].error is None and indices[-1] != ends[0].index:
-        yield f"ended otherwise than with its terminal state: {indices}"
-    if record.seen:
-        at, index, _ = record.seen[0]
-        present = _present(evidence, truth, record.began, at)
-        if index not in present:
-            yield f"began with state {index}, when {sorted(present)} were present"
-
-
-def _present(evidence: Evidence, truth: Truth, began: float, at: float) -> set[int]:
-    """Get the states that can be taken for the present one between two times."""
-    told = [index for since, index in truth.deliveries if since < began - SAME]
-    present = {each.index for each in evidence.deliveries(truth, began, at)}
-    if not told:
-        return present
-    # A state of an earlier phase is taken for stale: after a retry that is wrong, and nobody can tell.
-    kept, furthest = told[0], (-1, 0, 0)
-    for index in told:
-        phase = truth.states[index].phase
-        if phase is None or phase >= furthest:
-            kept, furthest = index, phase or furthest
-    return present | {kept, max(told), told[-1]}
