@@ -145,6 +145,48 @@ def test_steps_and_lifecycle_executions_have_their_lists():
     ]
 
 
+def test_a_list_is_read_until_all_that_is_asked_of_it_is_found():
+    batcher = Batcher()
+    for identifier in _family(batcher, range(30), image=1):
+        batcher.add(identifier)
+    listing = batcher.next_call()
+    assert batcher.wants_more(listing, 1, 29, [])
+    assert not batcher.wants_more(listing, 1, 30, [])
+    # One that is to find out who belongs there is read to its end.
+    revealing = Call(listing.read, listing.argument, listing.kind, (), 25)
+    assert batcher.wants_more(revealing, 1, 0, [])
+    assert batcher.wants_more(revealing, 1, 30, [])
+
+
+def test_a_list_that_told_of_nobody_is_not_made_again():
+    batcher = Batcher()
+    family = _family(batcher, range(3), image=1)
+    for found, read in ((3, Read.WORKFLOW_EXECUTIONS_OF_IMAGE), (0, Read.GET)):
+        for identifier in family:
+            batcher.add(identifier)
+        batcher.listed(batcher.next_call(), 1, found, [])
+        for identifier in family:
+            batcher.add(identifier)
+        assert batcher.next_call().read is read
+        for identifier in family:
+            batcher.discard(identifier)
+
+
+@pytest.mark.parametrize(
+    ("names", "read", "most_pages"),
+    [(["one", "one"], Read.BUILDS_OF_IMAGE_VERSION, 3), (["one", "other"], Read.BUILDS, 2)],
+)
+def test_two_images_are_one_list_and_one_is_a_get(names, read, most_pages):
+    batcher = Batcher()
+    two = [Identifier.parse(image_arn(number, name)) for number, name in enumerate(names)]
+    batcher.add(two[0])
+    assert batcher.next_call() == Call(Read.GET, two[0].value, two[0].kind, (two[0],))
+    for identifier in two:
+        batcher.add(identifier)
+    argument = None if read is Read.BUILDS else two[0].parent
+    assert batcher.next_call() == Call(read, argument, two[0].kind, tuple(two), most_pages)
+
+
 @pytest.mark.parametrize("rows", [[], [_running(1)]])
 def test_no_list_is_read_for_ever(rows):
     batcher = Batcher()

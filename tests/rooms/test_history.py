@@ -1,0 +1,114 @@
+"""What a read means for those who wait, by cases on both sides of each bound."""
+
+import pytest
+
+from aioimagebuilder import (
+    ClientException,
+    ForbiddenException,
+    InvalidParameterValueException,
+    InvalidRequestException,
+    ResourceNotFoundException,
+    ServiceException,
+    WorkflowExecution,
+    WorkflowStepExecution,
+)
+from aioimagebuilder.schedule import Cadence, History
+
+CADENCE = Cadence(5, 30)
+
+
+def _workflow(status: str, done: int | None = None) -> WorkflowExecution:
+    members = {"workflowExecutionId": "wf-1", "status": status}
+    return WorkflowExecution.parse(members if done is None else {**members, "totalStepsSucceeded": done})
+
+
+def _seen(*states: WorkflowExecution, at: float = 100.0) -> History:
+    history = History(started=50.0)
+    for state in states:
+        history.take(state, at)
+    return history
+
+
+def test_a_change_is_news_and_a_repetition_or_a_step_back_is_none():
+    history = History(started=0.0)
+    assert history.take(_workflow("RUNNING", 1), 1.0)
+    assert not history.take(_workflow("RUNNING", 1), 2.0)
+    assert history.take(_workflow("RUNNING", 2), 3.0)
+    assert not history.take(_workflow("PENDING"), 4.0)
+    assert (history.seen, history.seen_at) == (_workflow("RUNNING", 2), 4.0)
+
+
+def test_a_read_that_comes_through_clears_the_error_of_the_last():
+    history = _seen()
+    history.error = ServiceException("x")
+    history.take(_workflow("RUNNING"), 101.0)
+    assert history.error is None
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "is_contradicted"),
+    [
+        (_workflow("RUNNING", 3), _workflow("FAILED", 2), True),
+        (_workflow("RUNNING", 3), _workflow("FAILED", 3), False),
+        (_workflow("RUNNING", 3), _workflow("FAILED", 4), False),
+        (_workflow("RUNNING", 3), _workflow("FAILED"), False),
+        (_workflow("RUNNING"), _workflow("FAILED", 2), False),
+        # What still runs is no end that a Get should confirm.
+        (_workflow("RUNNING", 3), _workflow("RUNNING", 2), False),
+        (WorkflowStepExecution(name="x"), _workflow("FAILED", 2), False),
+        (WorkflowStepExecution(name="x"), WorkflowStepExecution.parse({"status": "FAILED"}), False),
+        (None, _workflow("FAILED", 2), False),
+        (None, _workflow("RUNNING", 2), False),
+    ],
+)
+def test_an_end_with_less_done_than_was_seen_is_contradicted(before, now, is_contradicted):
+    history = History(started=0.0, seen=before)
+    assert history.is_contradicted_by(now) is is_contradicted
+
+
+@pytest.mark.parametrize(
+    "error",
+    [ResourceNotFoundException, InvalidRequestException, InvalidParameterValueException, ClientException],
+)
+def test_an_id_that_was_never_seen_has_its_grace_and_no_more(error):
+    history = History(started=50.0)
+    assert not history.is_final(error("x"), 59.9, 10.0)
+    assert history.is_final(error("x"), 60.0, 10.0)
+    assert _seen(_workflow("RUNNING"), at=51.0).is_final(error("x"), 52.0, 10.0)
+
+
+def test_a_failed_read_is_counted_and_remembered():
+    history = History(started=50.0)
+    error = ServiceException("x")
+    history.fail(error, 60.0, is_throttle=False)
+    history.fail(error, 61.0, is_throttle=True)
+    assert (history.error, history.failed_at, history.throttles) == (error, 61.0, 1)
+
+
+def test_what_was_asked_to_run_again_may_step_back():
+    history = _seen(_workflow("FAILED", 3), at=100.0)
+    history.expect_rerun()
+    assert history.is_unread
+    history.error = ServiceException("x")
+    history.withhold(_workflow("FAILED", 3), 110.0)
+    assert not history.is_unread
+    assert (history.seen, history.withheld, history.seen_at) == (None, _workflow("FAILED", 3), 110.0)
+    assert history.error is None
+    assert history.take(_workflow("PENDING"), 120.0)
+    assert history.withheld is None
+
+
+def test_an_unknown_status_hides_no_step_back():
+    history = _seen(_workflow("RUNNING", 2), _workflow("FROBNICATING"))
+    assert not history.take(_workflow("PENDING"), 101.0)
+    assert history.seen == _workflow("FROBNICATING")
+
+
+def test_what_says_nothing_of_the_id_has_no_grace():
+    assert History(started=50.0).is_final(ForbiddenException("x"), 50.0, 10.0)
+
+
+def test_two_polls_time_without_a_read_make_blind():
+    history = _seen(_workflow("RUNNING"), at=100.0)
+    assert not history.is_blind(160.0, CADENCE)
+    assert history.is_blind(160.1, CADENCE)
