@@ -23,9 +23,9 @@ def test_an_end_is_told_once_and_stays_what_it_was():
     mailbox = Mailbox()
     subscription = _subscription(mailbox)
     failure = ValueError("first")
-    subscription.end(Ended.FAILURE, failure)
-    subscription.end(Ended.CLOSED)
-    assert (subscription.ended, subscription.failure) == (Ended.FAILURE, failure)
+    subscription.end(Ended.FAILURE, 5.0, failure)
+    subscription.end(Ended.CLOSED, 6.0)
+    assert (subscription.ended, subscription.ended_at, subscription.failure) == (Ended.FAILURE, 5.0, failure)
     assert mailbox.pop() is subscription
     assert mailbox.pop() is None
 
