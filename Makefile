@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test worlds check coverage mutants fuzz bench format clean
+.PHONY: demo test worlds check coverage mutants fuzz bench pictures format clean
 
 demo: $(READY)
-	@$(BIN)/python -m aioimagebuilder.demo
+	@$(BIN)/python -m aioimagebuilder demo
 
 test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
@@ -51,6 +51,10 @@ bench: $(READY)
 	$(BIN)/python tests/benchmarks/single_wait.py
 	$(BIN)/python tests/benchmarks/many_waits.py
 	$(BIN)/python tests/benchmarks/scale.py
+
+# The pictures of the README.
+pictures: $(READY)
+	$(BIN)/python examples/pictures/draw.py
 
 format: $(READY)
 	$(BIN)/ruff format

@@ -1,0 +1,1 @@
+"""The command line: ``aioimagebuilder``, with the extra ``cli``."""

@@ -1,0 +1,34 @@
+"""``retry``: runs a failed or cancelled image again in place, and waits for its new end."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from ...executions import Execution
+from ...identifiers import ExecutionKind
+from ..awaiting import await_ending, options_of
+from ..connecting import connect, identify
+from ..exit_codes import ExitCode
+from ..invocation import Invocation, run
+from ..options import Connection, Display, Waiting
+from ..resuming import resuming_command
+from .build import conclude_build
+
+__all__ = ["retry"]
+
+
+def retry(*, image: str, waiting: Waiting, connection: Connection, display: Display) -> ExitCode:
+    """Run it again, and get the exit code."""
+    (image,) = identify([image], ExecutionKind.IMAGE)
+    return run(partial(_retry, image, waiting, connection), display, waiting)
+
+
+async def _retry(image: str, waiting: Waiting, connection: Connection, invocation: Invocation) -> ExitCode:
+    invocation.resume = resuming_command("wait", [image])
+    invocation.begin_group(f"Retrying {image}")
+    async with connect(connection, [image], waiting=waiting) as ib:
+
+        async def ending() -> Execution:
+            return await ib.retry(image, **options_of(waiting))
+
+        return conclude_build(invocation, await await_ending(invocation, ib, image, waiting, ending=ending))
