@@ -1,0 +1,75 @@
+"""Runs the command line as a process."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+
+# A build of ten minutes takes a third of a second.
+FAST = 2000.0
+
+# Where a gate stands that a person must open.
+GATED_WORKFLOW = """\
+name: release
+schemaVersion: 1.0
+steps:
+  - name: ApproveRelease
+    action: WaitForAction
+    timeoutSeconds: 43200
+"""
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What a process left behind."""
+
+    code: int
+    stdout: str
+    stderr: str
+
+
+@dataclass(frozen=True)
+class Cli:
+    """Runs the command line in an environment that points at the simulator, and at nothing else."""
+
+    environment: dict[str, str]
+    processes: list[subprocess.Popen[str]]
+
+    def start(
+        self, *arguments: object, stdin: str | None = None, **environment: str | None
+    ) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-W", "error", "-m", "aioimagebuilder", *map(str, arguments)],
+            stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env={name: each for name, each in (self.environment | environment).items() if each is not None},
+        )
+        self.processes.append(process)
+        return process
+
+    def __call__(self, *arguments: object, stdin: str | None = None, **environment: str | None) -> Ended:
+        return ended(self.start(*arguments, stdin=stdin, **environment), stdin=stdin)
+
+
+def ended(process: subprocess.Popen[str], *, stdin: str | None = None, timeout: float = 40) -> Ended:
+    """Wait for the end of a process; none of them may show a traceback."""
+    stdout, stderr = process.communicate(stdin, timeout=timeout)
+    assert "Traceback" not in stderr, stderr
+    return Ended(process.returncode, stdout, stderr)
+
+
+def eventually(condition: Callable[[], bool], timeout: float = 20) -> None:
+    """Wait until it holds, and fail if it never does."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.01)
