@@ -53,7 +53,7 @@ def draw_world(seed: int, most: int = 2000) -> World:
     dice = Random(seed)
     size = dice.choices(
         (dice.randint(1, 10), dice.randint(10, 60), dice.randint(60, 300), dice.randint(300, 2000)),
-        (60, 33, 6.6, 0.4),
+        (65, 29, 5.7, 0.3),
     )[0]
     longest = dice.choice((30.0, 120.0, 300.0))
     executions = _draw_executions(dice, min(size, most), longest)
@@ -61,7 +61,7 @@ def draw_world(seed: int, most: int = 2000) -> World:
     waiters = []
     waits = 0
     # In a small world the waiters crowd around its few executions.
-    while waits < 50 + 5 * len(every):
+    while waits < 20 + 4 * len(every):
         waiters.append(draw_waiter(dice, every, longest))
         waits += len(waiters[-1].identifiers)
     min_delay = dice.uniform(2, 10)

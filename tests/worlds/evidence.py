@@ -14,6 +14,7 @@ from worlds.waiters import Record
 
 # Times that differ by less are the same: sums of floats do not commute.
 SAME = 1e-6
+_CROWD = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +62,10 @@ class Evidence:
 
     def _stay(self, record: Record, identifier: str) -> Stay:
         left = self.world.horizon if record.ended is None else record.ended
-        for end in record.ends.get(identifier, ()):
-            told = self.first_terminal(self.world.executions[identifier], record.began, end.at)
-            left = end.at if end.error is not None or told is None else told.at
+        left = min([left, *(end.at for end in record.ends.get(identifier, ()))])
+        # Nobody waits past a terminal state, however long a slow consumer leaves it lying.
+        told = self.first_terminal(self.world.executions[identifier], record.began, left)
+        left = left if told is None else told.at
         is_certain = identifier in record.ends or record.waiter.verb in {"wait", "watch"}
         return Stay(record.began, left, is_certain)
 
@@ -136,11 +138,12 @@ class Evidence:
     def last_trouble(self, truth: Truth, until: float) -> float | None:
         """Get when the last fault that an execution met before that time was over; ``None`` if it met none.
 
-        A throttle is met by all.
+        A throttle is met by all; and in a crowd all that fails is, since its tries take turns from the others.
         """
         place = bisect_right(self._throttled, until)
         times = self._throttled[place - 1 : place]
-        for call in self.calls_about(truth):
+        is_crowded = self.awaited() > _CROWD
+        for call in self.history.calls if is_crowded else self.calls_about(truth):
             over = call.ended or call.given_up or call.began
             if call.began <= until and (call.ended is None or call.error is not None or call.is_late):
                 times.append(min(over, until))

@@ -253,7 +253,7 @@ def draw_waiter(dice: Random, executions: Sequence[Truth], span: float) -> Waite
     verb = dice.choices(("wait", "watch", "wait_all", "as_completed"), (2, 1, 3, 2))[0]
     identifiers = _draw_identifiers(dice, executions, verb)
     timeout = dice.choice((None, None, None, None, 0.0, dice.uniform(0, 30), dice.uniform(0, 2 * span)))
-    min_delay = dice.uniform(2, 15)
+    min_delay = dice.choice((1.0, dice.uniform(2, 15), dice.uniform(2, 15)))
     cancelled_at, cancelled_on = None, None
     starts = dice.choice((0.0, 0.0, round(dice.uniform(0, span)), dice.uniform(0, span)))
     match dice.randrange(12):
