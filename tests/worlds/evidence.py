@@ -138,7 +138,7 @@ class Evidence:
     def last_trouble(self, truth: Truth, until: float) -> float | None:
         """Get when the last fault that an execution met before that time was over; ``None`` if it met none.
 
-        A throttle is met by all; and in a crowd all that fails is, since its tries take turns from the others.
+        A throttle is met by all; and in a crowd all that fails is: its tries take turns from the others.
         """
         place = bisect_right(self._throttled, until)
         times = self._throttled[place - 1 : place]
