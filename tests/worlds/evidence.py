@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from worlds.faults import REFUSALS, THROTTLES
@@ -58,7 +59,8 @@ class Evidence:
         for record in history.records:
             for identifier in set(record.waiter.identifiers):
                 self._stays.setdefault(identifier, []).append(self._stay(record, identifier))
-        self._throttled = [call.ended for call in history.calls if call.error in THROTTLES and call.ended]
+        self._troubles = _troubles(history.calls)
+        self._throttles = _troubles(call for call in history.calls if call.error in THROTTLES)
 
     def _stay(self, record: Record, identifier: str) -> Stay:
         left = self.world.horizon if record.ended is None else record.ended
@@ -138,13 +140,21 @@ class Evidence:
     def last_trouble(self, truth: Truth, until: float) -> float | None:
         """Get when the last fault that an execution met before that time was over; ``None`` if it met none.
 
-        A throttle is met by all; and in a crowd all that fails is: its tries take turns from the others.
+        All meet a throttle; and in a crowd all that fails, since its tries take turns from the others.
         """
-        place = bisect_right(self._throttled, until)
-        times = self._throttled[place - 1 : place]
-        is_crowded = self.awaited() > _CROWD
-        for call in self.history.calls if is_crowded else self.calls_about(truth):
-            over = call.ended or call.given_up or call.began
-            if call.began <= until and (call.ended is None or call.error is not None or call.is_late):
-                times.append(min(over, until))
-        return max(times, default=None)
+        shared = self._troubles if self.awaited() > _CROWD else self._throttles
+        place = bisect_right(shared, until, key=lambda each: each[0])
+        times = [over for _, over in shared[max(0, place - 1) : place]]
+        times += [over for began, over in _troubles(self.calls_about(truth)) if began <= until]
+        return min(max(times), until) if times else None
+
+
+def _troubles(calls: Iterable[Call]) -> list[tuple[float, float]]:
+    """Get when each call began that met a fault, and when the last of those up to then was over."""
+    found: list[tuple[float, float]] = []
+    over = 0.0
+    for call in calls:
+        if call.ended is None or call.error is not None or call.is_late:
+            over = max(over, call.ended or call.given_up or call.began)
+            found.append((call.began, over))
+    return found

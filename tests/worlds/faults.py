@@ -170,7 +170,7 @@ def draw_fault(dice: Random, span: float) -> Fault:
     name = dice.choices(tuple(PLANS), [plan.weight for plan in PLANS.values()])[0]
     begins = dice.choice((0.0, dice.uniform(0, span)))
     # A full outage of ten minutes costs as much as a thousand waits: most are short, or partial.
-    lasts = PLANS[name].longest * dice.random() ** 3
+    lasts = PLANS[name].longest * dice.random() ** 4
     likelihood = 1.0 if name == "refused lists" else dice.choice((0.1, 0.3, 0.7, 1.0))
     return Fault(name, begins, begins + lasts, likelihood)
 
