@@ -119,7 +119,8 @@ class ImageBuilder(Builds, Logs):
         if self._open is not None:
             raise RuntimeError("This ImageBuilder is open already: make another one, or share it.")
         async with AsyncExitStack() as stack:
-            opening = self._opening.with_session()
+            # A session reads botocore's files: a client that is given needs none.
+            opening = self._opening if self._given_client else self._opening.with_session()
             client = self._given_client or await opening.open(stack)
             caller = Caller(client, backoff=self._backoff, rate_limiter=RateLimiter())
             reader = _Reader(caller)
