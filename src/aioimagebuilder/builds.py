@@ -91,15 +91,18 @@ class Builds(Waits):
                 "Pass either pipeline_arn, or a recipe and its configurations as to create_image."
             )
         if pipeline_arn is not None:
+            operation = "StartImagePipelineExecution"
             arn = await self.start_image_pipeline_execution(
                 pipeline_arn, tags=tags, client_token=client_token
             )
         elif "infrastructure_configuration_arn" not in configurations:
             raise ValueError("A build of a recipe needs infrastructure_configuration_arn, too.")
         else:
+            operation = "CreateImage"
             arn = await self.create_image(**configurations, tags=tags, client_token=client_token)
-        _log.info("Building %s", arn)
-        return cast("Image", await self._wait_as(options, self._identify(arn, ExecutionKind.IMAGE)))
+        identifier = self._identify_answered(operation, arn, ExecutionKind.IMAGE)
+        _log.info("Building %s", identifier)
+        return cast("Image", await self._wait_as(options, identifier))
 
     async def retry(
         self,
@@ -229,6 +232,7 @@ class Builds(Waits):
         arn = arn or (await self.get_workflow_step_execution(step_id)).image_build_version_arn
         if arn is None:
             raise RequestError.made("SendWorkflowStepAction", f"{step_id} does not tell its image.")
+        self._identify_answered("GetWorkflowStepExecution", arn, ExecutionKind.IMAGE)
         answer = await self.send_workflow_step_action(step_id, arn, action, reason=reason)
         self._inspector.answered(step_id)
         return answer

@@ -12,6 +12,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Final, cast
 
 from .executions import Image
+from .redaction import redact
 
 __all__ = [
     "LogLine",
@@ -38,6 +39,9 @@ class LogLine:
 
     timestamp: datetime
     message: str
+
+    def __repr__(self) -> str:
+        return redact(f"LogLine(timestamp={self.timestamp!r}, message={self.message!r})")
 
 
 @dataclass(frozen=True, slots=True)

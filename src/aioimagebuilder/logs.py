@@ -11,7 +11,12 @@ import anyio
 
 from .backoff import TRANSIENT_ERRORS
 from .cloudwatch import CloudWatchLogs, LogsClosedError
-from .errors import InvalidParameterException, ResourceNotFoundException, ThrottledError
+from .errors import (
+    InvalidParameterException,
+    MalformedResponseError,
+    ResourceNotFoundException,
+    ThrottledError,
+)
 from .executions import Image
 from .identifiers import ExecutionKind, ResourceKind
 from .log_streams import LogLine, LogStream, image_log_stream, pipeline_log_group, pipeline_log_stream
@@ -239,7 +244,8 @@ class Logs(Waits):
 def _reader(cloudwatch: CloudWatchLogs, image: Image, since: datetime | None) -> LogReader:
     stream = image_log_stream(image)
     if stream is None:
-        raise ValueError(f"{image.id} is no build version of an image, and so has no log.")
+        detail = f"{image.id} is no build version of an image, and so has no log."
+        raise MalformedResponseError.made("GetImage", detail)
     return LogReader(cloudwatch, stream, since)
 
 

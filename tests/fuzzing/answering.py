@@ -5,26 +5,34 @@ socket (`tests/wire` has both); time is virtual, so that no backoff costs any.
 """
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterable, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace, TracebackType
 from typing import Self
 
-import botocore.session
 from aiobotocore.endpoint import AioEndpoint
 from aiobotocore.parsers import create_parser
 from botocore import xform_name
 from botocore.exceptions import ClientError
 from tenacity import stop_after_attempt
 
-from aioimagebuilder import Execution, ImageBuilder, ImageBuilderError, Outcome, WaitGroupError
+from aioimagebuilder import (
+    Diagnosis,
+    Execution,
+    ImageBuilder,
+    ImageBuilderError,
+    LogLine,
+    Outcome,
+    WaitGroupError,
+)
 from aioimagebuilder.backoff import Backoff
 from aioimagebuilder.structures import Structure
+from fuzzing.samples import OPERATIONS, failed_body
 from scripted_service import REGION, image_arn, lifecycle_id, step_id, workflow_id
 from virtual_time import VirtualEventLoop
 
-MODEL = botocore.session.get_session().get_service_model("imagebuilder")
 IMAGE, WORKFLOW, STEP, LIFECYCLE = image_arn(), workflow_id(), step_id(), lifecycle_id()
 _BASE = f"arn:aws:imagebuilder:{REGION}:123456789012"
 PIPELINE, POLICY = f"{_BASE}:image-pipeline/demo", f"{_BASE}:lifecycle-policy/demo"
@@ -113,15 +121,45 @@ READINGS: Mapping[str, Reading] = {
     ),
     "watch": Reading("GetImage", lambda ib: ib.watch(IMAGE, timeout=0.2)),
     "wait_all": Reading(
-        "ListWorkflowExecutions",
+        "GetWorkflowExecution",
         lambda ib: ib.wait_all([workflow_id(1), workflow_id(2)], timeout=0.2),
     ),
 }
 
 
+# Calls that ask several operations: an answer that cannot be read may leave them with less, and no error.
+COMPOSED: Mapping[str, Reading] = {
+    "build": Reading("GetImage", lambda ib: ib.build(PIPELINE, timeout=0.2, diagnose=True)),
+    "build_started": Reading("StartImagePipelineExecution", lambda ib: ib.build(PIPELINE, timeout=0.2)),
+    "retry": Reading("GetImage", lambda ib: ib.retry(IMAGE, timeout=0.2)),
+    "cancel": Reading("GetImage", lambda ib: ib.cancel(IMAGE, timeout=0.2)),
+    "resume": Reading("GetWorkflowStepExecution", lambda ib: ib.resume(STEP)),
+    "stop": Reading("GetWorkflowStepExecution", lambda ib: ib.stop(STEP, reason="why")),
+    "watch_steps": Reading(
+        "ListWorkflowStepExecutions", lambda ib: ib.watch(WORKFLOW, timeout=0.2, detail="steps")
+    ),
+    "logs": Reading("GetLogEvents", lambda ib: ib.logs(IMAGE)),
+    "logs_of_an_image": Reading("GetImage", lambda ib: ib.logs(IMAGE)),
+    "logs_of_a_pipeline": Reading("GetImagePipeline", lambda ib: ib.logs(PIPELINE)),
+    **{
+        f"diagnose_by_{operation}": Reading(operation, lambda ib, of=of: ib.diagnose(of, timeout=1))
+        for operation, of in (
+            ("GetImage", IMAGE),
+            ("ListWorkflowExecutions", IMAGE),
+            ("ListWorkflowStepExecutions", WORKFLOW),
+            ("GetWorkflowStepExecution", STEP),
+            ("GetWorkflowExecution", WORKFLOW),
+            ("GetLogEvents", IMAGE),
+            ("GetLifecycleExecution", LIFECYCLE),
+            ("ListLifecycleExecutionResources", LIFECYCLE),
+        )
+    },
+}
+
+
 @dataclass
 class Answer:
-    """What the service answers to whatever it is asked."""
+    """What the service answers to one operation; what else it is asked for has failed, in good form."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -134,25 +172,28 @@ class _Client:
     meta = SimpleNamespace(region_name=REGION)
 
     def __init__(self) -> None:
-        self._operations = {xform_name(name): MODEL.operation_model(name) for name in MODEL.operation_names}
+        self._operations = {xform_name(name): operation for name, operation in OPERATIONS.items()}
+        self.operation = ""
         self.answer = Answer()
-        self._parser = create_parser("rest-json")
 
     def __getattr__(self, method: str) -> Callable[..., Awaitable[object]]:
         operation = self._operations[method]
 
         async def call(**_: object) -> object:
-            answer = self.answer
+            answer = (
+                self.answer if operation.name == self.operation else Answer(200, failed_body(operation.name))
+            )
+            parser = create_parser(operation.service_model.metadata["protocol"])
             response = {
                 "status_code": answer.status,
                 "headers": answer.headers,
                 "body": answer.body,
                 "context": {},
             }
-            parsed = await self._parser.parse(response, operation.output_shape)
+            parsed = await parser.parse(response, operation.output_shape)
             if answer.status >= 300:
                 # It uses no more of an endpoint than is given to it here.
-                await AioEndpoint._add_modeled_error_fields(None, response, parsed, operation, self._parser)
+                await AioEndpoint._add_modeled_error_fields(None, response, parsed, operation, parser)
                 raise ClientError(parsed, operation.name)
             return parsed
 
@@ -196,12 +237,12 @@ class Answering:
         Raises:
             AssertionError: what it gave breaks a promise.
         """
-        self._client.answer = answer
+        self._client.operation, self._client.answer = reading.operation, answer
         return self._runner.get_loop().run_until_complete(self._read(reading))
 
     async def _read(self, reading: Reading) -> object:
         backoff = Backoff(stop=stop_after_attempt(2))
-        async with ImageBuilder(client=self._client, backoff=backoff) as ib:
+        async with ImageBuilder(client=self._client, logs_client=self._client, backoff=backoff) as ib:
             try:
                 called = reading.call(ib)
                 if isinstance(called, AsyncIterable):
@@ -234,7 +275,11 @@ def check(value: object) -> None:
         assert not value.steps_back_from(value)
         assert str(value.progress) is not None
         hash(value)
-    if isinstance(value, Structure):
+    if isinstance(value, Diagnosis):
+        _check_text(str(value))
+        assert all(line.isprintable() for line in value.report().split("\n"))
+        json.dumps(value.as_dict(), allow_nan=False)
+    if isinstance(value, Structure | Diagnosis | LogLine):
         assert repr(value).isprintable()
         assert value == value  # noqa: PLR0124 - no member may be a NaN
 

@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["aioimagebuilder", "botocore.parsers", "aiobotocore.parsers"]):
     from aioimagebuilder.identifiers import Identifier
     from aioimagebuilder.structures import parse_time
-    from fuzzing.answering import READINGS, Answer, Answering
+    from fuzzing.answering import COMPOSED, READINGS, Answer, Answering
     from fuzzing.samples import sample_bodies
 
 _STATUSES = (200, 400, 403, 404, 429, 500, 503, 302, 204)
@@ -26,7 +26,8 @@ _HEADERS: tuple[dict[str, str], ...] = (
     {"retry-after": "9" * 5000},
     {"content-type": "application/x-amz-json-1.1", "x-amzn-query-error": "a;b"},
 )
-_NAMES = tuple(READINGS)
+_READINGS = {**READINGS, **COMPOSED}
+_NAMES = tuple(_READINGS)
 # Those that come last in the first byte: what is no answer, but untrusted all the same.
 _TEXTS = ("identifier", "time")
 
@@ -39,7 +40,7 @@ def fuzz_one(data: bytes) -> None:
     chosen %= len(_NAMES) + len(_TEXTS)
     if chosen < len(_NAMES):
         answer = Answer(_STATUSES[status % len(_STATUSES)], body, dict(_HEADERS[headers % len(_HEADERS)]))
-        _answering.read(READINGS[_NAMES[chosen]], answer)
+        _answering.read(_READINGS[_NAMES[chosen]], answer)
         return
     text = body.decode("utf-8", "surrogateescape" if status % 2 else "replace")
     read = Identifier.parse if _TEXTS[chosen - len(_NAMES)] == "identifier" else parse_time
@@ -50,7 +51,7 @@ def fuzz_one(data: bytes) -> None:
 def _write_seeds(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(_NAMES):
-        for sample, body in enumerate(sample_bodies(READINGS[name].operation)):
+        for sample, body in enumerate(sample_bodies(_READINGS[name].operation)):
             (folder / f"{name}-{sample}").write_bytes(bytes([number, 0, 0]) + body)
         (folder / f"{name}-error").write_bytes(
             bytes([number, 4, 1]) + b'{"__type":"a.b#CallRateLimitExceededException:x","message":"m"}'
@@ -63,7 +64,7 @@ def _write_seeds(folder: Path) -> None:
 
 def _write_dictionary(path: Path) -> None:
     words = {
-        word for name in _NAMES for body in sample_bodies(READINGS[name].operation) for word in _words(body)
+        word for name in _NAMES for body in sample_bodies(_READINGS[name].operation) for word in _words(body)
     }
     words |= {b'"__type"', b"null", b"true", b"1e400", b"-1", b"NaN", b"[]", b"{}", b"\\u0000", b"\\ud800"}
     path.write_text("".join(f'"{_escaped(word)}"\n' for word in sorted(words)))

@@ -2,22 +2,37 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 
-from fuzzing.answering import MODEL
+import botocore.session
+from botocore.model import OperationModel
 
+_SESSION = botocore.session.get_session()
+OPERATIONS: dict[str, OperationModel] = {
+    name: model.operation_model(name)
+    for model in (_SESSION.get_service_model("logs"), _SESSION.get_service_model("imagebuilder"))
+    for name in model.operation_names
+}
 _DEEPEST = 3
+_FIRST, _FAILED, _LAST = "first", "FAILED", "last"
 
 
 def sample_bodies(operation: str) -> Iterator[bytes]:
-    """Get bodies of answers to `operation`: with every member; with none; and with each enum's last word."""
-    shape = MODEL.operation_model(operation).output_shape
-    yield json.dumps(_sample(shape, 0)).encode()
-    yield json.dumps(_sample(shape, -1)).encode()
+    """Get bodies of answers to `operation`: with every member and a word of each enum, and with none."""
+    shape = OPERATIONS[operation].output_shape
+    for choice in (_FIRST, _FAILED, _LAST):
+        yield json.dumps(_sample(shape, choice)).encode()
     yield b"{}"
 
 
-def _sample(shape: Any, choice: int, depth: int = 0) -> Any:
+@cache
+def failed_body(operation: str) -> bytes:
+    """Get the body of an answer to `operation` that tells of a failure."""
+    return json.dumps(_sample(OPERATIONS[operation].output_shape, _FAILED)).encode()
+
+
+def _sample(shape: Any, choice: str, depth: int = 0) -> Any:
     match shape.type_name:
         case "structure":
             if depth > _DEEPEST:
@@ -33,9 +48,10 @@ def _sample(shape: Any, choice: int, depth: int = 0) -> Any:
             return {"boolean": True, "timestamp": 1789000000.5, "float": 0.5, "double": 0.5}.get(number, 3)
 
 
-def _text(shape: Any, choice: int) -> str:
+def _text(shape: Any, choice: str) -> str:
     if shape.enum:
-        return str(shape.enum[choice])
+        words: list[str] = shape.enum
+        return choice if choice in words else words[-1 if choice == _LAST else 0]
     samples = {
         "WorkflowExecutionId": "wf-00000001-0000-4000-8000-000000000001",
         "WorkflowStepExecutionId": "step-00000001-0000-4000-8000-000000000001",

@@ -1,10 +1,12 @@
 """What is a secret in a text of somebody else's, and what is not."""
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioimagebuilder import WorkflowStepExecution
+from aioimagebuilder import LogLine, WorkflowStepExecution
 from aioimagebuilder.errors import one_line
 from aioimagebuilder.redaction import redact
 from marked_secrets import ECHOES, MARKS, SIGNATURE, TOKEN
@@ -53,3 +55,9 @@ def test_a_token_is_hidden_wherever_it_stands(before, after):
 def test_megabytes_are_searched_in_no_time():
     for hard in ("a" * 10**6, "://" * 10**5, "signature=" * 10**5, "IQoJ" * 10**5, "authorization: " * 10**5):
         redact(hard)
+
+
+def test_a_log_line_is_given_whole_and_shown_without_its_secrets():
+    line = LogLine(datetime(2026, 9, 9, tzinfo=UTC), ECHOES["environment"])
+    assert line.message == ECHOES["environment"]
+    assert not [mark for mark in MARKS if mark in repr(line)]

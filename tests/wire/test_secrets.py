@@ -121,8 +121,11 @@ async def test_a_failure_with_a_signed_url_shows_none(
         outputs=json.dumps({"logUrl": ECHOES["signed-url"]}),
     )
     with pytest.raises(ExecutionFailedError) as caught:
-        await ib.wait(step, timeout=10)
-    assert not _marks_in([*_shown_of(caught.value), *said])
+        await ib.wait(step, timeout=10, diagnose=True)
+    diagnosis = caught.value.diagnosis
+    told = [str(diagnosis), repr(diagnosis), diagnosis.report(), json.dumps(diagnosis.as_dict())]
+    assert "log.txt" in diagnosis.report()
+    assert not _marks_in([*told, *_shown_of(caught.value), *said])
     # What the service said is not lost: whoever asks for the member gets it.
     assert SIGNATURE in str(caught.value.execution.message)
 

@@ -1,7 +1,7 @@
 """What may be kept of texts that nobody vouches for: messages, step outputs, log lines.
 
 The user guide asks to treat error texts as untrusted input. So everything in a diagnosis is printable, of
-one line and clipped, and an id is only taken for one if it looks like it.
+one line and clipped, shows no secret, and an id is only taken for one if it looks like it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, cast
+
+from ..redaction import redact
 
 __all__ = [
     "LONGEST_LINE",
@@ -59,7 +61,7 @@ def clean(text: str | None, longest: int = LONGEST_TEXT) -> str | None:
     if text is None:
         return None
     # An escaped character takes up to ten, so what is looked at can be clipped first.
-    spaced = _WHITESPACE.sub(" ", text[: longest + 1]).strip()
+    spaced = redact(_WHITESPACE.sub(" ", text[: longest + 1]).strip())
     shown = "".join(char if char.isprintable() else _escaped(char) for char in spaced)
     return (shown if len(shown) <= longest else f"{shown[: longest - 1]}…") or None
 

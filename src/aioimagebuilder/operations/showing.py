@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from typing import TypeVar, cast
 
+from ..errors import MalformedResponseError
 from ..executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
 from ..identifiers import AnyKind, ExecutionKind, Identifier, ResourceKind
 from ..members import LifecycleExecutionResource
@@ -31,6 +32,13 @@ class ShowingOperations:
 
     def _identify(self, value: str, *kinds: AnyKind) -> Identifier:
         return Identifier.parse(value, *kinds, client_region=self._caller.region)
+
+    def _identify_answered(self, operation: str, value: str, kind: ExecutionKind) -> Identifier:
+        """Get what an answer of `operation` names, which is not the caller's to have checked."""
+        try:
+            return self._identify(value, kind)
+        except ValueError as error:
+            raise MalformedResponseError.made(operation, str(error)) from error
 
     async def _get(self, kind: ExecutionKind, value: str) -> Execution:
         return await get(self._caller, kind, self._identify(value, kind).value)
