@@ -46,6 +46,17 @@ def test_a_process_serves_until_it_is_told_to_stop(number):
     assert (process.returncode, errors) == (0, "")
 
 
+def test_a_volley_of_signals_stops_it_as_one_does():
+    with start("--port", "0") as process:
+        process.stdout.readline()
+        for _ in range(100):
+            process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=20)
+    # One that comes after the interpreter has given its handlers back kills it.
+    assert process.returncode in {0, -signal.SIGTERM}
+    assert errors == ""
+
+
 def test_a_taken_port_is_told_in_one_line():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
-import threading
 from collections.abc import Sequence
 
 from . import Simulator
+from .stopping import stop_signals
 
 _EXAMPLE = """\
 EC2 Image Builder is simulated at {url}
@@ -35,9 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         region_name=options.region,
         port=options.port,
     )
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    wait_for_stop = stop_signals()
     try:
         simulator.start()
     except OSError as error:
@@ -49,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             url=simulator.endpoint_url, scale=options.time_scale, rate=rate, region=options.region
         )
         print(text, flush=True)
-        stopped.wait()
+        wait_for_stop()
     finally:
         simulator.stop()
     return 0

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ...testing import BuildScript, Simulator, StepScript
 from ...testing.scripts import Json
+from ...testing.stopping import stop_signals
 from ..exit_codes import ExitCode
 from ..options import variable
 
@@ -34,9 +33,7 @@ steps:
 def simulate(*, port: int, time_scale: float, rate_limit: float | None, pipelines: Sequence[str]) -> ExitCode:
     """Serve until SIGINT or SIGTERM, and get the exit code: 1 if the port is taken."""
     simulator = Simulator(time_scale=time_scale, rate_limit=rate_limit, port=port)
-    stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
+    wait_for_stop = stop_signals()
     try:
         simulator.start()
     except OSError as error:
@@ -53,7 +50,7 @@ def simulate(*, port: int, time_scale: float, rate_limit: float | None, pipeline
         for line in _told(simulator, time_scale):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
-        stopped.wait()
+        wait_for_stop()
     finally:
         simulator.stop()
     return ExitCode.SUCCEEDED
