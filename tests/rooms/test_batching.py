@@ -145,6 +145,99 @@ def test_steps_and_lifecycle_executions_have_their_lists():
     ]
 
 
+def test_a_family_is_awaited_while_a_member_is():
+    batcher = Batcher()
+    (identifier,) = _family(batcher, range(1), image=1)
+    family = batcher.family_of(identifier)
+    assert batcher.is_awaited(family)
+    batcher.forget(identifier)
+    assert not batcher.is_awaited(family)
+    image = Identifier.parse(image_arn(1))
+    assert batcher.is_awaited(batcher.family_of(image))
+
+
+def test_a_step_of_an_unknown_workflow_is_no_reason_to_list_an_image():
+    batcher = Batcher()
+    step = Identifier.parse(step_id(1))
+    batcher.add(step)
+    for number in range(3):
+        batcher.add(_workflow(number)[0])
+    batcher.learn(*_workflow(0, image=7))
+    assert batcher.next_call() == Call(Read.GET, step.value, step.kind, (step,))
+
+
+def test_two_of_unknown_images_are_worth_a_list_that_reveals_and_one_is_not():
+    batcher = Batcher()
+    first, second, third = (_workflow(number)[0] for number in range(3))
+    for identifier in (first, second, third):
+        batcher.add(identifier)
+    assert batcher.next_call().answers == (first,)
+    batcher.learn(*_workflow(0, image=7))
+    assert batcher.next_call() == Call(Read.WORKFLOW_EXECUTIONS_OF_IMAGE, image_arn(7), second.kind, (), 25)
+    batcher.learn(*_workflow(10, image=8))
+    batcher.discard(second)
+    assert batcher.next_call() == Call(Read.GET, third.value, third.kind, (third,))
+
+
+@pytest.mark.parametrize(("waits", "pages"), [(7, None), (8, 2), (17, 3), (100, 13)])
+def test_the_running_builds_are_searched_for_eight_or_more_up_to_a_page_for_eight(waits, pages):
+    batcher = Batcher()
+    for number in range(waits):
+        batcher.add(_workflow(number)[0])
+    call = batcher.next_call()
+    if pages is None:
+        assert call.read is Read.GET
+    else:
+        assert call == Call(Read.BUILDS, None, _workflow(0)[0].kind, (), pages)
+        assert type(call.most_pages) is int
+
+
+def test_an_image_that_was_listed_for_its_own_is_not_listed_to_reveal():
+    batcher = Batcher()
+    unknown = [_workflow(number)[0] for number in range(100, 103)]
+    for identifier in unknown:
+        batcher.add(identifier)
+    family = _family(batcher, range(2), image=1)
+    for identifier in unknown:
+        batcher.discard(identifier)
+    for identifier in family:
+        batcher.add(identifier)
+    for identifier in unknown:
+        batcher.add(identifier)
+    assert batcher.next_call().answers == tuple(family)
+    assert batcher.next_call().read is Read.GET
+
+
+def test_a_list_that_costs_as_much_as_it_saves_is_made_and_one_that_costs_more_is_not():
+    batcher = Batcher()
+    family = _family(batcher, range(2), image=1)
+    for pages, read in ((2, Read.WORKFLOW_EXECUTIONS_OF_IMAGE), (3, Read.GET)):
+        for identifier in family:
+            batcher.add(identifier)
+        batcher.listed(batcher.next_call(), pages, 2, [])
+        batcher.add(family[0])
+        batcher.add(family[1])
+        assert batcher.next_call().read is read
+        for identifier in family:
+            batcher.discard(identifier)
+
+
+def test_a_list_that_finds_one_of_ours_forgives_those_that_found_none():
+    batcher = Batcher()
+    for number in range(100):
+        batcher.add(_workflow(number)[0])
+    batcher.listed(batcher.next_call(), 1, 0, [_running(number) for number in range(50)])
+    # Three lists in vain are allowed, and three more after one that was not.
+    for found in (0, 0, 0, 1, 0, 0, 0):
+        call = batcher.next_call()
+        assert call.read is Read.WORKFLOW_EXECUTIONS_OF_IMAGE
+        batcher.listed(call, 1, found, [])
+    call = batcher.next_call()
+    assert call.read is Read.WORKFLOW_EXECUTIONS_OF_IMAGE
+    batcher.listed(call, 1, 0, [])
+    assert batcher.next_call().read is Read.GET
+
+
 def test_a_list_is_read_until_all_that_is_asked_of_it_is_found():
     batcher = Batcher()
     for identifier in _family(batcher, range(30), image=1):

@@ -78,6 +78,22 @@ def test_after_a_throttle_nobody_calls_at_once_and_a_hint_is_kept():
     assert limiter.reserve(5.0) >= 65.0
 
 
+def test_after_a_throttle_the_next_turn_is_one_call_later_and_no_more():
+    limiter = RateLimiter()
+    limiter.throttled(10.0, sent=9.0)
+    assert limiter.reserve(10.0) == 10.0 + 1 / limiter.rate
+
+
+def test_only_what_was_sent_since_the_last_cut_cuts_again():
+    limiter = RateLimiter()
+    limiter.throttled(10.0, sent=9.0)
+    cut = limiter.rate
+    limiter.throttled(10.5, sent=9.9)
+    assert limiter.rate == cut
+    limiter.throttled(11.0, sent=10.0)
+    assert limiter.rate == pytest.approx(cut * 0.85)
+
+
 @given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from(["reserve", "succeeded", "throttled"]))))
 def test_it_never_comes_to_a_standstill_nor_lets_a_turn_lie_in_the_past(events):
     limiter = RateLimiter()

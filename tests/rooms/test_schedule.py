@@ -41,6 +41,16 @@ def test_without_a_deadline_the_law_alone_decides(now, attempt, cadence, jitter)
     assert due == now + delay_before_poll(attempt, cadence, lambda: jitter)
 
 
+@pytest.mark.parametrize(
+    ("meeting", "due"),
+    [(104.9, 120.0), (105.0, 105.0), (112.0, 112.0), (120.0, 120.0), (120.1, 105.0), (None, 105.0)],
+)
+def test_others_are_met_between_the_shortest_delay_and_the_longest(meeting, due):
+    # The third poll: the law lets 5 to 20 seconds pass.
+    jitter = 1.0 if meeting == 104.9 else 0.0
+    assert next_poll(100.0, 3, Cadence(5, 60), math.inf, lambda: jitter, meeting) == due
+
+
 @given(CADENCES, CADENCES)
 def test_the_fastest_of_two_cadences_serves_both(one, other):
     both = one.fastest(other)

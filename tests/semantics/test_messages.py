@@ -24,6 +24,8 @@ def _ends_with(run, cls: type[WaitError], service: ScriptedService, *, timeout: 
     """Get the message of the error of exactly this class that a wait ends with."""
 
     async def main() -> WaitError:
+        # The clock need not begin with the wait.
+        await anyio.sleep(7)
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitError) as caught:
                 await ib.wait(workflow_id(), timeout=timeout)
