@@ -42,12 +42,18 @@ def test_without_a_deadline_the_law_alone_decides(now, attempt, cadence, jitter)
 
 
 @pytest.mark.parametrize(
-    ("meeting", "due"),
-    [(104.9, 120.0), (105.0, 105.0), (112.0, 112.0), (120.0, 120.0), (120.1, 105.0), (None, 105.0)],
+    ("meeting", "jitter", "due"),
+    [
+        (104.9, 1.0, 120.0),
+        (105.0, 1.0, 105.0),
+        (112.0, 1.0, 112.0),
+        (120.0, 0.0, 120.0),
+        (120.1, 0.0, 105.0),
+        (None, 0.0, 105.0),
+    ],
 )
-def test_others_are_met_between_the_shortest_delay_and_the_longest(meeting, due):
+def test_others_are_met_between_the_shortest_delay_and_the_longest(meeting, jitter, due):
     # The third poll: the law lets 5 to 20 seconds pass.
-    jitter = 1.0 if meeting == 104.9 else 0.0
     assert next_poll(100.0, 3, Cadence(5, 60), math.inf, lambda: jitter, meeting) == due
 
 
