@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import anyio
 from tenacity import (
@@ -48,8 +48,7 @@ TRANSIENT_ERRORS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Tries:
+class Tries(NamedTuple):
     """How a read of the poller's is tried.
 
     Attributes:

@@ -11,9 +11,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from enum import Enum
-from typing import Final
+from enum import StrEnum
+from typing import Final, NamedTuple
 
 from .executions import (
     Execution,
@@ -32,7 +31,7 @@ _WORTH_SEARCHING: Final = 8
 _MISSES_ALLOWED: Final = 3
 
 
-class Read(Enum):
+class Read(StrEnum):
     """The ways to read executions."""
 
     GET = "get"
@@ -44,8 +43,7 @@ class Read(Enum):
     WAITING_STEPS = "steps of the account that wait"
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
+class Call(NamedTuple):
     """One read, and what it is to answer.
 
     Attributes:
@@ -126,7 +124,9 @@ class Batcher:
 
     def discard(self, identifier: Identifier) -> None:
         """Take in that `identifier` is not due, or not any more."""
-        self._due.pop(identifier, None)
+        if identifier not in self._due:
+            return
+        del self._due[identifier]
         self._images.pop(identifier, None)
         key = (identifier.kind, self._parent(identifier))
         if (group := self._groups.get(key)) is not None:

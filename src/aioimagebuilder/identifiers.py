@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import Enum
+from enum import StrEnum
 from typing import Final
 
 __all__ = ["ExecutionKind", "Identifier", "ResourceKind", "parse_arn"]
 
 
-class ExecutionKind(Enum):
+class ExecutionKind(StrEnum):
     """The kinds of execution that can be awaited."""
 
     IMAGE = "image"
@@ -25,7 +25,7 @@ class ExecutionKind(Enum):
     LIFECYCLE_EXECUTION = "lifecycle execution"
 
 
-class ResourceKind(Enum):
+class ResourceKind(StrEnum):
     """The resources that operations take by ARN, beside executions."""
 
     IMAGE_VERSION = "image version"
@@ -120,6 +120,10 @@ class Identifier:
 
     def __str__(self) -> str:
         return self.value
+
+    def __hash__(self) -> int:
+        # The generated one makes a tuple first, and a poll looks its execution up some twenty times.
+        return hash(self.value)
 
     @property
     def parent(self) -> str | None:

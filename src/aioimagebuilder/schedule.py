@@ -26,6 +26,8 @@ __all__ = ["Cadence", "History", "Seconds", "delay_before_poll", "next_poll", "s
 
 Seconds = float | timedelta
 
+# 2.0 ** 1024 is beyond a float; max_delay is passed long before.
+_MOST_DOUBLINGS: Final = 1000
 # How an id that the service does not know, or not know yet, may be answered: the model leaves it open.
 _MAYBE_NOT_FOUND: Final = (
     ResourceNotFoundException,
@@ -82,12 +84,12 @@ def delay_before_poll(attempt: int, cadence: Cadence, random: Callable[[], float
         cadence: the bounds.
         random: gives a number from 0 to 1.
     """
-    # min_delay * 2 ** (attempt - 1) overflows for a wait of days; the exponent at which it passes
-    # max_delay is a small number.
-    ceiling = math.log2(cadence.max_delay / cadence.min_delay)
-    exponent = attempt - 1
-    bound = cadence.max_delay if exponent >= ceiling else cadence.min_delay * 2.0**exponent
-    return cadence.min_delay + random() * (bound - cadence.min_delay)
+    return cadence.min_delay + random() * (_longest_delay(attempt, cadence) - cadence.min_delay)
+
+
+def _longest_delay(attempt: int, cadence: Cadence) -> float:
+    # For a wait of days 2 ** (attempt - 1) would overflow.
+    return min(cadence.max_delay, cadence.min_delay * 2.0 ** min(attempt - 1, _MOST_DOUBLINGS))
 
 
 def next_poll(
@@ -108,16 +110,11 @@ def next_poll(
         random: gives a number from 0 to 1.
         meeting: when others are polled who can be read together with this one. It is met if the law lets it.
     """
-    longest = now + delay_before_poll(attempt, cadence, _always_longest)
-    if meeting is not None and now + cadence.min_delay <= meeting <= longest:
+    if meeting is not None and now + cadence.min_delay <= meeting <= now + _longest_delay(attempt, cadence):
         due = meeting
     else:
         due = now + delay_before_poll(attempt, cadence, random)
     return due if deadline - due > cadence.min_delay else deadline
-
-
-def _always_longest() -> float:
-    return 1.0
 
 
 @dataclass(slots=True)

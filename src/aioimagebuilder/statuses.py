@@ -42,8 +42,17 @@ class OpenEnum(StrEnum):
     """An enum of the service, which keeps a value that nobody knows as it came.
 
     AWS adds values without notice (CANCELLED, DISABLED and IMPORT_ISO came so), and an unknown word must
-    neither crash a wait nor be lost. ``is_known`` tells the two apart.
+    neither crash a wait nor be lost.
+
+    Attributes:
+        is_known: whether this library knows the value.
     """
+
+    is_known: bool
+
+    def __init__(self, _: object) -> None:
+        # Called for the members that the class is made with, and for no other.
+        self.is_known = True
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
@@ -54,16 +63,12 @@ class OpenEnum(StrEnum):
         member = str.__new__(cls, value)
         member._name_ = value
         member._value_ = value
+        member.is_known = False
         return member
 
     def __repr__(self) -> str:
         # The name of an unknown member is untrusted text, which StrEnum's own would show as it is.
         return super().__repr__() if self.is_known else f"<{type(self).__name__}: {self._value_!r}>"
-
-    @property
-    def is_known(self) -> bool:
-        """Whether this library knows the value."""
-        return self._name_ in type(self).__members__
 
 
 class WorkflowExecutionStatus(OpenEnum):

@@ -111,9 +111,11 @@ class Caller:
             if tries is not None:
                 tries.begin(sent)
             answer = await self._ask(operation, params, sent)
+            members = {**answer}
+            # What botocore adds of its own is no member of the service's.
+            members.pop("ResponseMetadata", None)
             try:
-                # What botocore adds of its own is no member of the service's.
-                return parse({name: answer[name] for name in answer if name != "ResponseMetadata"})
+                return parse(members)
             except (TypeError, ValueError) as error:
                 raise MalformedResponseError.made(operation, f"{error}.") from error
 
@@ -135,7 +137,7 @@ class Caller:
         method: Callable[..., Awaitable[Answer]] = getattr(self._client, xform_name(operation))
         answer: Answer | None = None
         try:
-            with anyio.move_on_after(_LONGEST_CALL):
+            with anyio.CancelScope(deadline=sent + _LONGEST_CALL):
                 answer = await method(**params)
         except Exception as error:
             if (failed := from_botocore(error, operation)) is None:
