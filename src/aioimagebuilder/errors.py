@@ -31,7 +31,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
 from .executions import Execution, WorkflowStepExecution
-from .redaction import redact
+from .redaction import one_line
 
 if TYPE_CHECKING:
     from .diagnosis import Diagnosis
@@ -331,9 +331,6 @@ class DryRunOperationException(RequestError):
     """A dry run would have succeeded (HTTP 412)."""
 
 
-# The service's own reasons have up to 1024 characters; what is longer stands whole on the execution.
-_LONGEST: Final = 2000
-
 _ADVICE: Final[Mapping[type[OperationError], str]] = {
     CredentialsError: "Set AWS credentials (environment, profile, role), or pass profile_name= or session=.",
     ForbiddenException: "Check the IAM permissions of these credentials.",
@@ -341,14 +338,3 @@ _ADVICE: Final[Mapping[type[OperationError], str]] = {
     ConnectionFailedError: "Check the region, endpoint_url and the network.",
     IdempotentParameterMismatchException: "Use another client_token, or the same parameters.",
 }
-
-
-def one_line(text: str) -> str:
-    """Get untrusted `text` as one line that can neither move a cursor nor forge a line.
-
-    It is not too long, and shows no secret.
-    """
-    shown = redact(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
-    if shown.isprintable():
-        return shown.strip()
-    return "".join(char if char.isprintable() else " " for char in shown).strip()

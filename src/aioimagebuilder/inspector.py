@@ -18,12 +18,13 @@ from weakref import WeakKeyDictionary
 import anyio
 
 from .batching import Read
-from .errors import AccessError, CredentialsRefreshError, OperationError, one_line
+from .errors import AccessError, CredentialsRefreshError, OperationError
 from .event_loops import BackgroundTask, current_time
 from .executions import Execution, WorkflowExecution, WorkflowStepExecution
 from .gates import Gates, describe
 from .identifiers import ExecutionKind, Identifier
 from .progress import Detail
+from .redaction import one_line
 from .subscriptions import Subscription, Target
 from .wait_options import WaitOptions
 

@@ -1,7 +1,8 @@
-"""What no message, log line or `repr` may show: credentials, tokens, and the signatures of signed URLs.
+"""Text of others, made fit to be shown: in one line, and without its secrets.
 
-They come in texts of others: AWS's front ends repeat the request that they refuse, with its headers; a step's
-outputs name signed URLs; a ``credential_process`` complains with what it had to give.
+No message, log line or `repr` may show credentials, tokens, and the signatures of signed URLs. They come in
+texts of others: AWS's front ends repeat the request that they refuse, with its headers; a step's outputs name
+signed URLs; a ``credential_process`` complains with what it had to give.
 """
 
 from __future__ import annotations
@@ -10,8 +11,10 @@ import re
 from functools import cache
 from typing import Final
 
-__all__ = ["redact"]
+__all__ = ["one_line", "redact"]
 
+# The service's own reasons have up to 1024 characters; what is longer stands whole on the execution.
+_LONGEST: Final = 2000
 _HIDDEN: Final = "[redacted]"
 # Up to what ends a value in a header, a URL, an ini file, JSON, or the repr of any of them.
 _VALUE: Final = r"""[^\s&"'<>,;\\]+"""
@@ -37,6 +40,17 @@ _BARE: Final = r"""
 def redact(text: str) -> str:
     """Get `text` without the secrets in it that can be told."""
     return _pattern().sub(lambda found: (found["name"] or "") + _HIDDEN, text)
+
+
+def one_line(text: str) -> str:
+    """Get untrusted `text` as one line that can neither move a cursor nor forge a line.
+
+    It is not too long, and shows no secret.
+    """
+    shown = redact(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
+    if shown.isprintable():
+        return shown.strip()
+    return "".join(char if char.isprintable() else " " for char in shown).strip()
 
 
 # Compiled when it is first needed, so that importing costs nothing.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from .errors import one_line
 from .executions import Execution
+from .redaction import one_line
 
 __all__ = ["UnknownStatuses"]
 

@@ -7,8 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioimagebuilder import LogLine, WorkflowStepExecution
-from aioimagebuilder.errors import one_line
-from aioimagebuilder.redaction import redact
+from aioimagebuilder.redaction import one_line, redact
 from marked_secrets import ECHOES, MARKS, SIGNATURE, TOKEN
 
 
