@@ -228,6 +228,16 @@ def test_a_workflow_of_ones_own_runs(simulator, client):
     assert parameters == [{"name": "approval", "type": "boolean", "defaultValue": ["false"]}]
 
 
+def test_a_gate_shows_its_three_days_though_the_model_knows_of_half_a_day(simulator, client):
+    own = simulator.create_workflow("gate", "steps: [{name: Approve, action: WaitForAction}]")
+    arn = start(simulator, client, workflows=[{"workflowArn": own}])
+    simulator.advance(60)
+    [row] = executions(client, arn)
+    gate = steps(client, row["workflowExecutionId"])["Approve"]
+    shown = client.get_workflow_step_execution(stepExecutionId=gate["stepExecutionId"])
+    assert shown["timeoutSeconds"] == 3 * 24 * 3600
+
+
 def test_unknown_words_of_a_script_go_through(simulator, client):
     script = BuildScript(
         workflows={"BUILD": WorkflowScript(running_status="HUMMING")},
