@@ -91,7 +91,7 @@ class Poller:
             subscription.end(Ended.CLOSED, now)
             return subscription
         self._targets[identifier] = target
-        target.subscriptions[subscription] = None
+        target.add(subscription)
         history = target.history
         is_fresh = history.seen is not None and now - history.seen_at < cadence.min_delay
         if history.seen is not None and is_fresh:
@@ -108,7 +108,7 @@ class Poller:
     def unsubscribe(self, subscription: Subscription) -> None:
         """End the consumer's interest; with the last one, a read on its way is given up."""
         target = subscription.target
-        target.subscriptions.pop(subscription, None)
+        target.discard(subscription)
         if not target.subscriptions:
             self._drop(target)
 
@@ -295,7 +295,7 @@ class Poller:
 
     def _expire(self, target: Target, tried: float) -> None:
         # A try that began on or after a deadline was its last poll.
-        for subscription in [each for each in target.subscriptions if each.deadline <= tried]:
+        for subscription in target.expired(tried):
             subscription.end(Ended.DEADLINE, current_time())
             self.unsubscribe(subscription)
 
@@ -323,7 +323,7 @@ class Poller:
             self._batcher.forget(target.identifier)
             if family is not None and not self._batcher.is_awaited(family):
                 self._meetings.pop(family, None)
-        target.subscriptions.clear()
+        target.clear()
         if (flight := self._flights.get(target)) is not None:
             flight.give_up_if_unwanted()
         if not self._targets:

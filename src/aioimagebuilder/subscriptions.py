@@ -191,25 +191,50 @@ class Target:
 
     Attributes:
         identifier: its id or ARN.
-        subscriptions: who waits for it.
+        subscriptions: who waits for it; to be changed by the methods.
         history: what was learned of it.
         due: when it is to be polled next, on the clock of `anyio.current_time`.
     """
 
-    __slots__ = ("__weakref__", "due", "history", "identifier", "subscriptions")
+    __slots__ = ("__weakref__", "_cadence", "_deadline", "due", "history", "identifier", "subscriptions")
 
     def __init__(self, identifier: Identifier, now: float) -> None:
         self.identifier: Identifier = identifier
         self.subscriptions: dict[Subscription, None] = {}
+        self._cadence: Cadence | None = None
+        self._deadline: float | None = None
         self.history: History = History(started=now)
         self.due: float = math.inf
+
+    def add(self, subscription: Subscription) -> None:
+        """Take in who waits for it, too."""
+        self.subscriptions[subscription] = None
+        self._cadence = self._deadline = None
+
+    def discard(self, subscription: Subscription) -> None:
+        """Take in who waits for it no more."""
+        self.subscriptions.pop(subscription, None)
+        self._cadence = self._deadline = None
+
+    def clear(self) -> None:
+        """Take in that nobody waits for it any more."""
+        self.subscriptions.clear()
+        self._cadence = self._deadline = None
+
+    def expired(self, now: float) -> list[Subscription]:
+        """Get those whose deadline has come."""
+        return [] if self.deadline > now else [each for each in self.subscriptions if each.deadline <= now]
 
     @property
     def cadence(self) -> Cadence:
         """The cadence that serves all who wait."""
-        return reduce(Cadence.fastest, (each.cadence for each in self.subscriptions))
+        if self._cadence is None:
+            self._cadence = reduce(Cadence.fastest, (each.cadence for each in self.subscriptions))
+        return self._cadence
 
     @property
     def deadline(self) -> float:
         """The nearest deadline of those who wait."""
-        return min((each.deadline for each in self.subscriptions), default=math.inf)
+        if self._deadline is None:
+            self._deadline = min((each.deadline for each in self.subscriptions), default=math.inf)
+        return self._deadline

@@ -19,11 +19,11 @@ from .errors import (
     WaitError,
     WaitingForActionError,
     WaitTimeoutError,
-    one_line,
 )
 from .executions import Execution, WorkflowStepExecution
 from .gates import describe
 from .identifiers import Identifier
+from .redaction import one_line
 from .statuses import ImageStatus, Outcome
 from .subscriptions import Ended, Subscription
 

@@ -9,9 +9,6 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeVar
 
 import anyio
-import trio
-import trio.testing
-from trio._core import _run as trio_run
 
 T = TypeVar("T")
 
@@ -48,6 +45,9 @@ def run_reproducibly(backend: str, seed: int, main: Callable[[], Awaitable[T]]) 
     random.seed(seed)
     options: dict[str, Any]
     if backend == "trio":
+        import trio.testing  # noqa: PLC0415 - most of those who run on asyncio do not import it
+        from trio._core import _run as trio_run  # noqa: PLC0415
+
         trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True
         trio_run._r.seed(seed)
         options = {"clock": trio.testing.MockClock(autojump_threshold=0)}
@@ -58,12 +58,14 @@ def run_reproducibly(backend: str, seed: int, main: Callable[[], Awaitable[T]]) 
 
 def clock(backend: str) -> Callable[[], float]:
     """Get the clock of the event loop that runs."""
-    return trio.current_time if backend == "trio" else asyncio.get_running_loop().time
+    return anyio.current_time if backend == "trio" else asyncio.get_running_loop().time
 
 
 def leftovers(backend: str) -> str | None:
     """Tell what tasks and timers are left beside the one that asks; ``None`` if there are none."""
     if backend == "trio":
+        import trio  # noqa: PLC0415 - see above
+
         others = trio.lowlevel.current_statistics().tasks_living - _TASKS_OF_TRIO
         return f"{others} tasks" if others else None
     loop = asyncio.get_running_loop()

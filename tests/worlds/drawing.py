@@ -61,7 +61,7 @@ def draw_world(seed: int, most: int = 2000) -> World:
     waiters = []
     waits = 0
     # In a small world the waiters crowd around its few executions.
-    while waits < 80 + 6 * len(every):
+    while waits < 300 + 20 * len(every):
         waiters.append(draw_waiter(dice, every, longest))
         waits += len(waiters[-1].identifiers)
     min_delay = dice.uniform(2, 10)

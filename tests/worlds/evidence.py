@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
+from operator import attrgetter
 
 from worlds.faults import REFUSALS, THROTTLES
 from worlds.kinds import IMAGE
@@ -59,6 +60,9 @@ class Evidence:
         for record in history.records:
             for identifier in set(record.waiter.identifiers):
                 self._stays.setdefault(identifier, []).append(self._stay(record, identifier))
+        for stays in self._stays.values():
+            stays.sort(key=attrgetter("began"))
+        self._own_troubles: dict[str, list[tuple[float, float]]] = {}
         self._troubles = _troubles(history.calls)
         self._throttles = _troubles(call for call in history.calls if call.error in THROTTLES)
 
@@ -101,13 +105,13 @@ class Evidence:
         return record.waiter.cadence or self.world.cadence
 
     def stays_for(self, truth: Truth) -> list[Stay]:
-        """Get who waited for an execution, from when to when."""
+        """Get who waited for an execution, from when to when, the first who began first."""
         return self._stays.get(truth.identifier, [])
 
     def life_of(self, record: Record, truth: Truth) -> float:
         """Get since when at the earliest somebody has been waiting for it without a pause."""
         began = record.began
-        for stay in sorted(self.stays_for(truth), key=lambda each: each.began, reverse=True):
+        for stay in reversed(self.stays_for(truth)):
             if stay.began < began <= stay.left + SAME:
                 began = stay.began
         return began
@@ -119,16 +123,18 @@ class Evidence:
     def seconds_awaited(self, truth: Truth) -> float:
         """Get for how long somebody waited for an execution."""
         total, until = 0.0, -1.0
-        for stay in sorted(self.stays_for(truth), key=lambda each: each.began):
+        for stay in self.stays_for(truth):
             total += max(0.0, stay.left - max(stay.began, until))
             until = max(until, stay.left)
         return total
 
     def first_terminal(self, truth: Truth, since: float, until: float) -> Delivery | None:
-        """Get the first terminal state that was told after one time, and up to another."""
-        for each in self.deliveries(truth, since + SAME, until):
-            if truth.states[each.index].is_terminal:
-                return each
+        """Get the first terminal state that was told from one time to another, both included."""
+        told = truth.deliveries
+        for place in range(bisect_left(told, (since, -1)), bisect_left(told, (until + SAME, -1))):
+            at, index = told[place]
+            if truth.states[index].is_terminal:
+                return Delivery(at, index)
         return None
 
     def deliveries(self, truth: Truth, since: float, until: float) -> list[Delivery]:
@@ -145,8 +151,13 @@ class Evidence:
         shared = self._troubles if self.awaited() > _CROWD else self._throttles
         place = bisect_right(shared, until, key=lambda each: each[0])
         times = [over for _, over in shared[max(0, place - 1) : place]]
-        times += [over for began, over in _troubles(self.calls_about(truth)) if began <= until]
+        times += [over for began, over in self._troubles_of(truth) if began <= until]
         return min(max(times), until) if times else None
+
+    def _troubles_of(self, truth: Truth) -> list[tuple[float, float]]:
+        if truth.identifier not in self._own_troubles:
+            self._own_troubles[truth.identifier] = _troubles(self.calls_about(truth))
+        return self._own_troubles[truth.identifier]
 
 
 def _troubles(calls: Iterable[Call]) -> list[tuple[float, float]]:
