@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
+from io import StringIO
 from xml.etree import ElementTree as ET
 
 import pytest
@@ -16,7 +17,9 @@ from aioimagebuilder.cli.build_state import BuildState, WorkflowState
 from aioimagebuilder.cli.durations import parse_duration, shown_duration
 from aioimagebuilder.cli.escaping import escaped, escaped_in_markdown
 from aioimagebuilder.cli.exit_codes import ExitCode, gravest
+from aioimagebuilder.cli.options import Display, Waiting
 from aioimagebuilder.cli.plain_lines import changes, still
+from aioimagebuilder.cli.reporting import reporter_for
 from aioimagebuilder.cli.results import made_by
 from aioimagebuilder.cli.service_clock import ServiceClock
 from aioimagebuilder.cli.symbols import ASCII, UNICODE
@@ -45,6 +48,17 @@ def build(*steps: WorkflowStepExecution, status: str = "BUILDING", workflow: str
         del about["endTime"]
     execution = WorkflowExecution.parse({**about, "status": workflow})
     return BuildState(Image.parse({**image, "dateCreated": at(0)}), (WorkflowState(execution, steps),))
+
+
+@pytest.mark.parametrize(
+    ("waiting", "shown"), [(None, "Warning: of it\n"), (Waiting(), "[     0s] Warning: of it\n")]
+)
+def test_a_warning_is_shown_whether_a_command_waits_or_not_unless_it_is_to_be_quiet(waiting, shown):
+    for quiet in (False, True):
+        stream = StringIO()
+        display = Display(output="text", quiet=quiet, no_color=True)
+        reporter_for(stream, display, waiting, shares_terminal=False).warn("Warning: of it")
+        assert stream.getvalue() == ("" if quiet else shown)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Deadlines, cadence, grace and backoff: when `wait` polls, and when it ends."""
 
+import logging
 import random
+import re
 from datetime import timedelta
 from itertools import pairwise
 
@@ -18,6 +20,7 @@ from aioimagebuilder import (
     ForbiddenException,
     ImageBuilder,
     ObservationError,
+    ResourceNotFoundException,
     ServiceUnavailableException,
     WaitTimeoutError,
 )
@@ -159,6 +162,42 @@ def test_an_outage_in_mid_wait_passes_and_one_to_the_end_is_told(run, fault, cau
 
     run(passing)
     run(to_the_end)
+
+
+def test_an_outage_that_lasts_is_warned_of_now_and_then_and_so_is_its_end(run, caplog):
+    async def main():
+        fault = aws_error("ServiceUnavailableException", 503)
+        service = ScriptedService(fault=lambda now: fault if 60 <= now < 660 else None)
+        identifier = service.workflow((0, "RUNNING"), (700, "COMPLETED"))
+        async with ImageBuilder(client=service) as ib:
+            await ib.wait(identifier, timeout=None)
+
+    caplog.set_level(logging.WARNING, "aioimagebuilder")
+    run(main)
+    *outage, end = [record.getMessage() for record in caplog.records]
+    assert len(outage) == 2
+    for warning, least in zip(outage, (10, 310), strict=True):
+        seconds, error = re.fullmatch(r"No call has succeeded for (\d+) s: (.*)", warning).groups()
+        assert least <= int(seconds) <= least + 15
+        assert error == "GetWorkflowExecution: ServiceUnavailableException (HTTP 503): said the service."
+    assert 570 <= int(re.fullmatch(r"The service answers again, after (\d+) s", end)[1]) <= 640
+
+
+def test_a_fault_that_passes_soon_is_not_warned_of_and_nor_is_a_refusal(run, caplog):
+    async def main():
+        fault = aws_error("ServiceUnavailableException", 503)
+        service = ScriptedService(fault=lambda now: fault if now % 60 < 8 else None)
+        identifier = service.workflow((0, "RUNNING"), (700, "COMPLETED"))
+        async with ImageBuilder(client=service) as ib:
+            await ib.wait(identifier, timeout=None)
+            for number in range(2, 60):
+                with pytest.raises(ResourceNotFoundException):
+                    await ib.get_workflow_execution(workflow_id(number))
+                await anyio.sleep(1)
+
+    caplog.set_level(logging.WARNING, "aioimagebuilder")
+    run(main)
+    assert not caplog.records
 
 
 def test_a_hiccup_at_the_deadline_leaves_it_a_timeout(run):

@@ -21,7 +21,6 @@ from .options import Display, Waiting
 from .output import Output
 from .reporting import LiveReporter, Reporter, reporter_for
 from .results import error_members
-from .service_clock import ServiceClock
 
 __all__ = ["Invocation", "run"]
 
@@ -92,7 +91,9 @@ def run(body: Body, display: Display, waiting: Waiting | None = None) -> ExitCod
     Raises:
         click.UsageError: what was asked for makes no sense.
     """
-    invocation = Invocation(Output(sys.stdout, display.output), _reporter(display, waiting))
+    shares_terminal = display.output == "json" and sys.stdout.isatty()
+    reporter = reporter_for(sys.stderr, display, waiting, shares_terminal=shares_terminal)
+    invocation = Invocation(Output(sys.stdout, display.output), reporter)
     if isinstance(invocation.reporter, LiveReporter) and sys.stdout.isatty():
         invocation.output.hold()
     try:
@@ -105,14 +106,6 @@ def run(body: Body, display: Display, waiting: Waiting | None = None) -> ExitCod
     except KeyboardInterrupt:
         # A second Ctrl-C, or one on Windows, where signals reach the interpreter alone.
         return _interrupted(invocation, signal.SIGINT)
-
-
-def _reporter(display: Display, waiting: Waiting | None) -> Reporter:
-    if waiting is None:
-        return Reporter(sys.stderr)
-    clock = ServiceClock(waiting.time_scale)
-    shares_terminal = display.output == "json" and sys.stdout.isatty()
-    return reporter_for(sys.stderr, display, clock, waiting.heartbeat, shares_terminal=shares_terminal)
 
 
 async def _run(body: Body, invocation: Invocation) -> ExitCode:
@@ -174,7 +167,7 @@ class _ReporterHandler(logging.Handler):
         self._reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._reporter.note(f"Warning: {escaped(record.getMessage())}")
+        self._reporter.warn(f"Warning: {escaped(record.getMessage())}")
 
 
 @contextmanager

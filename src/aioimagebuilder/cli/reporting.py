@@ -15,18 +15,18 @@ from rich.text import Text
 from .build_state import BuildState
 from .durations import shown_duration
 from .live_view import Look, live_view
-from .options import Display
+from .options import Display, Waiting
 from .plain_lines import changes, still
 from .service_clock import ServiceClock
 from .symbols import symbols_for
 
-__all__ = ["LiveReporter", "PlainReporter", "Reporter", "reporter_for"]
+__all__ = ["LiveReporter", "PlainReporter", "QuietReporter", "Reporter", "reporter_for"]
 
 _FRAME: Final = 0.125
 
 
 class Reporter:
-    """Shows nothing but what is said: for ``--quiet``, and for commands that do not wait.
+    """Shows no progress, but what is said and warned of: for commands that do not wait.
 
     Args:
         stream: standard error.
@@ -41,6 +41,10 @@ class Reporter:
     def note(self, line: str) -> None:
         """Show a line of progress."""
 
+    def warn(self, line: str) -> None:
+        """Show what the library warns of."""
+        self.say(line)
+
     async def run(self) -> None:
         """Show what there is to show, until it is cancelled."""
         await anyio.sleep_forever()
@@ -51,6 +55,13 @@ class Reporter:
         with contextlib.suppress(BrokenPipeError):
             self._stream.write(f"{line}\n")
             self._stream.flush()
+
+
+class QuietReporter(Reporter):
+    """Shows nothing but what is said: for ``--quiet``."""
+
+    def warn(self, line: str) -> None:
+        """Show nothing."""
 
 
 class PlainReporter(Reporter):
@@ -74,6 +85,9 @@ class PlainReporter(Reporter):
         self.say(f"[{shown_duration(time.monotonic() - self._began):>7}] {line}")
         self._spoke.set()
         self._spoke = anyio.Event()
+
+    def warn(self, line: str) -> None:
+        self.note(line)
 
     async def run(self) -> None:
         while True:
@@ -136,20 +150,22 @@ class LiveReporter(Reporter):
 
 
 def reporter_for(
-    stream: TextIO, display: Display, clock: ServiceClock, heartbeat: float, *, shares_terminal: bool
+    stream: TextIO, display: Display, waiting: Waiting | None, *, shares_terminal: bool
 ) -> Reporter:
     """Get the reporter that fits where standard error goes.
 
     Args:
         stream: standard error.
         display: what the options say.
-        clock: the time at the service.
-        heartbeat: seconds between lines while nothing changes.
+        waiting: the options of a command that waits; ``None`` for one that does not.
         shares_terminal: whether results come to the same terminal meanwhile; a live view would break them.
     """
     if display.quiet:
+        return QuietReporter(stream)
+    if waiting is None:
         return Reporter(stream)
+    clock = ServiceClock(waiting.time_scale)
     is_live = stream.isatty() and os.environ.get("TERM") not in {None, "", "dumb", "unknown"}
     if is_live and not shares_terminal:
         return LiveReporter(stream, clock, no_color=display.no_color)
-    return PlainReporter(stream, clock, heartbeat)
+    return PlainReporter(stream, clock, waiting.heartbeat)

@@ -9,7 +9,7 @@ from typing import Final, Protocol, TypeVar
 import anyio
 from botocore import xform_name
 
-from ..backoff import Backoff, Tries
+from ..backoff import TRANSIENT_ERRORS, Backoff, Tries
 from ..error_mapping import from_botocore
 from ..errors import (
     ConnectionFailedError,
@@ -22,6 +22,7 @@ from ..event_loops import current_time
 from ..rate_limiter import RateLimiter
 from ..structures import wire_name
 from .credentials import Admission
+from .outages import Outage
 
 __all__ = ["Answer", "AwsClient", "Caller", "parameters"]
 
@@ -66,6 +67,7 @@ class Caller:
         self._backoff = backoff
         self._rate_limiter = rate_limiter
         self._admission = Admission()
+        self._outage = Outage()
 
     @property
     def region(self) -> str:
@@ -144,9 +146,12 @@ class Caller:
                 raise
             raise self._failed(failed, sent) from error
         if answer is None:
-            raise ConnectionFailedError.made(operation, f"no whole answer within {_LONGEST_CALL:g} s.")
+            detail = f"no whole answer within {_LONGEST_CALL:g} s."
+            raise self._failed(ConnectionFailedError.made(operation, detail), sent)
         self._rate_limiter.succeeded()
         self._admission.succeeded(sent)
+        if self._outage.is_on:
+            self._outage.answered(current_time())
         return answer
 
     def _failed(self, error: OperationError, sent: float) -> OperationError:
@@ -155,6 +160,10 @@ class Caller:
             self._rate_limiter.throttled(now, sent=sent, retry_after=error.retry_after)
         elif isinstance(error, CredentialsError):
             error = self._admission.judge(error, now)
+        if isinstance(error, TRANSIENT_ERRORS):
+            self._outage.failed(error, now)
+        else:
+            self._outage.answered(now)
         _log.debug("%s", error)
         return error
 
