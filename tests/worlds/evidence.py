@@ -16,7 +16,8 @@ from worlds.waiters import Record
 
 # Times that differ by less are the same: sums of floats do not commute.
 SAME = 1e-6
-_CROWD = 10
+# In a crowd the tries of some take the turns of the others.
+_CROWD = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,8 @@ class Stay:
     Attributes:
         began: when it began to wait.
         left: when that wait was over.
-        is_certain: whether it was not over sooner, with an error that a cancelled gathering kept to itself.
+        is_certain: whether it was not over sooner, with an error that a cancelled gathering kept to itself, or
+            that a slow consumer has yet to see.
     """
 
     began: float
@@ -70,10 +72,11 @@ class Evidence:
         left = self.world.horizon if record.ended is None else record.ended
         left = min([left, *(end.at for end in record.ends.get(identifier, ()))])
         # Nobody waits past a terminal state, however long a slow consumer leaves it lying.
-        told = self.first_terminal(self.world.executions[identifier], record.began, left)
+        # But what was told at the very moment in which it began may have come too soon for it.
+        told = self.first_terminal(self.world.executions[identifier], record.began + SAME, left)
         left = left if told is None else told.at
-        is_certain = identifier in record.ends or record.waiter.verb in {"wait", "watch"}
-        return Stay(record.began, left, is_certain)
+        is_told = identifier in record.ends or record.waiter.verb in {"wait", "watch"}
+        return Stay(record.began, left, is_told and not record.waiter.pause)
 
     def calls_about(self, truth: Truth) -> list[Call]:
         """Get the calls that asked about an execution, alone or with others."""

@@ -88,8 +88,14 @@ def _of_leaving(evidence: Evidence, record: Record) -> Iterator[str]:
         yield f"outlived its client: {record.ended:.3f}"
 
 
-def _of_end(evidence: Evidence, record: Record, truth: Truth, end: End) -> Iterator[str]:
-    told = evidence.first_terminal(truth, record.began, end.at)
+def _of_end(evidence: Evidence, record: Record, truth: Truth, end: End) -> list[str]:
+    # What was told at the very moment in which it began to wait may have come for it, or just before.
+    found = list(_of_end_since(evidence, record, truth, end, record.began))
+    return found and list(_of_end_since(evidence, record, truth, end, record.began + SAME))
+
+
+def _of_end_since(evidence: Evidence, record: Record, truth: Truth, end: End, since: float) -> Iterator[str]:
+    told = evidence.first_terminal(truth, since, end.at)
     if end.error is not None:
         if told is not None and told.at < end.at - SAME:
             yield f"was told state {told.index} at {told.at:.3f}, and raised {end.error!r}"
@@ -201,7 +207,7 @@ def _lost(evidence: Evidence, record: Record, truth: Truth) -> Delivery | None:
         return None
     if waiter.verb == "wait_all" and record.was_cancelled:
         return None
-    told = evidence.first_terminal(truth, record.began, record.ended - 2 * SAME)
+    told = evidence.first_terminal(truth, record.began + SAME, record.ended - 2 * SAME)
     if told is not None and waiter.verb == "as_completed" and record.was_cancelled:
         # Its errors come last of all, and so are gone with it.
         refusals = evidence.refusals_of(truth)
