@@ -40,8 +40,8 @@ class Stay:
     Attributes:
         began: when it began to wait.
         left: when that wait was over.
-        is_certain: whether it was not over sooner, with an error that a cancelled gathering kept to itself, or
-            that a slow consumer has yet to see.
+        is_certain: whether it was not over sooner, with an error that a cancelled gathering kept to itself,
+            or that a slow consumer has yet to see.
     """
 
     began: float
