@@ -77,6 +77,32 @@ def test_one_answer_reveals_the_image_of_its_siblings():
     assert (call.read, call.argument, call.answers) == (Read.WORKFLOW_EXECUTIONS_OF_IMAGE, image_arn(7), ())
 
 
+@pytest.mark.parametrize("others", [True, False])
+def test_a_list_for_one_alone_is_worth_it_if_it_may_reveal_the_image_of_others(others):
+    batcher = Batcher()
+    known, unknown, sibling = (_workflow(number)[0] for number in range(3))
+    batcher.learn(*_workflow(0, image=7))
+    batcher.add(known)
+    if others:
+        batcher.add(unknown)
+    batcher.learn(*_workflow(2, image=7))
+    batcher.forget(sibling)
+    listing = Call(Read.WORKFLOW_EXECUTIONS_OF_IMAGE, image_arn(7), known.kind, (known,), 2)
+    assert batcher.next_call() == (listing if others else Call(Read.GET, known.value, known.kind, (known,)))
+
+
+def test_what_is_forgotten_is_neither_due_nor_alone():
+    batcher = Batcher()
+    identifier, execution = _workflow(1, image=7)
+    batcher.add(identifier)
+    batcher.ask_alone(identifier)
+    batcher.forget(identifier)
+    assert not batcher
+    assert batcher.next_call() is None
+    batcher.learn(identifier, execution)
+    assert batcher.family_of(identifier) == (identifier.kind, image_arn(7))
+
+
 def test_many_of_unknown_images_are_searched_among_the_running_builds():
     batcher = Batcher()
     for number in range(100):

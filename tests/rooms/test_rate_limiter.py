@@ -48,6 +48,25 @@ def test_the_rate_grows_only_while_more_is_wanted_than_it_allows():
     assert limiter.rate > 2 * idle
 
 
+def test_a_turn_that_is_tried_for_is_one_of_those_at_hand_or_none():
+    limiter = RateLimiter()
+    at_hand = int(limiter.rate) + 1
+    assert [limiter.try_acquire(0.0) for _ in range(2 * at_hand)] == at_hand * [True] + at_hand * [False]
+    assert limiter.reserve(0.0) == pytest.approx(1 / limiter.rate)
+
+
+def test_slow_start_grows_by_half_in_a_second_and_below_one_call_a_second_by_half_a_call():
+    fast, slow = RateLimiter(), RateLimiter()
+    for second in range(40):
+        slow.throttled(float(second), sent=float(second))
+    for limiter, grown in ((fast, fast.rate + 0.5), (slow, slow.rate * 1.5)):
+        limiter.reserve(100.0)
+        for _ in range(20):
+            limiter.reserve(100.0)
+        limiter.succeeded()
+        assert limiter.rate == pytest.approx(grown)
+
+
 def test_after_a_storm_it_comes_back_fast_to_where_it_was_and_slowly_beyond():
     limiter = RateLimiter()
     for _ in range(12):

@@ -70,5 +70,6 @@ def test_seconds_are_numbers_or_timedeltas():
     for wrong in (True, "2", None):
         with pytest.raises(TypeError, match="x must be seconds or a timedelta"):
             seconds(wrong, "x")
-    with pytest.raises(ValueError, match="at least 0"):
-        seconds(timedelta(days=-1), "x")
+    for wrong in (timedelta(days=-1), float("inf"), float("nan")):
+        with pytest.raises(ValueError, match="at least 0"):
+            seconds(wrong, "x")

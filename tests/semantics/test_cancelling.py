@@ -289,17 +289,22 @@ def test_of_many_those_still_running_are_cancelled_together(run):
             service.image((0, "BUILDING"), number=2),
             service.image((0, "BUILDING"), (60.001, "AVAILABLE"), number=3),
             service.image((0, "BUILDING"), number=4),
+            service.image((0, "BUILDING"), (60.001, "FAILED"), number=5),
         ]
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitGroupError) as caught:
                 await ib.wait_all(arns, timeout=60, on_timeout="cancel")
-            assert [each.identifier for each in caught.value.errors] == [arns[1], arns[3]]
-            assert {type(each) for each in caught.value.errors} == {WaitTimeoutError}
+            *cancelled, failed = caught.value.errors
+            assert [each.identifier for each in cancelled] == [arns[1], arns[3]]
+            assert {type(each) for each in cancelled} == {WaitTimeoutError}
+            assert (type(failed), failed.identifier) == (ExecutionFailedError, arns[4])
+            assert 60 <= failed.elapsed < 120
             assert [str(each.status) for each in caught.value.executions] == [
                 "AVAILABLE",
                 "CANCELLED",
                 "AVAILABLE",
                 "CANCELLED",
+                "FAILED",
             ]
             assert service.now < 120
 
