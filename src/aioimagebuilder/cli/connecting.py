@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Final
 
@@ -13,14 +13,12 @@ from ..client import ImageBuilder
 from ..identifiers import AnyKind, Identifier, ResourceKind, parse_arn
 from ..opening import Opening
 from ..operations import Caller
-from ..operations.reading import rows_of
+from ..operations.listings import Listing
 from ..rate_limiter import RateLimiter
 from ..structures import text
 from .options import Connection, Waiting
 
 __all__ = ["connect", "identify", "pipeline_arn"]
-
-_OPERATION: Final = "ListImagePipelines"
 
 
 def identify(values: Iterable[str], *kinds: AnyKind) -> list[str]:
@@ -76,7 +74,7 @@ async def pipeline_arn(connection: Connection, name_or_arn: str) -> str:
             raise _usage_error(error) from None
         caller = Caller(client, backoff=Backoff(), rate_limiter=RateLimiter())
         filters = [{"name": "name", "values": [name_or_arn]}]
-        async for pipelines in caller.pages(_OPERATION, {"filters": filters}, _pipelines):
+        async for pipelines in _PIPELINES.pages(caller, {"filters": filters}):
             for name, arn in pipelines:
                 if name == name_or_arn:
                     return arn
@@ -112,11 +110,10 @@ def _region(connection: Connection, identifiers: Iterable[str]) -> str | None:
     return region
 
 
-def _pipelines(answer: Mapping[str, object]) -> Sequence[tuple[str, str]]:
-    return rows_of(answer, "imagePipelineList", _name_and_arn)
-
-
 def _name_and_arn(pipeline: object) -> tuple[str, str]:
     if not isinstance(pipeline, Mapping):
         raise TypeError("the answer names no pipeline")
     return text(pipeline.get("name")), text(pipeline.get("arn"))
+
+
+_PIPELINES: Final = Listing("ListImagePipelines", None, "imagePipelineList", _name_and_arn)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, TypeVar
 
@@ -22,10 +22,13 @@ from ..errors import OperationError, ResourceNotFoundException
 from ..executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
 from ..identifiers import ExecutionKind
 from ..log_streams import LogLine, LogStream, image_log_stream
-from ..members import LifecycleExecutionResource
 from ..operations import Caller, get
-from ..operations.reading import rows_of
-from ..structures import Structure
+from ..operations.listings import (
+    LIFECYCLE_EXECUTION_RESOURCES,
+    WORKFLOW_EXECUTIONS,
+    WORKFLOW_STEP_EXECUTIONS,
+    Listing,
+)
 from .causes import failed_step, suspects
 from .conclusion import failed_at
 from .evidence import Evidence, Source, SourceState
@@ -33,7 +36,6 @@ from .evidence import Evidence, Source, SourceState
 __all__ = ["BUDGETS", "Gatherer"]
 
 T = TypeVar("T")
-S = TypeVar("S", bound=Structure)
 
 BUDGETS: Final[Mapping[str, float]] = {
     "GetImage": 8.0,
@@ -51,28 +53,6 @@ _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC) - _LOG_AFTERMATH
 _FEWEST_LOG_LINES: Final = 100
 _MOST_LOG_PAGES: Final = 5
 _MOST_ROWS: Final = 500
-
-
-@dataclass(frozen=True, slots=True)
-class _List:
-    """An operation that lists what belongs to something; `shared` members belong to all rows of a page."""
-
-    operation: str
-    parameter: str
-    output: str
-    shared: tuple[str, ...] = ()
-
-
-_WORKFLOWS: Final = _List(
-    "ListWorkflowExecutions", "imageBuildVersionArn", "workflowExecutions", ("imageBuildVersionArn",)
-)
-_STEPS: Final = _List(
-    "ListWorkflowStepExecutions",
-    "workflowExecutionId",
-    "steps",
-    ("imageBuildVersionArn", "workflowBuildVersionArn", "workflowExecutionId"),
-)
-_RESOURCES: Final = _List("ListLifecycleExecutionResources", "lifecycleExecutionId", "resources")
 
 
 class Gatherer:
@@ -100,7 +80,7 @@ class Gatherer:
         self._evidence = Evidence(subject=subject)
         self._deadline = anyio.current_time() + timeout
         if isinstance(subject, LifecycleExecution):
-            resources = await self._list(_RESOURCES, subject.id, LifecycleExecutionResource)
+            resources = await self._list(LIFECYCLE_EXECUTION_RESOURCES, subject.id)
             self._learn(resources=resources)
         else:
             await self._gather_build(subject)
@@ -132,14 +112,14 @@ class Gatherer:
         arn = self._evidence.image_arn
         if arn is None:
             return
-        rows = await self._list(_WORKFLOWS, arn, WorkflowExecution)
+        rows = await self._list(WORKFLOW_EXECUTIONS, arn)
         # What the subject itself says is what is diagnosed, however the list reads by now.
         own = {each.id: each for each in self._evidence.workflows}
         merged = [own.pop(each.id, each) for each in rows]
         self._learn(workflows=(*merged, *own.values()))
 
     async def _gather_steps(self, workflow_execution_id: str) -> None:
-        rows = await self._list(_STEPS, workflow_execution_id, WorkflowStepExecution)
+        rows = await self._list(WORKFLOW_STEP_EXECUTIONS, workflow_execution_id)
         # What the subject itself says is what is diagnosed, however the list reads by now.
         own = {each.id: each for each in self._evidence.steps}
         merged = [own.pop(each.id, each) for each in rows]
@@ -189,24 +169,18 @@ class Gatherer:
 
         return await self._ask(name, read)
 
-    async def _list(self, row: _List, value: str, cls: type[S]) -> tuple[S, ...]:
-        rows: list[S] = []
+    async def _list(self, listing: Listing[T], value: str) -> tuple[T, ...]:
+        rows: list[T] = []
 
         async def read(tries: Tries) -> bool:
-            pages = self._caller.pages(
-                row.operation,
-                {row.parameter: value},
-                lambda answer: rows_of(answer, row.output, cls.parse, row.shared),
-                tries=tries,
-            )
-            async with aclosing(pages):
+            async with aclosing(listing.pages_of(self._caller, value, tries=tries)) as pages:
                 async for page in pages:
                     rows.extend(page)
                     if len(rows) >= _MOST_ROWS:
                         break
             return bool(rows)
 
-        await self._ask(row.operation, read)
+        await self._ask(listing.operation, read)
         return tuple(rows)
 
     async def _ask(self, name: str, read: Callable[[Tries], Awaitable[T]]) -> T | None:

@@ -2,27 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, TypeVar, cast
+from typing import Final
 
 from ..backoff import Tries
 from ..batching import Call, Read
-from ..executions import (
-    EXECUTION_CLASSES,
-    Execution,
-    Image,
-    LifecycleExecution,
-    WorkflowExecution,
-    WorkflowStepExecution,
-)
+from ..executions import EXECUTION_CLASSES, Execution
 from ..identifiers import AnyKind, ExecutionKind
 from .caller import Answer, Caller
+from .listings import (
+    IMAGE_BUILD_VERSIONS,
+    LIFECYCLE_EXECUTIONS,
+    WAITING_WORKFLOW_STEPS,
+    WORKFLOW_EXECUTIONS,
+    WORKFLOW_STEP_EXECUTIONS,
+    Listing,
+)
 
-__all__ = ["get", "list_pages", "rows_of"]
-
-T = TypeVar("T")
+__all__ = ["get", "list_pages"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +33,6 @@ class _Get:
     output: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _List:
-    """An operation that lists executions; `shared` members stand on a page, and belong to all its rows."""
-
-    operation: str
-    parameter: str | None
-    output: str
-    cls: type[Execution]
-    shared: tuple[str, ...] = ()
-
-
 # A new kind of execution is a new row in both.
 _GETS: Final[Mapping[AnyKind, _Get]] = {
     ExecutionKind.IMAGE: _Get("GetImage", "imageBuildVersionArn", "image"),
@@ -54,28 +42,13 @@ _GETS: Final[Mapping[AnyKind, _Get]] = {
         "GetLifecycleExecution", "lifecycleExecutionId", "lifecycleExecution"
     ),
 }
-_BUILDS: Final = _List("ListImageBuildVersions", "imageVersionArn", "imageSummaryList", Image)
-_LISTS: Final[Mapping[Read, _List]] = {
-    Read.WORKFLOW_EXECUTIONS_OF_IMAGE: _List(
-        "ListWorkflowExecutions",
-        "imageBuildVersionArn",
-        "workflowExecutions",
-        WorkflowExecution,
-        ("imageBuildVersionArn",),
-    ),
-    Read.STEPS_OF_WORKFLOW_EXECUTION: _List(
-        "ListWorkflowStepExecutions",
-        "workflowExecutionId",
-        "steps",
-        WorkflowStepExecution,
-        ("imageBuildVersionArn", "workflowBuildVersionArn", "workflowExecutionId"),
-    ),
-    Read.BUILDS_OF_IMAGE_VERSION: _BUILDS,
-    Read.BUILDS: _BUILDS,
-    Read.LIFECYCLE_EXECUTIONS_OF_POLICY: _List(
-        "ListLifecycleExecutions", "resourceArn", "lifecycleExecutions", LifecycleExecution
-    ),
-    Read.WAITING_STEPS: _List("ListWaitingWorkflowSteps", None, "steps", WorkflowStepExecution),
+_LISTS: Final[Mapping[Read, Listing[Execution]]] = {
+    Read.WORKFLOW_EXECUTIONS_OF_IMAGE: WORKFLOW_EXECUTIONS,
+    Read.STEPS_OF_WORKFLOW_EXECUTION: WORKFLOW_STEP_EXECUTIONS,
+    Read.BUILDS_OF_IMAGE_VERSION: IMAGE_BUILD_VERSIONS,
+    Read.BUILDS: IMAGE_BUILD_VERSIONS,
+    Read.LIFECYCLE_EXECUTIONS_OF_POLICY: LIFECYCLE_EXECUTIONS,
+    Read.WAITING_STEPS: WAITING_WORKFLOW_STEPS,
 }
 
 
@@ -110,27 +83,7 @@ async def list_pages(caller: Caller, call: Call, tries: Tries) -> AsyncGenerator
     Raises:
         OperationError: the call failed.
     """
-    row = _LISTS[call.read]
-    pages = caller.pages(
-        row.operation,
-        {} if row.parameter is None or call.argument is None else {row.parameter: call.argument},
-        lambda answer: rows_of(answer, row.output, row.cls.parse, row.shared),
-        tries=tries,
-        has_turn=True,
-    )
-    async with aclosing(pages):
+    found = _LISTS[call.read].pages_of(caller, call.argument, tries=tries, has_turn=True)
+    async with aclosing(found) as pages:
         async for page in pages:
             yield [execution for execution in page if execution.id]
-
-
-def rows_of(
-    answer: Answer, output: str, parse: Callable[[object], T], shared: Sequence[str] = ()
-) -> Sequence[T]:
-    """Get the rows of a page, each with what it shares with the others.
-
-    Raises:
-        TypeError: the page is none.
-    """
-    rows = cast("Sequence[object]", answer.get(output) or ())
-    common = {name: answer[name] for name in shared if name in answer}
-    return [parse({**common, **row} if isinstance(row, Mapping) else row) for row in rows]

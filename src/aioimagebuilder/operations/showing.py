@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
 from typing import TypeVar, cast
 
 from ..errors import MalformedResponseError
 from ..executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
 from ..identifiers import AnyKind, ExecutionKind, Identifier, ResourceKind
 from ..members import LifecycleExecutionResource
+from . import listings
 from .caller import Caller, parameters
-from .reading import get, rows_of
+from .listings import Listing
+from .reading import get
 
 __all__ = ["ShowingOperations"]
 
@@ -43,22 +46,11 @@ class ShowingOperations:
     async def _get(self, kind: ExecutionKind, value: str) -> Execution:
         return await get(self._caller, kind, self._identify(value, kind).value)
 
-    async def _list(
-        self,
-        operation: str,
-        rows_member: str,
-        parse: Callable[[object], T],
-        inherited: Sequence[str] = (),
-        **params: object,
-    ) -> AsyncIterator[T]:
-        pages = self._caller.pages(
-            operation,
-            parameters(**params),
-            lambda answer: rows_of(answer, rows_member, parse, inherited),
-        )
-        async for page in pages:
-            for row in page:
-                yield row
+    async def _list(self, listing: Listing[T], **params: object) -> AsyncIterator[T]:
+        async with aclosing(listing.pages(self._caller, parameters(**params))) as pages:
+            async for page in pages:
+                for row in page:
+                    yield row
 
     async def get_image(self, image_build_version_arn: str) -> Image:
         """Get an image build version: its state, why it failed if it did, and what it made."""
@@ -92,10 +84,7 @@ class ShowingOperations:
             page_size: rows that one call asks for, 1 to 25; the service's default if ``None``.
         """
         return self._list(
-            "ListWorkflowExecutions",
-            "workflowExecutions",
-            WorkflowExecution.parse,
-            ("imageBuildVersionArn",),
+            listings.WORKFLOW_EXECUTIONS,
             image_build_version_arn=self._identify(image_build_version_arn, ExecutionKind.IMAGE).value,
             max_results=page_size,
         )
@@ -111,10 +100,7 @@ class ShowingOperations:
         """
         kind = ExecutionKind.WORKFLOW_EXECUTION
         return self._list(
-            "ListWorkflowStepExecutions",
-            "steps",
-            WorkflowStepExecution.parse,
-            ("imageBuildVersionArn", "workflowBuildVersionArn", "workflowExecutionId"),
+            listings.WORKFLOW_STEP_EXECUTIONS,
             workflow_execution_id=self._identify(workflow_execution_id, kind).value,
             max_results=page_size,
         )
@@ -127,9 +113,7 @@ class ShowingOperations:
         Args:
             page_size: rows that one call asks for, 1 to 25; the service's default if ``None``.
         """
-        return self._list(
-            "ListWaitingWorkflowSteps", "steps", WorkflowStepExecution.parse, max_results=page_size
-        )
+        return self._list(listings.WAITING_WORKFLOW_STEPS, max_results=page_size)
 
     def list_image_build_versions(
         self,
@@ -147,9 +131,7 @@ class ShowingOperations:
         """
         arn = image_version_arn and self._identify(image_version_arn, ResourceKind.IMAGE_VERSION).value
         return self._list(
-            "ListImageBuildVersions",
-            "imageSummaryList",
-            Image.parse,
+            listings.IMAGE_BUILD_VERSIONS,
             image_version_arn=arn,
             filters=filters,
             max_results=page_size,
@@ -166,9 +148,7 @@ class ShowingOperations:
             page_size: rows that one call asks for, 1 to 25; the service's default if ``None``.
         """
         return self._list(
-            "ListImagePipelineImages",
-            "imageSummaryList",
-            Image.parse,
+            listings.IMAGE_PIPELINE_IMAGES,
             image_pipeline_arn=self._identify(image_pipeline_arn, ResourceKind.IMAGE_PIPELINE).value,
             filters=filters,
             max_results=page_size,
@@ -185,9 +165,7 @@ class ShowingOperations:
         """
         identifier = self._identify(resource_arn, ResourceKind.LIFECYCLE_POLICY, ExecutionKind.IMAGE)
         return self._list(
-            "ListLifecycleExecutions",
-            "lifecycleExecutions",
-            LifecycleExecution.parse,
+            listings.LIFECYCLE_EXECUTIONS,
             resource_arn=identifier.value,
             max_results=page_size,
         )
@@ -208,9 +186,7 @@ class ShowingOperations:
         """
         kind = ExecutionKind.LIFECYCLE_EXECUTION
         return self._list(
-            "ListLifecycleExecutionResources",
-            "resources",
-            LifecycleExecutionResource.parse,
+            listings.LIFECYCLE_EXECUTION_RESOURCES,
             lifecycle_execution_id=self._identify(lifecycle_execution_id, kind).value,
             parent_resource_id=parent_resource_id,
             max_results=page_size,
