@@ -41,7 +41,7 @@ class Stay:
         began: when it began to wait.
         left: when that wait was over.
         is_certain: whether it was not over sooner, with an error that a cancelled gathering kept to itself,
-            or that a slow consumer has yet to see.
+            or that a slow consumer has yet to see, or with what was told at the moment in which it began.
     """
 
     began: float
@@ -73,10 +73,12 @@ class Evidence:
         left = min([left, *(end.at for end in record.ends.get(identifier, ()))])
         # Nobody waits past a terminal state, however long a slow consumer leaves it lying.
         # But what was told at the very moment in which it began may have come too soon for it.
-        told = self.first_terminal(self.world.executions[identifier], record.began + SAME, left)
+        truth = self.world.executions[identifier]
+        told = self.first_terminal(truth, record.began + SAME, left)
+        told_then = self.first_terminal(truth, record.began - SAME, record.began)
         left = left if told is None else told.at
         is_told = identifier in record.ends or record.waiter.verb in {"wait", "watch"}
-        return Stay(record.began, left, is_told and not record.waiter.pause)
+        return Stay(record.began, left, is_told and not record.waiter.pause and told_then is None)
 
     def calls_about(self, truth: Truth) -> list[Call]:
         """Get the calls that asked about an execution, alone or with others."""
