@@ -107,9 +107,12 @@ async def test_a_watch_shows_the_steps_of_a_whole_build(simulator: Simulator, pi
     async with ImageBuilder(**simulator.client_arguments, **CADENCE) as ib:
         arn = await ib.start_image_pipeline_execution(pipeline)
         seen = [image.progress async for image in ib.watch(arn, detail="steps")]
+        workflows = [each.id async for each in ib.list_workflow_executions(arn)]
+        course = [each.name for wf in workflows async for each in ib.list_workflow_step_executions(wf)]
     steps = list(dict.fromkeys(each.step for each in seen if each.step))
-    assert steps[:2] == ["LaunchBuildInstance", "ApplyBuildComponents"]
-    assert "LaunchTestInstance" in steps
+    # A machine that is busy may look too seldom to see each of them.
+    assert steps == [name for name in course if name in steps]
+    assert len(steps) > 2
     building = [each for each in seen if each.stage == "BUILDING" and each.steps_total]
     assert {each.steps_total for each in building} == {7}
     assert [each.steps_done for each in building] == sorted(each.steps_done for each in building)
