@@ -146,7 +146,8 @@ class Subscription:
     def take(self) -> Execution | None:
         """Get the newest state, if it has not been taken yet."""
         news, self._news = self._news, None
-        if news is not None and self.ended is not None:
+        # A terminal state is the last word: a deadline in the same instant adds nothing to it.
+        if news is not None and not news.is_terminal and self.ended is not None:
             self._mailbox.put(self)
         return None if news is None else self._detailed(news)
 

@@ -30,6 +30,33 @@ def test_an_end_is_told_once_and_stays_what_it_was():
     assert mailbox.pop() is None
 
 
+@pytest.mark.parametrize("is_told_first", [True, False])
+def test_an_end_in_the_instant_of_a_terminal_state_is_not_told_beside_it(is_told_first):
+    mailbox = Mailbox()
+    subscription = _subscription(mailbox)
+    state = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "status": "COMPLETED"})
+    acts = [
+        lambda: subscription.tell(state, is_news=True),
+        lambda: subscription.end(Ended.DEADLINE, 5.0),
+    ]
+    for act in acts if is_told_first else reversed(acts):
+        act()
+    assert mailbox.pop() is subscription
+    assert subscription.take() is state
+    assert mailbox.pop() is None
+
+
+def test_an_end_is_told_after_the_state_before_it():
+    mailbox = Mailbox()
+    subscription = _subscription(mailbox)
+    state = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "status": "RUNNING"})
+    subscription.tell(state, is_news=True)
+    subscription.end(Ended.DEADLINE, 5.0)
+    assert (mailbox.pop(), subscription.take()) == (subscription, state)
+    assert (mailbox.pop(), subscription.take(), subscription.ended) == (subscription, None, Ended.DEADLINE)
+    assert mailbox.pop() is None
+
+
 def test_what_was_not_taken_is_replaced_by_what_is_newer():
     mailbox = Mailbox()
     subscription = _subscription(mailbox)
