@@ -1,5 +1,6 @@
 """What is a secret in a text of somebody else's, and what is not."""
 
+import re
 from datetime import UTC, datetime
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioimagebuilder import LogLine, WorkflowStepExecution
-from aioimagebuilder.redaction import one_line, redact
+from aioimagebuilder.redaction import _NAMED, one_line, redact
 from marked_secrets import ECHOES, MARKS, SIGNATURE, TOKEN
 
 
@@ -49,6 +50,11 @@ def test_what_is_no_secret_stays(text):
 @given(st.text(), st.text())
 def test_a_token_is_hidden_wherever_it_stands(before, after):
     assert TOKEN not in redact(f"{before} x-amz-security-token:{TOKEN} {after}")
+
+
+@given(st.from_regex(re.compile(_NAMED, re.IGNORECASE | re.VERBOSE)))
+def test_whatever_the_pattern_finds_is_searched_for(text):
+    assert "[redacted]" in redact(text)
 
 
 def test_megabytes_are_searched_in_no_time():
