@@ -221,13 +221,19 @@ def _of_wait_all(evidence: Evidence, record: Record) -> Iterator[str]:
     """It ends with its last; if it is to fail fast, with the first that does not succeed."""
     if record.was_cancelled or record.surprise or not record.ends or record.ended is None:
         return
+    # What was told at the very moment in which it began may have come for it, or just before.
+    first, last = (_due_end(evidence, record, since) for since in (record.began, record.began + SAME))
+    if not first - SAME <= record.ended <= last + SAME:
+        yield f"ended at {record.ended:.3f}, and should have at {last:.3f}"
+
+
+def _due_end(evidence: Evidence, record: Record, since: float) -> float:
+    """Get when a `wait_all` should have ended, by what was told since that time."""
     times = []
     for identifier, ends in record.ends.items():
         truth = evidence.world.executions[identifier]
-        told = evidence.first_terminal(truth, record.began, ends[0].at)
+        told = evidence.first_terminal(truth, since, ends[0].at)
         at = ends[0].at if ends[0].error or told is None else told.at
         times.append((at, ends[0].error is not None or ends[0].raised))
     failed = [at for at, is_failure in times if is_failure]
-    last = min(failed) if record.waiter.fail_fast and failed else max(at for at, _ in times)
-    if abs(record.ended - last) > SAME:
-        yield f"ended at {record.ended:.3f}, and should have at {last:.3f}"
+    return min(failed) if record.waiter.fail_fast and failed else max(at for at, _ in times)
