@@ -17,6 +17,7 @@ from worlds.running import History, replay_command, run_world
 
 # One in so many worlds runs a second time, under a wall clock that jumps: the trace must be the same.
 _REPEATED = 20
+# Garbage is collected after so many.
 _COLLECTED = 5
 _SHOWN = 5
 
@@ -41,6 +42,7 @@ def _run_many(seeds: range, backend: str) -> int:
     totals: Counter[str] = Counter()
     # What a world leaves is garbage all at once, so it is collected after some, not in them.
     gc.disable()
+    # What a world is the first to import need not be looked through for garbage ever after.
     run_world(seeds.start, backend)
     gc.collect()
     gc.freeze()
