@@ -47,6 +47,8 @@ TRANSIENT_ERRORS: Final = (
     CredentialsRefreshError,
 )
 
+_RETRY_TRANSIENT_ERRORS: Final = retry_if_exception_type(TRANSIENT_ERRORS)
+
 
 class Tries(NamedTuple):
     """How a read of the poller's is tried.
@@ -83,9 +85,13 @@ class Backoff:
 
     throttled: WaitBaseT = field(default=wait_random_exponential(multiplier=1, max=20))
     transient: WaitBaseT = field(default=wait_random_exponential(multiplier=0.5, max=15))
-    retry: RetryBaseT = field(default=retry_if_exception_type(TRANSIENT_ERRORS))
+    retry: RetryBaseT = field(default=_RETRY_TRANSIENT_ERRORS)
     stop: StopBaseT = field(default=stop_before_delay(60))
     before_sleep: BeforeSleep | None = None
+
+    def is_final(self, error: OperationError) -> bool:
+        """Whether `error` is plainly not retried. Of a caller's own `retry`, only tenacity can tell."""
+        return self.retry is _RETRY_TRANSIENT_ERRORS and not isinstance(error, TRANSIENT_ERRORS)
 
     def of_operation(self) -> AsyncRetrying:
         """Get the retrying of one operation that a caller made, which gives up by `stop`."""

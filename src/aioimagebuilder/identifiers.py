@@ -70,6 +70,8 @@ _RESOURCE_SHAPES: Final[Mapping[AnyKind, str]] = {
     ResourceKind.COMPONENT: rf"component/{_NAME}/{_VERSION}(?:/[0-9]+)?",
 }
 
+_EXECUTION_KINDS: Final = tuple(ExecutionKind)
+
 _EXAMPLES: Final[Mapping[AnyKind, str]] = {
     ExecutionKind.WORKFLOW_EXECUTION: "wf-12345678-1234-1234-1234-123456789012",
     ExecutionKind.WORKFLOW_STEP_EXECUTION: "step-12345678-1234-1234-1234-123456789012",
@@ -143,7 +145,7 @@ class Identifier:
             TypeError: `value` is no string.
             ValueError: it is no id or ARN, one of another kind, or one of another region.
         """
-        wanted = kinds or tuple(ExecutionKind)
+        wanted = kinds or _EXECUTION_KINDS
         if not isinstance(value, str):
             raise TypeError(f"An id or ARN must be a str, not {type(value).__name__}.")
         found = parse_arn(value) if value.startswith("arn:") else _parse_id(value)

@@ -192,7 +192,10 @@ class Poller:
         )
         call = flight.call
         if call.read is Read.GET:
-            self._take_page(flight, [await self._reader.get(call.answers[0], tries)])
+            execution = await self._reader.get(call.answers[0], tries)
+            # It is over: nothing is left to be given up when the last who waited is told.
+            flight.scope = None
+            self._take_page(flight, [execution])
             return
         rows: list[Execution] = []
         found = 0

@@ -73,6 +73,8 @@ class Cadence:
 
     def fastest(self, other: Cadence) -> Cadence:
         """Get the cadence that serves both."""
+        if self.min_delay <= other.min_delay and self.max_delay <= other.max_delay:
+            return self
         return Cadence(min(self.min_delay, other.min_delay), min(self.max_delay, other.max_delay))
 
 

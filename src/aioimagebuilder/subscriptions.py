@@ -26,11 +26,16 @@ class Ended(Enum):
 
 
 class Mailbox:
-    """Tells one consumer which of its subscriptions has something new, in the order that it came."""
+    """Tells one consumer which of its subscriptions has something new, in the order that it came.
 
-    __slots__ = ("_arrived", "_ready")
+    Args:
+        takes_changes: whether its consumer wants to know of the states before the last, too.
+    """
 
-    def __init__(self) -> None:
+    __slots__ = ("_arrived", "_ready", "takes_changes")
+
+    def __init__(self, *, takes_changes: bool) -> None:
+        self.takes_changes: bool = takes_changes
         self._ready: list[Subscription] = []
         self._arrived: Signal | None = None
 
@@ -51,14 +56,14 @@ class Mailbox:
         first.is_ready = False
         return first
 
-    def wait(self) -> Awaitable[None]:
-        """Wait until there is one."""
+    def wait(self, until: float = math.inf) -> Awaitable[None]:
+        """Wait until there is one, or until that time of `anyio.current_time`."""
         signal = Signal()
         if self._ready:
             signal.set()
         else:
             self._arrived = signal
-        return signal.wait()
+        return signal.wait(until)
 
 
 class Subscription:
@@ -155,8 +160,7 @@ class Subscription:
         """Tell the consumer of a state, if it is news to it. What it has not taken yet is replaced."""
         if is_news or not self._told:
             self._told = True
-            self._news = execution
-            self._mailbox.put(self)
+            self._bring(execution)
         if self.on_read is not None and not execution.is_terminal:
             self.on_read(self)
 
@@ -167,7 +171,11 @@ class Subscription:
             return
         before, self._detail, self._detail_status = self._detailed(seen), detail, seen.status
         if self._detailed(seen).progress != before.progress:
-            self._news = seen
+            self._bring(seen)
+
+    def _bring(self, news: Execution) -> None:
+        self._news = news
+        if news.is_terminal or self._mailbox.takes_changes:
             self._mailbox.put(self)
 
     def _detailed(self, execution: Execution) -> Execution:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final, TypedDict, TypeVar
 
-import anyio
-
 from .errors import (
     ClientClosedError,
     ExecutionCancelledError,
@@ -20,6 +18,7 @@ from .errors import (
     WaitingForActionError,
     WaitTimeoutError,
 )
+from .event_loops import current_time
 from .executions import Execution, WorkflowStepExecution
 from .gates import describe
 from .identifiers import Identifier
@@ -53,7 +52,7 @@ def facts_of(subscription: Subscription, execution: Execution | None) -> Facts:
     return {
         "identifier": subscription.identifier.value,
         "execution": execution,
-        "elapsed": min(subscription.ended_at, anyio.current_time()) - subscription.started,
+        "elapsed": min(subscription.ended_at, current_time()) - subscription.started,
         "polls": subscription.polls,
         "throttles": subscription.throttles,
     }

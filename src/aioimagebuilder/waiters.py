@@ -14,6 +14,7 @@ import anyio
 import anyio.lowlevel
 
 from .errors import WaitError, WaitGroupError
+from .event_loops import current_time
 from .executions import Execution
 from .identifiers import Identifier
 from .inspector import Inspector
@@ -36,19 +37,21 @@ class _Listener:
 
     __slots__ = ("_deadline", "_inspector", "_mailbox", "_options", "_patience", "_poller", "_subscriptions")
 
-    def __init__(self, poller: Poller, inspector: Inspector, options: WaitOptions) -> None:
+    def __init__(
+        self, poller: Poller, inspector: Inspector, options: WaitOptions, *, takes_changes: bool
+    ) -> None:
         self._poller = poller
         self._inspector = inspector
         self._options = options
         self._deadline = math.inf
         self._patience = math.inf
-        self._mailbox = Mailbox()
+        self._mailbox = Mailbox(takes_changes=takes_changes)
         self._subscriptions: dict[Identifier, Subscription] = {}
 
     def _subscribe(self, identifiers: Iterable[Identifier]) -> None:
         options = self._options
         if options.timeout is not None:
-            self._deadline = self._patience = anyio.current_time() + options.timeout
+            self._deadline = self._patience = current_time() + options.timeout
         for identifier in identifiers:
             subscription = self._poller.subscribe(
                 identifier, cadence=options.cadence, deadline=self._deadline, mailbox=self._mailbox
@@ -59,20 +62,15 @@ class _Listener:
     async def _next(self) -> Subscription:
         """Wait for a subscription that has a new state, or has ended."""
         while (subscription := self._mailbox.pop()) is None:
-            if self._deadline == math.inf:
-                await self._mailbox.wait()
-                continue
-            with anyio.CancelScope(deadline=self._patience) as scope:
-                await self._mailbox.wait()
-            if not scope.cancelled_caught:
-                continue
-            now = anyio.current_time()
-            if self._patience == self._deadline:
+            now = current_time()
+            if now < self._patience:
+                await self._mailbox.wait(self._patience)
+            elif self._patience == self._deadline:
                 # From now, not from the deadline: a machine that slept past it has yet to make the last poll.
                 self._patience = now + _LAST_POLL_GRACE
-                continue
-            for each in self._subscriptions.values():
-                each.end(Ended.DEADLINE, now)
+            else:
+                for each in self._subscriptions.values():
+                    each.end(Ended.DEADLINE, now)
         return subscription
 
     def close(self) -> None:
@@ -108,7 +106,7 @@ class Watch(_Listener, AsyncIterator[X]):
     def __init__(
         self, poller: Poller, inspector: Inspector, options: WaitOptions, identifier: Identifier
     ) -> None:
-        super().__init__(poller, inspector, options)
+        super().__init__(poller, inspector, options, takes_changes=True)
         self._identifier = identifier
         self._is_over = False
         self._shown: tuple[Execution, Progress] | None = None
@@ -138,7 +136,7 @@ class Gathering(_Listener):
     """Several executions awaited at once, duplicates among them once.
 
     Attributes:
-        states: the newest state of each, as far as one was seen.
+        states: the newest state of each that ended, as far as one was seen.
         errors: why each of those that ended other than well did so.
     """
 
@@ -147,7 +145,8 @@ class Gathering(_Listener):
     def __init__(
         self, poller: Poller, inspector: Inspector, options: WaitOptions, identifiers: Iterable[Identifier]
     ) -> None:
-        super().__init__(poller, inspector, options)
+        # Of what runs on, there is nothing to say to it, unless it is to end at a step that waits.
+        super().__init__(poller, inspector, options, takes_changes=options.on_waiting == "raise")
         self._identifiers = tuple(identifiers)
         self._is_subscribed = False
         self._expired: list[Identifier] = []
@@ -162,17 +161,27 @@ class Gathering(_Listener):
             self._subscribe(dict.fromkeys(self._identifiers))
         while self._subscriptions:
             subscription = await self._next()
-            identifier = subscription.identifier
-            execution = subscription.take()
-            error = self._error(subscription, execution)
-            if execution is not None:
-                self.states[identifier] = execution
-            if error is not None:
-                self.errors[identifier] = error
-            if error is not None or execution is None or execution.is_terminal:
-                self._poller.unsubscribe(self._subscriptions.pop(identifier))
-                return identifier
+            if self._take_end(subscription):
+                return subscription.identifier
         return None
+
+    def take_ended(self) -> None:
+        """Take in all that have ended by now."""
+        while (subscription := self._mailbox.pop()) is not None:
+            self._take_end(subscription)
+
+    def _take_end(self, subscription: Subscription) -> bool:
+        identifier = subscription.identifier
+        execution = subscription.take()
+        error = self._error(subscription, execution)
+        if execution is not None:
+            self.states[identifier] = execution
+        if error is not None:
+            self.errors[identifier] = error
+        has_ended = error is not None or execution is None or execution.is_terminal
+        if has_ended:
+            self._poller.unsubscribe(self._subscriptions.pop(identifier))
+        return has_ended
 
     def _error(self, subscription: Subscription, execution: Execution | None) -> WaitError | None:
         if execution is None:
@@ -193,7 +202,7 @@ class Gathering(_Listener):
 
     async def _settle(self, at_deadline: AtDeadline, identifier: Identifier) -> None:
         expired = self.errors.pop(identifier)
-        since = anyio.current_time()
+        since = current_time()
         try:
             execution = await at_deadline(identifier, expired)
         except WaitError as error:
@@ -203,7 +212,7 @@ class Gathering(_Listener):
             return
         self.states[identifier] = execution
         if self._options.check:
-            elapsed = expired.elapsed + anyio.current_time() - since
+            elapsed = expired.elapsed + current_time() - since
             failure = failure_of(identifier, execution, facts_after(expired, execution, elapsed))
             if failure is not None:
                 self.errors[identifier] = failure
@@ -216,8 +225,12 @@ class Gathering(_Listener):
         errors = [self.errors[each] for each in distinct if each in self.errors]
         what = "ended other than well" if self._options.check else "could not be awaited to the end"
         group = WaitGroupError(f"{len(errors)} of {len(distinct)} executions {what}", errors)
-        group.executions = tuple(self.states.get(each) for each in self._identifiers)
+        group.executions = tuple(self._newest(each) for each in self._identifiers)
         raise group
+
+    def _newest(self, identifier: Identifier) -> Execution | None:
+        running = self._subscriptions.get(identifier)
+        return self.states.get(identifier) if running is None else running.seen
 
 
 class AsCompleted(Gathering, AsyncIterator[Execution]):
@@ -265,6 +278,7 @@ async def wait_all(
     async with Gathering(poller, inspector, options, identifiers) as gathering:
         while await gathering.next_ended() is not None:
             if fail_fast and gathering.errors:
+                gathering.take_ended()
                 break
         if at_deadline is not None:
             await gathering.settle(at_deadline)

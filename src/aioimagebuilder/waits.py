@@ -289,7 +289,8 @@ class Waits(Diagnostics):
             identifiers: ids and ARNs of any kind, mixed; one that is given twice is awaited once.
             timeout: seconds, or a timedelta, until the deadline of them all; ``None`` waits for ever.
             check: raise for failed or cancelled executions, rather than return them.
-            fail_fast: raise as soon as one does not succeed. Nothing is cancelled at AWS.
+            fail_fast: raise as soon as one does not succeed, and with it all that are known not to have by
+                then. Nothing is cancelled at AWS.
             on_waiting: what to do about a step that waits for a person, as in `wait`; with ``"raise"``, the
                 others are still awaited, unless `fail_fast`.
             on_timeout: what becomes of those that still run at the deadline, as in `wait`.

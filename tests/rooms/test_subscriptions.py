@@ -20,7 +20,7 @@ def _subscription(mailbox: Mailbox) -> Subscription:
 
 
 def test_an_end_is_told_once_and_stays_what_it_was():
-    mailbox = Mailbox()
+    mailbox = Mailbox(takes_changes=True)
     subscription = _subscription(mailbox)
     failure = ValueError("first")
     subscription.end(Ended.FAILURE, 5.0, failure)
@@ -32,7 +32,7 @@ def test_an_end_is_told_once_and_stays_what_it_was():
 
 @pytest.mark.parametrize("is_told_first", [True, False])
 def test_an_end_in_the_instant_of_a_terminal_state_is_not_told_beside_it(is_told_first):
-    mailbox = Mailbox()
+    mailbox = Mailbox(takes_changes=True)
     subscription = _subscription(mailbox)
     state = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "status": "COMPLETED"})
     acts = [
@@ -47,7 +47,7 @@ def test_an_end_in_the_instant_of_a_terminal_state_is_not_told_beside_it(is_told
 
 
 def test_an_end_is_told_after_the_state_before_it():
-    mailbox = Mailbox()
+    mailbox = Mailbox(takes_changes=True)
     subscription = _subscription(mailbox)
     state = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "status": "RUNNING"})
     subscription.tell(state, is_news=True)
@@ -58,7 +58,7 @@ def test_an_end_is_told_after_the_state_before_it():
 
 
 def test_what_was_not_taken_is_replaced_by_what_is_newer():
-    mailbox = Mailbox()
+    mailbox = Mailbox(takes_changes=True)
     subscription = _subscription(mailbox)
     states = [
         WorkflowExecution(workflow_execution_id="wf-1", total_steps_succeeded=number) for number in range(3)
@@ -73,7 +73,7 @@ def test_what_was_not_taken_is_replaced_by_what_is_newer():
 
 
 def test_the_present_state_is_told_though_it_is_no_news():
-    mailbox = Mailbox()
+    mailbox = Mailbox(takes_changes=True)
     subscription = _subscription(mailbox)
     state = WorkflowExecution(workflow_execution_id="wf-1")
     subscription.tell(state, is_news=False)
@@ -81,10 +81,34 @@ def test_the_present_state_is_told_though_it_is_no_news():
     assert subscription.take() is state
 
 
+def test_who_waits_for_the_end_alone_is_not_woken_before_it():
+    mailbox = Mailbox(takes_changes=False)
+    subscription = _subscription(mailbox)
+    states = [
+        WorkflowExecution.parse({"workflowExecutionId": "wf-1", "status": status})
+        for status in ("PENDING", "RUNNING", "COMPLETED")
+    ]
+    subscription.tell(states[0], is_news=True)
+    subscription.tell(states[1], is_news=True)
+    assert mailbox.pop() is None
+    subscription.tell(states[2], is_news=True)
+    assert (mailbox.pop(), subscription.take()) == (subscription, states[2])
+
+
+def test_who_waits_for_the_end_alone_gets_the_newest_state_with_its_deadline():
+    mailbox = Mailbox(takes_changes=False)
+    subscription = _subscription(mailbox)
+    state = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "status": "RUNNING"})
+    subscription.tell(state, is_news=True)
+    subscription.end(Ended.DEADLINE, 5.0)
+    assert (mailbox.pop(), subscription.take()) == (subscription, state)
+    assert (mailbox.pop(), subscription.take(), subscription.ended) == (subscription, None, Ended.DEADLINE)
+
+
 @BACKEND
 def test_a_mailbox_that_holds_something_lets_nobody_wait(backend):
     async def main():
-        mailbox = Mailbox()
+        mailbox = Mailbox(takes_changes=True)
         mailbox.put(_subscription(mailbox))
         with anyio.fail_after(5):
             await mailbox.wait()

@@ -1,11 +1,36 @@
 """What a wait says when it ends without an outcome: what was true just then, and no more than was seen."""
 
+import gc
+import weakref
+
 import anyio
 import pytest
 from botocore.exceptions import IncompleteReadError
 
-from aioimagebuilder import ExecutionNotFoundError, ImageBuilder, ObservationError, WaitTimeoutError
-from scripted_service import UNKNOWN, ScriptedService, throttle
+from aioimagebuilder import (
+    ExecutionNotFoundError,
+    ImageBuilder,
+    ObservationError,
+    ResourceNotFoundException,
+    WaitTimeoutError,
+)
+from scripted_service import UNKNOWN, ScriptedService, throttle, workflow_id
+
+
+def test_a_refusal_leaves_nothing_to_the_garbage_collector(run):
+    async def main():
+        service = ScriptedService()
+        async with ImageBuilder(client=service) as ib:
+            gc.disable()
+            try:
+                await ib.get_workflow_execution(workflow_id(404))
+            except ResourceNotFoundException as error:
+                refusal = weakref.ref(error)
+            finally:
+                gc.enable()
+        assert refusal() is None
+
+    run(main)
 
 
 @pytest.mark.parametrize("fault", [None, throttle()])

@@ -102,12 +102,33 @@ def test_fail_fast_raises_at_the_first_failure_and_stops_polling(run):
             with pytest.raises(WaitGroupError) as caught:
                 await ib.wait_all(ids, timeout=None, fail_fast=True)
             assert [error.identifier for error in caught.value.exceptions] == [ids[1]]
+            assert [str(each.status) for each in caught.value.executions] == ["RUNNING", "FAILED"]
             assert anyio.current_time() - service.started < 40 + 31
             calls = len(service.calls)
             await anyio.sleep(1000)
             assert len(service.calls) == calls
             with pytest.raises(ValueError, match="check=True"):
                 await ib.wait_all(ids, timeout=None, fail_fast=True, check=False)
+
+    run(main)
+
+
+def test_fail_fast_raises_all_that_had_failed_by_then(run):
+    async def main():
+        service = ScriptedService()
+        arn = service.image((0, "BUILDING"), (101, "AVAILABLE"))
+        courses = [(99, "FAILED"), (99, "FAILED"), (99, "COMPLETED"), (500, "COMPLETED")]
+        ids = [
+            service.workflow((0, "RUNNING"), end, number=number, imageBuildVersionArn=arn)
+            for number, end in enumerate(courses)
+        ]
+        # From the second poll on they are read in one list, and so end in one instant.
+        async with ImageBuilder(client=service, min_delay=100, max_delay=100) as ib:
+            with pytest.raises(WaitGroupError) as caught:
+                await ib.wait_all(ids, timeout=None, fail_fast=True)
+        assert [error.identifier for error in caught.value.exceptions] == ids[:2]
+        statuses = [str(each.status) for each in caught.value.executions]
+        assert statuses == ["FAILED", "FAILED", "COMPLETED", "RUNNING"]
 
     run(main)
 

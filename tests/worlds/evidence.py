@@ -58,6 +58,12 @@ class Evidence:
         self._calls: dict[tuple[str, str | None], list[Call]] = {}
         for call in history.calls:
             self._calls.setdefault((call.operation, call.argument), []).append(call)
+        self._terminal: dict[str, list[Delivery]] = {
+            truth.identifier: [
+                Delivery(at, index) for at, index in truth.deliveries if truth.states[index].is_terminal
+            ]
+            for truth in self.world.executions.values()
+        }
         self._stays: dict[str, list[Stay]] = {}
         for record in history.records:
             for identifier in set(record.waiter.identifiers):
@@ -135,12 +141,9 @@ class Evidence:
 
     def first_terminal(self, truth: Truth, since: float, until: float) -> Delivery | None:
         """Get the first terminal state that was told from one time to another, both included."""
-        told = truth.deliveries
-        for place in range(bisect_left(told, (since, -1)), bisect_left(told, (until + SAME, -1))):
-            at, index = told[place]
-            if truth.states[index].is_terminal:
-                return Delivery(at, index)
-        return None
+        told = self._terminal[truth.identifier]
+        place = bisect_left(told, since, key=attrgetter("at"))
+        return told[place] if place < len(told) and told[place].at < until + SAME else None
 
     def deliveries(self, truth: Truth, since: float, until: float) -> list[Delivery]:
         """Get what was told of an execution from one time to another, both included."""

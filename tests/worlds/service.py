@@ -140,15 +140,11 @@ class Service:
         call.ended = self._now()
         call.is_late = effect.delay > 0 or effect.lag > 0
         self._happen()
-        error = effect.error
-        if error is None:
-            try:
-                found = answer(call.began - effect.lag, effect)
-            except Exception as refusal:  # noqa: BLE001 - raised below, once it is noted
-                error = refusal
-        if error is not None:
+        try:
+            found = answer(call.began - effect.lag, effect)
+        except Exception as error:
             call.error = _code(error)
-            raise error
+            raise
         call.error = effect.spoil
         return found
 
@@ -176,6 +172,8 @@ class Service:
             hook()
 
     def _get(self, identifier: str, at: float, effect: Effect) -> Mapping[str, Any]:
+        if effect.error is not None:
+            raise effect.error
         if effect.spoil is not None:
             return {}
         truth = self._executions.get(identifier)
@@ -188,6 +186,8 @@ class Service:
     def _list(
         self, kind: Kind, parent: str | None, start: int, at: float, effect: Effect
     ) -> Mapping[str, Any]:
+        if effect.error is not None:
+            raise effect.error
         shown: list[tuple[Truth, int]] = []
         for truth in self._children.get((kind.name, parent), ()):
             index = truth.index_at(at)

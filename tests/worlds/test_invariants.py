@@ -78,9 +78,9 @@ def _mix_up_outcomes(patch):
 def _go_by_the_wall_clock(patch):
     real = subscriptions.Mailbox.wait
 
-    async def wait(self):
+    async def wait(self, until):
         await anyio.sleep(time.time() % 1e-3)
-        await real(self)
+        await real(self, until)
 
     patch.setattr(subscriptions.Mailbox, "wait", wait)
 

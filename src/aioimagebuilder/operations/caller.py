@@ -125,6 +125,8 @@ class Caller:
         try:
             return await attempt()
         except OperationError as error:
+            if self._backoff.is_final(error):
+                raise
             failures = [error]
 
         async def attempt_again() -> T:
@@ -142,9 +144,14 @@ class Caller:
             with anyio.CancelScope(deadline=sent + _LONGEST_CALL):
                 answer = await method(**params)
         except Exception as error:
-            if (failed := from_botocore(error, operation)) is None:
+            failed = from_botocore(error, operation)
+            if failed is None:
                 raise
-            raise self._failed(failed, sent) from error
+            try:
+                raise self._failed(failed, sent) from error
+            finally:
+                # A frame that holds what it raises is garbage that only the collector would find.
+                del failed
         if answer is None:
             detail = f"no whole answer within {_LONGEST_CALL:g} s."
             raise self._failed(ConnectionFailedError.made(operation, detail), sent)
