@@ -10,8 +10,9 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	@$(BIN)/python -m aioimagebuilder demo
 
+# In three processes, since much of it waits in real time; to debug one of them: `make test ARGS="-n 0 -k NAME"`.
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
 # Simulated worlds on virtual time: `make worlds N=20000`; one of them again, by its seed: `make worlds SEED=42`.
 worlds: $(READY)

@@ -284,6 +284,7 @@ async def test_a_retry_that_fails_again_tells_the_new_failure(ib, simulator, pip
 
 async def test_a_second_who_retries_joins_the_first(ib: ImageBuilder, simulator: Simulator, pipeline):
     arn = await fail(ib, simulator, pipeline)
+    simulator.script(BuildScript.waiting("LaunchTestInstance"))
     ended = []
     async with anyio.create_task_group() as tasks:
 
@@ -291,9 +292,10 @@ async def test_a_second_who_retries_joins_the_first(ib: ImageBuilder, simulator:
             ended.append((await ib.retry(arn, timeout=60)).status)
 
         tasks.start_soon(retry)
-        await anyio.sleep(0.1)
-        tasks.start_soon(retry)
-    assert ended == [ImageStatus.AVAILABLE] * 2
+        with pytest.raises(WaitingForActionError) as caught:
+            await ib.retry(arn, timeout=60, on_waiting="raise")
+        await ib.resume(*caught.value.steps)
+    assert ended == [ImageStatus.AVAILABLE]
     assert simulator.call_count("RetryImage") == 2
 
 

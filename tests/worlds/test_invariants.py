@@ -2,15 +2,25 @@
 
 import random
 import time
+from functools import cache
 
 import anyio
 import pytest
 
 from aioimagebuilder import executions, rate_limiter, schedule, subscriptions, waiters
+from worlds.drawing import draw_world
 from worlds.invariants import violations
 from worlds.running import run_world
 
 _ENOUGH = 120
+
+
+@cache
+def _small_ones_first():
+    def waits(seed):
+        return sum(len(waiter.identifiers) for waiter in draw_world(seed).waiters)
+
+    return sorted(range(_ENOUGH), key=waits)
 
 
 def _lose_some_news(patch):
@@ -102,7 +112,7 @@ def _go_by_the_wall_clock(patch):
 )
 def test_what_breaks_the_library_breaks_an_invariant(monkeypatch, break_it):
     break_it(monkeypatch)
-    assert any(violations(run_world(seed)) for seed in range(_ENOUGH))
+    assert any(violations(run_world(seed)) for seed in _small_ones_first())
 
 
 def test_a_look_at_the_wall_clock_changes_the_trace(monkeypatch):

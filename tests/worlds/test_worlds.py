@@ -3,8 +3,6 @@
 `make worlds N=20000` runs more of them.
 """
 
-import gc
-
 import pytest
 
 from worlds.invariants import violations
@@ -13,15 +11,6 @@ from worlds.running import replay_command, run_world
 # So many worlds in one test: one of its own would cost more than the world.
 _EACH = 25
 _WORLDS = {"asyncio": 200, "trio": 100}
-
-
-@pytest.fixture(autouse=True)
-def _no_collections_within():
-    # What a world leaves is garbage all at once.
-    gc.disable()
-    yield
-    gc.enable()
-    gc.collect()
 
 
 @pytest.mark.parametrize(
