@@ -19,7 +19,7 @@ from .rate_limit import TokenBucket
 from .scripts import BuildScript, Json
 from .service.conveniences import create_pipeline
 from .service.free_standing import add_execution
-from .service.lifecycle import run_policy
+from .service.lifecycle_policies import run_policy
 from .service.perform import perform
 from .service.state import RegionState, World
 from .service.validation import input_members

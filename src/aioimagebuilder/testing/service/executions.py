@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from ..simulation.course import GateAction
+from ..simulation.site import GateAction
 from ..simulation.track import Members, Row
 from .errors import ServiceError, invalid, not_found
 from .resources import Handler

@@ -13,7 +13,7 @@ from ..simulation.identifiers import make_arn
 from ..simulation.images import Image, Run
 from ..simulation.timeline import Timeline
 from ..simulation.track import Members, Row, Track
-from .lifecycle import start_execution
+from .lifecycle_runs import start_execution
 from .state import RegionState
 
 Schedule = Sequence[tuple[str, float | None]]

@@ -1,240 +1,22 @@
-"""Lifecycle executions: of policies, and of state updates of single images."""
+"""The operations of lifecycle executions: state updates of single images, looks, lists, and cancels."""
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from datetime import datetime
 
-from ..simulation.identifiers import hexadecimal, normalised, version_matches
 from ..simulation.images import Image
-from ..simulation.track import Members, Track
+from ..simulation.track import Members
 from .builds import image_of
 from .errors import in_use, invalid, not_found
-from .resources import Handler, existing
+from .lifecycle_runs import OVER, LifecycleRun, Update, start_execution
+from .resources import Handler
 from .state import RegionState
 
-ACTION_OF = {"DELETED": "DELETE", "DEPRECATED": "DEPRECATE", "DISABLED": "DISABLE", "AVAILABLE": "AVAILABLE"}
-_STATUS_OF = {action: status for status, action in ACTION_OF.items()}
-_OVER = frozenset({"SUCCESS", "FAILED", "CANCELLED"})
 _CHANGEABLE = frozenset({"AVAILABLE", "DEPRECATED", "DISABLED", "FAILED", "CANCELLED"})
-_LIVING = frozenset({"AVAILABLE", "DEPRECATED", "DISABLED"})
 _ONLY_DELETED = frozenset({"FAILED", "CANCELLED"})
 _SECONDS = 12.0
 _CANCELLING = 4.0
-_DAYS = {"DAYS": 1, "WEEKS": 7, "MONTHS": 30, "YEARS": 365}
-
-
-@dataclass(kw_only=True)
-class LifecycleRun:
-    """A lifecycle execution.
-
-    Args:
-        track: Its wire members over time.
-        resources: Image ARN to the tracks of the image itself (first) and of what was made from it.
-        effects: (image, adjustment) that it will bring about.
-        policy_arn: The policy that ran, if one did.
-    """
-
-    track: Track
-    resources: dict[str, list[Track]] = field(default_factory=dict)
-    effects: list[tuple[Image, tuple[float, Members]]] = field(default_factory=list)
-    policy_arn: str | None = None
-
-    def status(self, now: float) -> str:
-        """Get the status at this time."""
-        state = self.track.at(now) or self.track.states[0]
-        return str(state["state"]["status"])
-
-    def affect(self, image: Image, at: float, **members: object) -> None:
-        """Alter the image at this time, unless the execution is cancelled before."""
-        image.adjust(at, **members)
-        self.effects.append((image, (at, members)))
-
-
-@dataclass(frozen=True, kw_only=True)
-class Update:
-    """What an execution does to each image.
-
-    Args:
-        status: The status that images get.
-        start: When it starts.
-        works_at: When it begins to work on resources.
-        end: When it is over.
-        include: ``amis``, ``snapshots``, ``containers`` to whether they are included.
-        excluded_regions: Regions whose AMIs are skipped.
-        outcome: How it ends.
-        reason: Why, if it fails.
-    """
-
-    status: str
-    start: float
-    works_at: float
-    end: float
-    include: Mapping[str, bool] = field(default_factory=dict)
-    excluded_regions: Sequence[str] = ()
-    outcome: str = "SUCCESS"
-    reason: str | None = None
-
-
-def run_policy(
-    state: RegionState,
-    policy_arn: str,
-    *,
-    seconds: float = 30.0,
-    status: str = "SUCCESS",
-    reason: str | None = None,
-) -> str:
-    """Get the id of an execution of this policy that starts now.
-
-    Raises:
-        ServiceError: There is no such policy, or one of its executions runs.
-    """
-    policy = existing(state, policy_arn)
-    now = state.now()
-    runs = [run for run in state.lifecycles.values() if run.policy_arn == policy_arn]
-    if any(run.status(now) not in _OVER for run in runs):
-        raise in_use(f"The lifecycle policy {policy_arn} is already running.")
-    state.world.words.add(status)
-    chosen: dict[str, tuple[Image, Members]] = {}
-    for detail in policy.record["policyDetails"]:
-        for image in _selected(state, policy.record, detail, now):
-            chosen.setdefault(image.arn, (image, detail["action"]))
-    updates = [
-        (
-            image,
-            Update(
-                status=_STATUS_OF[action["type"]],
-                start=now,
-                works_at=now,
-                end=now + seconds,
-                include=action.get("includeResources", {}),
-                outcome=status,
-                reason=reason,
-            ),
-        )
-        for image, action in chosen.values()
-    ]
-    policy.record["dateLastRun"] = round(now, 3)
-    schedule = [("IN_PROGRESS", now), (status, now + seconds)]
-    return start_execution(state, schedule, updates=updates, policy_arn=policy_arn, reason=reason)
-
-
-def start_execution(
-    state: RegionState,
-    schedule: Sequence[tuple[str, float]],
-    *,
-    updates: Sequence[tuple[Image, Update]] = (),
-    policy_arn: str | None = None,
-    reason: str | None = None,
-    members: Mapping[str, object] | None = None,
-) -> str:
-    """Get the id of a new execution that is in each status from its time on."""
-    base = {
-        "lifecycleExecutionId": f"lce-{uuid.uuid4()}",
-        "lifecyclePolicyArn": policy_arn,
-        "resourcesImpactedSummary": {"hasImpactedResources": bool(updates)},
-        **(members or {}),
-    }
-    identifier = str(base["lifecycleExecutionId"])
-    run = LifecycleRun(track=Track(), policy_arn=policy_arn)
-    start = schedule[0][1]
-    for place, (status, at) in enumerate(schedule):
-        told: Members = {"status": status}
-        if reason is not None and place == len(schedule) - 1:
-            told["reason"] = reason
-        ended = status in _OVER
-        run.track.change(
-            at, **base, state=told, startTime=round(start, 3), endTime=round(at, 3) if ended else None
-        )
-    for image, update in updates:
-        run.resources[image.arn] = _plan_update(state, run, identifier, image, update)
-    state.lifecycles[identifier] = run
-    return identifier
-
-
-def _plan_update(
-    state: RegionState, run: LifecycleRun, identifier: str, image: Image, update: Update
-) -> list[Track]:
-    image.adjust(update.start, lifecycleExecutionId=identifier)
-    outputs = image.view(state.now()).get("outputResources", {})
-    made = [_ami(ami, update) for ami in outputs.get("amis", ()) if update.include.get("amis")]
-    made += [_container(each) for each in outputs.get("containers", ()) if update.include.get("containers")]
-    skipped = [each for each in made if each["region"] in update.excluded_regions]
-    own = {"resourceId": image.arn, "region": state.region}
-    kept = bool(skipped) and update.status == "DELETED"
-    tracks = [_resource_track(state, own, update, skipped=kept)]
-    tracks += [_resource_track(state, each, update, skipped=each in skipped) for each in made]
-    if update.outcome == "SUCCESS" and not kept:
-        run.affect(image, update.end, status=update.status, reason=None, failureContext=None)
-    return tracks
-
-
-def _resource_track(state: RegionState, resource: Members, update: Update, *, skipped: bool) -> Track:
-    track = Track()
-    base = {
-        "accountId": state.account_id,
-        **resource,
-        "action": {"name": ACTION_OF[update.status]},
-        "startTime": round(update.works_at, 3),
-    }
-    track.change(update.works_at, **base, state={"status": "IN_PROGRESS"})
-    outcome = {"SUCCESS": "SUCCESS"}.get(update.outcome, "FAILED")
-    end: Members = {"status": "SKIPPED" if skipped else outcome}
-    if update.reason and outcome == "FAILED":
-        end["reason"] = update.reason
-    done: Members = {"state": end, "endTime": round(update.end, 3)}
-    if "snapshots" in resource:
-        done["snapshots"] = [{**each, "state": end} for each in resource["snapshots"]]
-    track.change(update.end, **done)
-    return track
-
-
-def _ami(ami: Members, update: Update) -> Members:
-    shown = {"resourceId": ami["image"], "region": ami["region"]}
-    if update.include.get("snapshots"):
-        snapshot = hexadecimal("snap-", ami["image"])
-        shown["snapshots"] = [{"snapshotId": snapshot, "state": {"status": "IN_PROGRESS"}}]
-    return shown
-
-
-def _container(container: Members) -> Members:
-    uris = container["imageUris"]
-    return {"resourceId": uris[0], "region": container["region"], "imageUris": uris}
-
-
-def _selected(state: RegionState, policy: Members, detail: Members, now: float) -> list[Image]:
-    """Images that this rule of the policy acts on, oldest first."""
-    kind = {"AMI_IMAGE": "AMI", "CONTAINER_IMAGE": "DOCKER"}[policy["resourceType"]]
-    found = [
-        image
-        for image in state.images.values()
-        if image.static["type"] == kind
-        and image.status(now) in _LIVING
-        and _is_selected(image.static, policy["resourceSelection"])
-        and not _shares_tag(image.static, detail.get("exclusionRules", {}).get("tagMap"))
-    ]
-    rule = detail["filter"]
-    if rule["type"] == "COUNT":
-        return found[: max(0, len(found) - int(rule["value"]))]
-    age = int(rule["value"]) * _DAYS[rule.get("unit", "DAYS")] * 86400
-    old = [image for image in found if now - image.runs[0].start >= age]
-    return old[: max(0, len(found) - int(rule.get("retainAtLeast", 0)))]
-
-
-def _is_selected(image: Members, selection: Members) -> bool:
-    if _shares_tag(image, selection.get("tagMap")):
-        return True
-    name, version = normalised(image["name"]), image["version"].partition("/")[0]
-    return any(
-        normalised(each["name"]) == name and version_matches(each["semanticVersion"], version)
-        for each in selection.get("recipes", ())
-    )
-
-
-def _shares_tag(image: Members, tags: Mapping[str, str] | None) -> bool:
-    return any(image.get("tags", {}).get(name) == value for name, value in (tags or {}).items())
 
 
 def _start_update(state: RegionState, request: Members) -> Members:
@@ -248,7 +30,7 @@ def _start_update(state: RegionState, request: Members) -> Members:
     if include is None and update_at is None:
         image.adjust(now, status=status, reason=None, failureContext=None)
         return answer
-    if any(image.arn in run.resources and run.status(now) not in _OVER for run in state.lifecycles.values()):
+    if any(image.arn in run.resources and run.status(now) not in OVER for run in state.lifecycles.values()):
         raise in_use(f"The image {image.arn} already has a lifecycle execution in progress.")
     end = now + _SECONDS if update_at is None else update_at
     works_at = now if update_at is None else update_at
@@ -347,7 +129,7 @@ def _cancel(state: RegionState, request: Members) -> Members:
     identifier = request["lifecycleExecutionId"]
     run, now = _run_of(state, identifier), state.now()
     status = run.status(now)
-    if status in _OVER:
+    if status in OVER:
         raise invalid(f"The lifecycle execution {identifier} is in the terminal state {status}.")
     if status == "CANCELLING":
         raise in_use(f"The lifecycle execution {identifier} is already being cancelled.")

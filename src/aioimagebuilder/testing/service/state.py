@@ -17,7 +17,7 @@ from ..simulation.track import Members, Row, Track
 from .errors import ServiceError
 
 if TYPE_CHECKING:
-    from .lifecycle import LifecycleRun
+    from .lifecycle_runs import LifecycleRun
 
 PAGE = 25
 """Rows of a page, at most and by default."""

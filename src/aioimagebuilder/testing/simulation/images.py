@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ..scripts import BuildScript
-from .course import GateAction
 from .plan import STAGES, BuildPlan
+from .site import GateAction
 from .timeline import END_STATUSES, Happenings, Timeline, compute
 from .track import Members, Row
 

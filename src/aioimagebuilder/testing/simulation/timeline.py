@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 
 from ..scripts import BuildScript
 from .clock import stamp
-from .course import Failure, GateAction, Site, WorkflowCourse
 from .identifiers import hexadecimal, unique
 from .plan import STAGE_STATUS, STAGES, BuildPlan, PlannedWorkflow
+from .site import Failure, GateAction, Site
 from .track import Members, Row, Track
+from .workflow_course import WorkflowCourse
 
 MOST_AT_ONCE = 5
 """So many test workflows of one parallel group run at the same time."""
