@@ -183,18 +183,18 @@ class _Handler(MotoRequestHandler):
     def _answer(self, environ: Environ) -> None:
         answer = _Answer()
         whole: list[bytes] = []
-        known = False
         try:
             whole.extend(self.server.app(environ, answer.start))
-            known = True
         except ConnectionError:
             # A fault: a body that breaks off goes out as far as it came, under the headers of the whole.
-            known = self.close_connection = True
+            self.close_connection = True
             if not whole:
                 return
-        finally:
-            if not known:
-                self._send(answer, b"simulator bug: see the traceback that it printed")
+        except Exception:  # noqa: BLE001 - printed and answered, so that nobody misses it
+            self.close_connection = True
+            # Before the answer: whoever has that may look for the traceback at once.
+            self.server.handle_error(self.request, self.client_address)
+            answer, whole = _Answer(), [b"simulator bug: see the traceback that it printed"]
         self._send(answer, b"".join(whole))
 
     def _send(self, answer: _Answer, body: bytes) -> None:
