@@ -87,12 +87,13 @@ class BackgroundTask:
 class Signal:
     """Lets one task wait until another sets it, or a time comes, once."""
 
-    __slots__ = ("_future", "_is_set", "_task")
+    __slots__ = ("_future", "_is_set", "_task", "_timer")
 
     def __init__(self) -> None:
         self._is_set = False
         self._future: asyncio.Future[None] | None = None
         self._task: object = None
+        self._timer: asyncio.TimerHandle | None = None
 
     def set(self) -> None:
         """Let the waiting task go on."""
@@ -114,12 +115,13 @@ class Signal:
         if (trio := running_trio()) is None:
             loop = asyncio.get_running_loop()
             self._future = loop.create_future()
-            timer = None if until == math.inf else loop.call_at(until, self.set)
+            if until != math.inf:
+                self._timer = loop.call_at(until, self._set_at, until)
             try:
                 await self._future
             finally:
-                if timer is not None:
-                    timer.cancel()
+                if self._timer is not None:
+                    self._timer.cancel()
             return
         self._task = trio.lowlevel.current_task()
 
@@ -129,6 +131,15 @@ class Signal:
 
         with trio.CancelScope(deadline=until):
             await trio.lowlevel.wait_task_rescheduled(abort)
+
+    def _set_at(self, until: float) -> None:
+        # asyncio's timers go off early, by as much as the resolution of the clock. Whoever looks at the clock
+        # after the wait would only begin it anew.
+        loop = asyncio.get_running_loop()
+        if loop.time() < until:
+            self._timer = loop.call_at(until, self._set_at, until)
+        else:
+            self.set()
 
 
 def current_time() -> float:

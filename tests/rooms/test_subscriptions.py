@@ -1,5 +1,6 @@
 """Who waits for what, and how they are told."""
 
+import asyncio
 import math
 
 import anyio
@@ -114,6 +115,18 @@ def test_a_mailbox_that_holds_something_lets_nobody_wait(backend):
             await mailbox.wait()
 
     anyio.run(main, backend=backend)
+
+
+def test_a_wait_for_a_time_lasts_until_then_though_the_event_loops_timers_go_off_early():
+    async def main():
+        asyncio.get_running_loop()._clock_resolution = 1.0
+        until = anyio.current_time() + 0.05
+        # The event loop does not sleep until then, since something else is ready: and so looks too soon.
+        asyncio.get_running_loop().call_soon(lambda: None)
+        await Signal().wait(until)
+        assert anyio.current_time() >= until
+
+    asyncio.run(main())
 
 
 @BACKEND

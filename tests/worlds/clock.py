@@ -14,6 +14,8 @@ T = TypeVar("T")
 
 # The main task, and trio's own two: its root, and the one that takes what other threads hand in.
 _TASKS_OF_TRIO: Final = 3
+# In one instant there is an end to what is left to do.
+_MOST_PASSES: Final = 100_000
 
 
 class _NoSelector(selectors.SelectSelector):
@@ -22,12 +24,17 @@ class _NoSelector(selectors.SelectSelector):
     def __init__(self) -> None:
         super().__init__()
         self.now = 0.0
+        self._passes = 0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
             raise RuntimeError("deadlock: every task waits for something that no timer will bring")
-        if timeout > 0:
-            self.now += timeout
+        self._passes = 0 if timeout > 0 else self._passes + 1
+        if self._passes > _MOST_PASSES:
+            # Whoever closes the event loop needs some of it yet.
+            self._passes = 0
+            raise RuntimeError("livelock: there is always something to do, and no time passes")
+        self.now += max(0.0, timeout)
         return []
 
 

@@ -81,7 +81,11 @@ def run_world(seed: int, backend: str = "asyncio", *, wall_clock_jumps: bool = F
     """Draw the world of a seed, and run it to its end."""
     world = draw_world(seed)
     with _quiet_log(), _wall_clock(seed, jumps=wall_clock_jumps):
-        return run_reproducibly(backend, seed, lambda: _live(world, backend))
+        try:
+            return run_reproducibly(backend, seed, lambda: _live(world, backend))
+        except RuntimeError as error:
+            error.add_note(replay_command(seed, backend))
+            raise
 
 
 def replay_command(seed: int, backend: str) -> str:

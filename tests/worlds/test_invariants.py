@@ -5,9 +5,11 @@ import time
 from functools import cache
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from aioimagebuilder import executions, rate_limiter, schedule, subscriptions, waiters
+from worlds.clock import run_reproducibly
 from worlds.drawing import draw_world
 from worlds.invariants import violations
 from worlds.running import run_world
@@ -118,3 +120,12 @@ def test_what_breaks_the_library_breaks_an_invariant(monkeypatch, break_it):
 def test_a_look_at_the_wall_clock_changes_the_trace(monkeypatch):
     _go_by_the_wall_clock(monkeypatch)
     assert run_world(3).trace != run_world(3, wall_clock_jumps=True).trace
+
+
+def test_a_world_that_goes_round_and_round_is_broken_off():
+    async def main():
+        while True:
+            await anyio.lowlevel.checkpoint()
+
+    with pytest.raises(RuntimeError, match="livelock"):
+        run_reproducibly("asyncio", 0, main)
