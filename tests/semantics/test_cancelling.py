@@ -309,3 +309,17 @@ def test_of_many_those_still_running_are_cancelled_together(run):
             assert service.now < 120
 
     run(main)
+
+
+def test_a_last_poll_that_hangs_does_not_keep_the_cancel_from_being_asked(run):
+    async def main():
+        service = service_that_cancels(hang=lambda now: 3600 if 59 < now < 61 else 0)
+        arn = service.image((0, "BUILDING"))
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(WaitTimeoutError, match="it was cancelled at the deadline"):
+                await ib.wait(arn, timeout=60, on_timeout="cancel")
+        asked = [call.time for call in service.calls if call.operation == "cancel_image_creation"]
+        assert len(asked) == 1
+        assert 60 < asked[0] < 71
+
+    run(main)
