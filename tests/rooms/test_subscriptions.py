@@ -47,8 +47,9 @@ def test_an_end_in_the_instant_of_a_terminal_state_is_not_told_beside_it(is_told
     assert mailbox.pop() is None
 
 
-def test_an_end_is_told_after_the_state_before_it():
-    mailbox = Mailbox(takes_changes=True)
+@pytest.mark.parametrize("takes_changes", [True, False])
+def test_an_end_is_told_after_the_state_before_it(takes_changes):
+    mailbox = Mailbox(takes_changes=takes_changes)
     subscription = _subscription(mailbox)
     state = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "status": "RUNNING"})
     subscription.tell(state, is_news=True)
@@ -94,16 +95,6 @@ def test_who_waits_for_the_end_alone_is_not_woken_before_it():
     assert mailbox.pop() is None
     subscription.tell(states[2], is_news=True)
     assert (mailbox.pop(), subscription.take()) == (subscription, states[2])
-
-
-def test_who_waits_for_the_end_alone_gets_the_newest_state_with_its_deadline():
-    mailbox = Mailbox(takes_changes=False)
-    subscription = _subscription(mailbox)
-    state = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "status": "RUNNING"})
-    subscription.tell(state, is_news=True)
-    subscription.end(Ended.DEADLINE, 5.0)
-    assert (mailbox.pop(), subscription.take()) == (subscription, state)
-    assert (mailbox.pop(), subscription.take(), subscription.ended) == (subscription, None, Ended.DEADLINE)
 
 
 @BACKEND
