@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test worlds check coverage mutants fuzz bench pictures format clean
+.PHONY: demo test randomized check coverage mutants fuzz bench pictures format clean
 
 demo: $(READY)
 	@$(BIN)/python -m aioimagebuilder demo
@@ -14,9 +14,9 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
-# Simulated worlds on virtual time: `make worlds N=20000`; one of them again, by its seed: `make worlds SEED=42`.
-worlds: $(READY)
-	@PYTHONPATH=tests $(BIN)/python -m worlds --backend $(or $(BACKEND),asyncio) \
+# Simulated worlds on virtual time: `make randomized N=20000`; one of them again, by its seed: `make randomized SEED=42`.
+randomized: $(READY)
+	@PYTHONPATH=tests $(BIN)/python -m randomized --backend $(or $(BACKEND),asyncio) \
 		$(if $(SEED),--seed $(SEED),--number $(or $(N),1000) --first $(or $(FIRST),0))
 
 check: $(READY)
@@ -29,7 +29,7 @@ check: $(READY)
 # Lines and branches of the core that the tests run; less than 98 % of them is an error.
 coverage: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group coverage
-	$(BIN)/coverage run -m pytest tests/rooms tests/semantics tests/fuzzing tests/wire tests/test_public_api.py $(ARGS)
+	$(BIN)/coverage run -m pytest tests/unit tests/behavior tests/fuzz tests/integration tests/unit/test_public_api.py $(ARGS)
 	$(BIN)/coverage report
 
 # Changes the rooms that decide when and what is polled, in some 850 ways, and counts the changes that no test
@@ -44,7 +44,7 @@ mutants: $(READY)
 SECONDS ?= 60
 fuzz: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
-	$(BIN)/python tests/fuzzing/fuzz_answers.py -max_total_time=$(SECONDS) $(ARGS)
+	$(BIN)/python tests/fuzz/fuzz_answers.py -max_total_time=$(SECONDS) $(ARGS)
 
 # Ours beside others, on loopback: some ten minutes. `make bench ARGS=--quick` leaves the slow ones out.
 bench: $(READY)

@@ -24,7 +24,7 @@ from memory_client import MemoryClient
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 from aioimagebuilder import ImageBuilder
-from virtual_time import run_virtually
+from support.virtual_time import run_virtually
 
 SIZES = (10, 100, 1_000, 10_000, 100_000)
 _PER_IMAGE = 10

@@ -30,7 +30,7 @@ from smithy_law import polls_by_law
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 from aioimagebuilder import ImageBuilder
-from virtual_time import run_virtually
+from support.virtual_time import run_virtually
 
 # (seconds that the execution takes, min_delay, max_delay)
 _COURSES = ((30.0, 1.0, 5.0), (600.0, 5.0, 30.0), (2400.0, 5.0, 30.0))

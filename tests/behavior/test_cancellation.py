@@ -1,0 +1,203 @@
+"""Each public call is cancelled at each of its steps: nothing leaks, and nobody else is harmed."""
+
+import random
+from collections import defaultdict
+from collections.abc import AsyncIterable, Callable, Coroutine
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import pytest
+import trio
+
+from aioimagebuilder import ClientClosedError, ImageBuilder, ImageStatus
+from aioimagebuilder.poller import Poller
+from support.scripted_service import (
+    ScriptedService,
+    aws_error,
+    image_arn,
+    lifecycle_id,
+    step_id,
+    throttle,
+    workflow_id,
+)
+from support.stepping import Steps
+
+PIPELINE = "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/demo"
+RECIPE = PIPELINE.replace("image-pipeline", "image-recipe") + "/1.0.0"
+INFRASTRUCTURE = PIPELINE.replace("image-pipeline", "infrastructure-configuration")
+DISTRIBUTION = PIPELINE.replace("image-pipeline", "distribution-configuration")
+IMAGE = image_arn()
+STEP = step_id()
+WORKFLOWS = [workflow_id(number) for number in (1, 2, 3)]
+ENDS = 12.0
+
+
+class Service(ScriptedService):
+    """Each operation fails twice before it succeeds; the begin and the end of a call are steps of the run."""
+
+    def __init__(self, steps: Steps) -> None:
+        super().__init__(page=2)
+        self._steps = steps
+        self._errors: defaultdict[str, list[Exception]] = defaultdict(
+            lambda: [throttle(), aws_error("ServiceUnavailableException", 503)]
+        )
+
+    def __getattr__(self, operation: str):
+        try:
+            answer = super().__getattr__(operation)
+        except AttributeError:
+            answer = self._answer_start
+
+        async def call(**params: object):
+            self._steps.step()
+            answered = await answer(**params)
+            self._steps.step()
+            if errors := self._errors[operation]:
+                raise errors.pop()
+            return answered
+
+        return call
+
+    async def _answer_start(self, **_: object) -> dict[str, object]:
+        await anyio.sleep(self.latency)
+        return {
+            "imageBuildVersionArn": IMAGE,
+            "imageArn": IMAGE,
+            "stepExecutionId": "step-1",
+            "lifecycleExecutionId": "lce-1",
+        }
+
+
+async def _all(items: AsyncIterable[object]) -> list[object]:
+    return [each async for each in items]
+
+
+Call = Callable[[ImageBuilder], Coroutine[Any, Any, object]]
+
+
+# A new public name needs a row here.
+CALLS: dict[str, Call] = {
+    "aclose": lambda ib: ib.aclose(),
+    "as_completed": lambda ib: _all(ib.as_completed(WORKFLOWS, timeout=600)),
+    "build": lambda ib: ib.build(PIPELINE, timeout=600, on_waiting="raise"),
+    "cancel": lambda ib: ib.cancel(IMAGE),
+    "cancel_image_creation": lambda ib: ib.cancel_image_creation(IMAGE),
+    "cancel_lifecycle_execution": lambda ib: ib.cancel_lifecycle_execution(lifecycle_id()),
+    "create_image": lambda ib: ib.create_image(INFRASTRUCTURE, image_recipe_arn=RECIPE),
+    "diagnose": lambda ib: ib.diagnose(IMAGE),
+    "distribute_image": lambda ib: ib.distribute_image(IMAGE, DISTRIBUTION, "role"),
+    "get_image": lambda ib: ib.get_image(IMAGE),
+    "get_lifecycle_execution": lambda ib: ib.get_lifecycle_execution(lifecycle_id()),
+    "get_workflow_execution": lambda ib: ib.get_workflow_execution(workflow_id()),
+    "get_workflow_step_execution": lambda ib: ib.get_workflow_step_execution(STEP),
+    "import_disk_image": lambda ib: ib.import_disk_image(
+        "demo", "1.0.0", "Windows", "11", INFRASTRUCTURE, "s3://bucket/disk.iso"
+    ),
+    "import_vm_image": lambda ib: ib.import_vm_image("demo", "1.0.0", "Linux", "import-ami-1"),
+    "list_image_build_versions": lambda ib: _all(ib.list_image_build_versions()),
+    "list_image_pipeline_images": lambda ib: _all(ib.list_image_pipeline_images(PIPELINE)),
+    "list_lifecycle_execution_resources": lambda ib: _all(
+        ib.list_lifecycle_execution_resources(lifecycle_id())
+    ),
+    "list_lifecycle_executions": lambda ib: _all(ib.list_lifecycle_executions(IMAGE)),
+    "list_waiting_workflow_steps": lambda ib: _all(ib.list_waiting_workflow_steps()),
+    "list_workflow_executions": lambda ib: _all(ib.list_workflow_executions(IMAGE)),
+    "list_workflow_step_executions": lambda ib: _all(ib.list_workflow_step_executions(workflow_id())),
+    "resume": lambda ib: ib.resume(STEP),
+    "retry": lambda ib: ib.retry(IMAGE, timeout=600),
+    "logs": lambda ib: _all(ib.logs(IMAGE, follow=True)),
+    "retry_image": lambda ib: ib.retry_image(IMAGE),
+    "send_workflow_step_action": lambda ib: ib.send_workflow_step_action(STEP, IMAGE, "RESUME"),
+    "start_image_pipeline_execution": lambda ib: ib.start_image_pipeline_execution(PIPELINE),
+    "start_resource_state_update": lambda ib: ib.start_resource_state_update(
+        IMAGE, ImageStatus.DEPRECATED, include_resources={"amis": True}
+    ),
+    "stop": lambda ib: ib.stop(STEP, reason="no"),
+    "wait": lambda ib: ib.wait(workflow_id(), timeout=600),
+    "wait_all": lambda ib: ib.wait_all(WORKFLOWS, timeout=600),
+    "wait_for_image": lambda ib: ib.wait_for_image(IMAGE, timeout=600),
+    "wait_for_lifecycle_execution": lambda ib: ib.wait_for_lifecycle_execution(lifecycle_id(), timeout=600),
+    "wait_for_workflow_execution": lambda ib: ib.wait_for_workflow_execution(workflow_id(), timeout=600),
+    "wait_for_workflow_step": lambda ib: ib.wait_for_workflow_step(STEP, timeout=600),
+    "watch": lambda ib: _all(ib.watch(IMAGE, detail="steps")),
+}
+
+
+def test_every_public_call_has_a_row():
+    assert {name for name in dir(ImageBuilder) if not name.startswith("_")} == set(CALLS)
+
+
+def _service(steps: Steps) -> Service:
+    service = Service(steps)
+    for number in (1, 2, 3):
+        service.workflow((0, "RUNNING"), (ENDS, "COMPLETED"), number=number, imageBuildVersionArn=IMAGE)
+    service.step(
+        (0, "RUNNING"),
+        (ENDS, "COMPLETED"),
+        workflowExecutionId=workflow_id(),
+        imageBuildVersionArn=IMAGE,
+    )
+    service.image((0, "BUILDING"), (ENDS, "AVAILABLE"))
+    service.lifecycle((0, "IN_PROGRESS"), (ENDS, "SUCCESS"))
+    return service
+
+
+async def _cancelled(name: str, cancel_at: int | None) -> Steps:
+    """Make the call among others who wait, cancel it at that step, and see that all is as it should be."""
+    random.seed(0)
+    steps = Steps(cancel_at)
+    service = _service(steps)
+    ended: list[object] = []
+
+    async def bystander(ib: ImageBuilder, identifier: str) -> None:
+        try:
+            ended.append((await ib.wait(identifier, timeout=600)).outcome)
+        except ClientClosedError:
+            ended.append("closed")
+
+    # What it says of a log is that there are no lines.
+    async with ImageBuilder(client=service, logs_client=service, min_delay=2, max_delay=4) as ib:
+        poller = ib._poller
+        async with anyio.create_task_group() as tasks:
+            bystanders = [workflow_id(), IMAGE]
+            for identifier in bystanders:
+                tasks.start_soon(bystander, ib, identifier)
+            await anyio.sleep(0.001)
+            result = await steps.run(CALLS[name](ib))
+            # An iterator that is dropped, not closed, is let go with the error: when this task next waits.
+            await anyio.lowlevel.checkpoint()
+            assert _subscriptions(poller) <= len(bystanders)
+        await anyio.sleep(0.1)
+        assert ended == ["closed" if name == "aclose" else "succeeded"] * len(bystanders)
+        assert poller.is_idle
+        assert service.in_flight == 0
+    if name == "aclose":
+        return steps
+    if steps.was_own:
+        assert steps.scope.cancelled_caught
+    assert (result is None) == steps.scope.cancelled_caught
+    return steps
+
+
+def _subscriptions(poller: Poller) -> int:
+    return sum(len(target.subscriptions) for target in poller._targets.values())
+
+
+def _living_tasks() -> int:
+    if trio.lowlevel.in_trio_run():
+        return trio.lowlevel.current_statistics().tasks_living
+    return len(anyio.get_running_tasks())
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_a_call_that_is_cancelled_at_any_step_leaves_nothing_and_harms_nobody(run, name):
+    async def main():
+        before = _living_tasks()
+        number_of_steps = (await _cancelled(name, None)).count
+        assert number_of_steps > 2
+        for cancel_at in range(1, number_of_steps + 1):
+            await _cancelled(name, cancel_at)
+            assert _living_tasks() == before
+
+    run(main)

@@ -1,0 +1,297 @@
+"""Builds that wait for a person: who is told, how soon, and at what price."""
+
+import logging
+
+import anyio
+import pytest
+
+from aioimagebuilder import (
+    ImageBuilder,
+    WaitGroupError,
+    WaitingForActionError,
+    WaitTimeoutError,
+    WorkflowStepExecutionStatus,
+)
+from support.scripted_service import Scripted, ScriptedService, aws_error, image_arn, step_id, throttle, workflow_id
+
+
+def gate(service: ScriptedService, since: float, until: float = 1e9, *, number: int = 1) -> str:
+    """A step of image and workflow execution number `number` that waits for a person."""
+    found = step_id(number)
+    members = {
+        "stepExecutionId": found,
+        "name": "Approve",
+        "action": "WaitForAction",
+        "imageBuildVersionArn": image_arn(number),
+        "workflowExecutionId": workflow_id(number),
+        "startTime": "2026-01-02T03:04:05Z",
+    }
+    service.scripts[found] = Scripted(
+        [
+            (0, {**members, "status": "PENDING"}),
+            (since, {**members, "status": "WAITING"}),
+            (until, {**members, "status": "COMPLETED"}),
+        ]
+    )
+    return found
+
+
+@pytest.mark.parametrize("kind", ["image", "workflow"])
+def test_a_gate_left_alone_shows_in_a_watch_within_two_polls(run, kind):
+    async def main():
+        for since in range(20, 120, 7):
+            service = ScriptedService()
+            waits = service.image((0, "BUILDING")) if kind == "image" else service.workflow((0, "RUNNING"))
+            found = gate(service, since)
+            async with ImageBuilder(client=service) as ib, ib.watch(waits) as watch:
+                first = await anext(watch)
+                assert first.progress.waiting == ()
+                second = await anext(watch)
+                assert [step.id for step in second.progress.waiting] == [found]
+                assert second.progress.step == "Approve"
+                reads = [call.time for call in service.calls if call.operation.startswith("get")]
+                assert sum(read > since for read in reads) <= 2
+                assert second.status == first.status
+
+    run(main)
+
+
+def test_a_gate_that_was_answered_shows_no_more_and_the_end_comes_once_and_last(run):
+    async def main():
+        service = ScriptedService()
+        arn = service.image((0, "BUILDING"), (400, "AVAILABLE"))
+        gate(service, 0, 200)
+        seen = []
+        async with ImageBuilder(client=service) as ib:
+            async for image in ib.watch(arn):
+                seen.append((str(image.status), len(image.progress.waiting)))
+        assert seen == [("BUILDING", 0), ("BUILDING", 1), ("BUILDING", 0), ("AVAILABLE", 0)]
+
+    run(main)
+
+
+def test_a_gate_of_another_stage_is_not_shown(run):
+    async def main():
+        service = ScriptedService()
+        arn = service.image((0, "BUILDING"), (200, "TESTING"), (400, "AVAILABLE"))
+        gate(service, 0, 200)
+        async with ImageBuilder(client=service) as ib:
+            seen = [(str(image.status), len(image.progress.waiting)) async for image in ib.watch(arn)]
+        assert seen == [("BUILDING", 0), ("BUILDING", 1), ("TESTING", 0), ("AVAILABLE", 0)]
+
+    run(main)
+
+
+def test_one_list_serves_all_who_want_to_know(run):
+    async def main():
+        service = ScriptedService()
+        async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
+
+            async def wait(arn: str) -> None:
+                with pytest.raises(WaitTimeoutError):
+                    await ib.wait(arn, timeout=600, on_waiting="raise")
+
+            for number in range(1, 51):
+                arn = service.image((0, "BUILDING"), number=number, name=f"n{number}")
+                tasks.start_soon(wait, arn)
+        lists = service.count("list_waiting_workflow_steps")
+        # One poll in two of one execution; fifty would be fifty times as many.
+        assert 10 <= lists <= 40
+        assert lists < service.count("list_image_build_versions") + service.count("get_image")
+
+    run(main)
+
+
+def test_a_plain_wait_does_not_look(run):
+    async def main():
+        service = ScriptedService()
+        gate(service, 0)
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(WaitTimeoutError, match="goes on at AWS"):
+                await ib.wait(service.image((0, "BUILDING")), timeout=900)
+        assert service.count("list_waiting_workflow_steps") == 0
+
+    run(main)
+
+
+def test_raise_says_what_waits_since_when_and_what_to_do(run):
+    async def main():
+        service = ScriptedService()
+        found = gate(service, 100)
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(WaitingForActionError) as caught:
+                await ib.wait_for_image(
+                    service.image((0, "BUILDING")), timeout=None, on_waiting="raise", check=False
+                )
+            calls = len(service.calls)
+            await anyio.sleep(1000)
+            assert len(service.calls) == calls
+            assert ib._poller.is_idle
+        error = caught.value
+        assert [step.id for step in error.steps] == [found]
+        assert error.steps[0].status == WorkflowStepExecutionStatus.WAITING
+        assert str(error) == (
+            f"Image {image_arn()} is BUILDING: step Approve ({found}) waits for a person since 2026-01-02 "
+            f'03:04:05 UTC: answer it with resume("{found}") or stop("{found}", reason="…")'
+        )
+        assert 100 < error.elapsed < 170
+        assert error.execution.progress.waiting == error.steps
+
+    run(main)
+
+
+def test_a_step_itself_tells_that_it_waits_without_a_list(run):
+    async def main():
+        service = ScriptedService()
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(WaitingForActionError, match="step Approve"):
+                await ib.wait(gate(service, 100), timeout=None, on_waiting="raise")
+        assert service.count("list_waiting_workflow_steps") == 0
+
+    run(main)
+
+
+def test_the_model_has_no_word_for_waiting_so_the_action_tells_too(run):
+    async def main():
+        service = ScriptedService()
+        step = service.step((0, "RUNNING"), name="Approve", action="WaitForAction")
+        busy = service.step((0, "RUNNING"), number=2, name="Run", action="ExecuteBash")
+        async with ImageBuilder(client=service) as ib:
+            assert (await ib.get_workflow_step_execution(step)).is_waiting
+            assert not (await ib.get_workflow_step_execution(busy)).is_waiting
+
+    run(main)
+
+
+def test_report_logs_each_gate_once_and_the_timeout_tells_it(run, caplog):
+    async def main():
+        service = ScriptedService()
+        arn = service.image((0, "BUILDING"))
+        found = gate(service, 50)
+        async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
+
+            async def wait() -> None:
+                with pytest.raises(WaitTimeoutError, match="step Approve") as caught:
+                    await ib.wait(arn, timeout=900, on_waiting="report")
+                assert [step.id for step in caught.value.execution.progress.waiting] == [found]
+
+            for _ in range(3):
+                tasks.start_soon(wait)
+        told = [record for record in caplog.records if found in record.getMessage()]
+        assert [record.levelno for record in told] == [logging.WARNING]
+
+    run(main)
+
+
+def test_in_a_group_the_others_are_awaited_unless_told_to_fail_fast(run):
+    async def main():
+        service = ScriptedService()
+        gate(service, 10)
+        arns = [
+            service.image((0, "BUILDING")),
+            service.image((0, "BUILDING"), (500, "AVAILABLE"), number=2, name="other"),
+        ]
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(WaitGroupError) as caught:
+                await ib.wait_all(arns, timeout=None, on_waiting="raise")
+            assert [type(each) for each in caught.value.errors] == [WaitingForActionError]
+            assert str(caught.value.executions[1].status) == "AVAILABLE"
+            before = service.now
+            with pytest.raises(WaitGroupError):
+                await ib.wait_all(arns, timeout=None, on_waiting="raise", fail_fast=True)
+            assert service.now - before < 120
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("fault", "most"), [(lambda _: aws_error("ForbiddenException", 403), 1), (lambda _: throttle(), 1000)]
+)
+def test_looks_that_fail_change_nothing_and_one_that_is_denied_is_not_repeated(run, caplog, fault, most):
+    async def main():
+        service = ScriptedService(faults={"list_waiting_workflow_steps": fault})
+        gate(service, 0)
+        async with ImageBuilder(client=service) as ib:
+            arn = service.image((0, "BUILDING"), (900, "AVAILABLE"))
+            assert (await ib.wait(arn, timeout=None, on_waiting="raise")).is_terminal
+        looks, reads = service.count("list_waiting_workflow_steps"), service.count("get_image")
+        assert 1 <= looks <= min(most, reads // 2 + 1)
+        assert any("what runs inside" in record.getMessage().lower() for record in caplog.records)
+
+    caplog.set_level(logging.INFO, "aioimagebuilder")
+    run(main)
+
+
+def test_a_look_that_hangs_is_given_up_and_delays_no_end(run):
+    async def main():
+        service = ScriptedService()
+        hung = []
+        arn = service.image((0, "BUILDING"), (60, "TESTING"), (300, "AVAILABLE"))
+
+        async def hang(**_: object) -> None:
+            hung.append(service.now)
+            await anyio.sleep_forever()
+
+        service.list_waiting_workflow_steps = hang
+        async with ImageBuilder(client=service) as ib:
+            seen = [str(image.status) async for image in ib.watch(arn)]
+            assert seen == ["BUILDING", "TESTING", "AVAILABLE"]
+            assert 300 <= service.now < 331
+        # Ten seconds for a look, and the next one with the next but one poll.
+        assert 10 < hung[1] - hung[0] < 75
+
+    run(main)
+
+
+def test_after_an_answer_a_lagging_list_is_not_taken_for_a_gate(run):
+    async def main():
+        service = ScriptedService()
+        # The list goes on telling of the step for twenty seconds after the answer.
+        found = gate(service, 0, 30)
+        service.actions["send_workflow_step_action"] = lambda params, _: {
+            "stepExecutionId": params["stepExecutionId"]
+        }
+        arn = service.image((0, "BUILDING"), (200, "AVAILABLE"))
+        async with ImageBuilder(client=service) as ib:
+            assert await ib.resume(found, reason="looks good") == found
+            image = await ib.wait(arn, timeout=None, on_waiting="raise", min_delay=1, max_delay=2)
+            assert str(image.status) == "AVAILABLE"
+        [sent] = [each for each in service.calls if each.operation == "send_workflow_step_action"]
+        assert sent.params["imageBuildVersionArn"] == arn
+        assert (sent.params["action"], sent.params["reason"]) == ("RESUME", "looks good")
+
+    run(main)
+
+
+def test_stop_sends_its_reason_and_a_step_that_tells_its_image_is_not_asked_for(run):
+    async def main():
+        service = ScriptedService()
+        found = gate(service, 0)
+        service.actions["send_workflow_step_action"] = lambda params, _: {
+            "stepExecutionId": params["stepExecutionId"]
+        }
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(WaitingForActionError) as caught:
+                await ib.wait(service.image((0, "BUILDING")), timeout=None, on_waiting="raise")
+            await ib.stop(caught.value.steps[0], reason="not today")
+            assert service.count("get_workflow_step_execution") == 0
+            assert service.calls[-1].params["stepExecutionId"] == found
+            assert service.calls[-1].params["reason"] == "not today"
+            assert service.calls[-1].params["action"] == "STOP"
+
+    run(main)
+
+
+def test_a_bad_word_is_refused_before_anything_is_sent(run):
+    async def main():
+        service = ScriptedService()
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(ValueError, match="on_waiting must be 'ignore' or 'report' or 'raise'"):
+                await ib.wait(image_arn(), timeout=1, on_waiting="shout")
+            with pytest.raises(ValueError, match="detail must be None or 'steps'"):
+                ib.watch(image_arn(), detail="all")
+            with pytest.raises(ValueError, match="has no steps"):
+                ib.watch(step_id(), detail="steps")
+        assert service.calls == []
+
+    run(main)

@@ -1,0 +1,152 @@
+"""Waits of hours with credentials of minutes: botocore's own refreshable ones, on virtual time."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import anyio
+import pytest
+from aiobotocore.credentials import AnyioRefreshableCredentials
+from botocore.exceptions import CredentialRetrievalError
+
+from aioimagebuilder import (
+    AccessDeniedException,
+    CredentialsError,
+    CredentialsRefreshError,
+    ImageBuilder,
+    ObservationError,
+    WaitGroupError,
+    WaitTimeoutError,
+)
+from support.scripted_service import REGION, ScriptedService, aws_error, image_arn
+
+MINUTE = 60.0
+HOUR = 3600.0
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
+LIFETIME = 20 * MINUTE
+
+
+class SignedService:
+    """Signs each call to `service` as botocore does; where credentials come from may be away."""
+
+    meta = SimpleNamespace(region_name=REGION)
+
+    def __init__(self, service: ScriptedService, is_away: Callable[[float], bool] = lambda _: False) -> None:
+        self.service = service
+        self.refreshes = 0
+        self._is_away = is_away
+        self._credentials = AnyioRefreshableCredentials(
+            "key", "secret", "token", EPOCH, self._refresh, "test", time_fetcher=self._wall_clock
+        )
+
+    def _wall_clock(self) -> datetime:
+        return EPOCH + timedelta(seconds=self.service.now)
+
+    async def _refresh(self) -> dict[str, str]:
+        await anyio.sleep(0.5)
+        if self._is_away(self.service.now):
+            raise CredentialRetrievalError(provider="test", error_msg="the metadata service is away")
+        self.refreshes += 1
+        expires = self._wall_clock() + timedelta(seconds=LIFETIME)
+        return {
+            "access_key": "key",
+            "secret_key": "secret",
+            "token": "token",
+            "expiry_time": expires.isoformat(),
+        }
+
+    def __getattr__(self, operation: str):
+        method = getattr(self.service, operation)
+
+        async def call(**params: object):
+            await self._credentials.get_frozen_credentials()
+            return await method(**params)
+
+        return call
+
+
+def test_a_wait_of_hours_outlives_its_credentials_an_outage_of_their_source_and_an_expiry(run):
+    async def main():
+        expired = aws_error("ExpiredTokenException", 403)
+        service = ScriptedService(fault=lambda now: expired if 2 * HOUR < now < 2.2 * HOUR else None)
+        client = SignedService(service, lambda now: HOUR < now < 1.3 * HOUR)
+        ids = [
+            service.lifecycle((0, "IN_PROGRESS"), ((3 + number / 10) * HOUR, "SUCCESS"), number=number)
+            for number in range(1, 6)
+        ]
+        async with ImageBuilder(client=client) as ib:
+            assert [each.id for each in await ib.wait_all(ids, timeout=6 * HOUR)] == ids
+        assert client.refreshes > 10
+        assert service.now < 3.5 * HOUR + 2 * MINUTE
+
+    run(main)
+
+
+def test_credentials_that_are_gone_for_good_end_the_waits_a_quarter_of_an_hour_later(run, caplog):
+    async def main():
+        service = ScriptedService()
+        client = SignedService(service, lambda now: now > HOUR)
+        identifier = service.workflow((0, "RUNNING"))
+        async with ImageBuilder(client=client) as ib:
+            with pytest.raises(ObservationError, match="the metadata service is away") as caught:
+                await ib.wait(identifier, timeout=6 * HOUR)
+        error = caught.value
+        assert type(error.__cause__) is CredentialsError
+        assert error.execution.status == "RUNNING"
+        # botocore fails no call before the last ten minutes of the credentials that it has.
+        assert HOUR + 15 * MINUTE < error.elapsed < HOUR + LIFETIME + 16 * MINUTE
+
+    run(main)
+    assert sum("They were good before" in record.message for record in caplog.records) == 1
+
+
+def test_a_lapse_up_to_the_deadline_is_told_as_its_cause(run):
+    async def main():
+        expired = aws_error("ExpiredTokenException", 403)
+        service = ScriptedService(fault=lambda now: expired if now > 1000 else None)
+        identifier = service.workflow((0, "RUNNING"))
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(WaitTimeoutError):
+                await ib.wait(identifier, timeout=1010)
+            with pytest.raises(ObservationError, match="ExpiredTokenException") as caught:
+                await ib.wait(identifier, timeout=300)
+        assert isinstance(caught.value.__cause__, CredentialsRefreshError)
+        assert caught.value.elapsed == pytest.approx(300, abs=1)
+
+    run(main)
+
+
+def test_a_denial_in_mid_wait_is_an_answer_and_ends_it_at_once(run):
+    async def main():
+        denied = aws_error("AccessDeniedException", 403)
+        service = ScriptedService(fault=lambda now: denied if now > 1000 else None)
+        identifier = service.workflow((0, "RUNNING"))
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(ObservationError) as caught:
+                await ib.wait(identifier, timeout=HOUR)
+        assert isinstance(caught.value.__cause__, AccessDeniedException)
+        assert caught.value.elapsed < 1000 + 31
+
+    run(main)
+
+
+def test_lists_are_made_again_once_the_credentials_are_good_again(run):
+    async def main():
+        expired = aws_error("ExpiredTokenException", 403)
+        service = ScriptedService(fault=lambda now: expired if 0.1 * HOUR < now < HOUR else None)
+        ids = [
+            service.workflow(
+                (0, "RUNNING"), (2 * HOUR, "COMPLETED"), number=number, imageBuildVersionArn=image_arn()
+            )
+            for number in range(1, 11)
+        ]
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(WaitGroupError):
+                await ib.wait_all(ids, timeout=2 * HOUR)
+            await anyio.sleep(HOUR)
+            service.calls.clear()
+            assert len(await ib.wait_all(ids, timeout=2 * HOUR)) == len(ids)
+        assert service.count("list_workflow_executions") > 10
+        assert service.count("get_workflow_execution") < 10
+
+    run(main)

@@ -1,0 +1,393 @@
+"""The choice of the next call, as properties and by cases; no I/O."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aioimagebuilder import Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
+from aioimagebuilder.batching import Batcher, Call, Read
+from aioimagebuilder.identifiers import Identifier
+from support.scripted_service import image_arn, lifecycle_id, step_id, workflow_id
+
+
+def _workflow(number: int, image: int | None = None) -> tuple[Identifier, WorkflowExecution]:
+    members = {"workflowExecutionId": workflow_id(number), "status": "RUNNING"}
+    if image is not None:
+        members["imageBuildVersionArn"] = image_arn(image)
+    return Identifier.parse(workflow_id(number)), WorkflowExecution.parse(members)
+
+
+def _running(number: int) -> Image:
+    return Image.parse({"arn": image_arn(number), "state": {"status": "BUILDING"}})
+
+
+def _family(batcher: Batcher, numbers: range, image: int) -> list[Identifier]:
+    found = []
+    for number in numbers:
+        identifier, execution = _workflow(number, image)
+        batcher.learn(identifier, execution)
+        found.append(identifier)
+    return found
+
+
+def test_nothing_due_is_no_call():
+    assert Batcher().next_call() is None
+
+
+def test_one_execution_is_a_get():
+    batcher = Batcher()
+    identifier, _ = _workflow(1)
+    batcher.add(identifier)
+    assert batcher.next_call() == Call(Read.GET, identifier.value, identifier.kind, (identifier,))
+    assert not batcher
+
+
+def test_executions_of_one_image_are_one_list_though_one_alone_is_due():
+    batcher = Batcher()
+    first, second, third = _family(batcher, range(3), image=1)
+    batcher.add(second)
+    call = batcher.next_call()
+    assert (call.read, call.argument, call.answers) == (
+        Read.WORKFLOW_EXECUTIONS_OF_IMAGE,
+        image_arn(1),
+        (second,),
+    )
+    batcher.add(third)
+    batcher.add(first)
+    assert batcher.next_call().answers == (third, first)
+
+
+def test_who_has_been_due_longest_is_read_first():
+    batcher = Batcher()
+    old = _family(batcher, range(2), image=1)
+    new = _family(batcher, range(10, 12), image=2)
+    for identifier in (old[0], new[0], new[1], old[1]):
+        batcher.add(identifier)
+    assert [batcher.next_call().argument for _ in range(2)] == [image_arn(1), image_arn(2)]
+
+
+def test_one_answer_reveals_the_image_of_its_siblings():
+    batcher = Batcher()
+    several = [_workflow(number)[0] for number in range(4)]
+    for identifier in several:
+        batcher.add(identifier)
+    assert batcher.next_call().read is Read.GET
+    batcher.learn(*_workflow(0, image=7))
+    call = batcher.next_call()
+    assert (call.read, call.argument, call.answers) == (Read.WORKFLOW_EXECUTIONS_OF_IMAGE, image_arn(7), ())
+
+
+@pytest.mark.parametrize("others", [True, False])
+def test_a_list_for_one_alone_is_worth_it_if_it_may_reveal_the_image_of_others(others):
+    batcher = Batcher()
+    known, unknown, sibling = (_workflow(number)[0] for number in range(3))
+    batcher.learn(*_workflow(0, image=7))
+    batcher.add(known)
+    if others:
+        batcher.add(unknown)
+    batcher.learn(*_workflow(2, image=7))
+    batcher.forget(sibling)
+    listing = Call(Read.WORKFLOW_EXECUTIONS_OF_IMAGE, image_arn(7), known.kind, (known,), 2)
+    assert batcher.next_call() == (listing if others else Call(Read.GET, known.value, known.kind, (known,)))
+
+
+def test_what_is_forgotten_is_neither_due_nor_alone():
+    batcher = Batcher()
+    identifier, execution = _workflow(1, image=7)
+    batcher.add(identifier)
+    batcher.ask_alone(identifier)
+    batcher.forget(identifier)
+    assert not batcher
+    assert batcher.next_call() is None
+    batcher.learn(identifier, execution)
+    assert batcher.family_of(identifier) == (identifier.kind, image_arn(7))
+
+
+def test_many_of_unknown_images_are_searched_among_the_running_builds():
+    batcher = Batcher()
+    for number in range(100):
+        batcher.add(_workflow(number)[0])
+    search = batcher.next_call()
+    assert (search.read, search.argument, search.answers) == (Read.BUILDS, None, ())
+    ended = Image.parse({"arn": image_arn(9), "state": {"status": "AVAILABLE"}})
+    assert batcher.wants_more(search, 1, 0, [_running(1), ended])
+    assert not batcher.wants_more(search, 2, 0, [ended])
+    batcher.listed(search, 2, 0, [_running(1), ended, _running(2)])
+    assert [batcher.next_call().argument for _ in range(2)] == [image_arn(1), image_arn(2)]
+    # Both are being listed, and the search is not made again: the rest is asked for one by one.
+    assert batcher.next_call().read is Read.GET
+
+
+def test_a_search_that_finds_nothing_of_ours_is_given_up():
+    batcher = Batcher()
+    for number in range(100):
+        batcher.add(_workflow(number)[0])
+    batcher.listed(batcher.next_call(), 1, 0, [_running(number) for number in range(50)])
+    reads = []
+    for _ in range(10):
+        call = batcher.next_call()
+        reads.append(call.read)
+        if call.read is not Read.GET:
+            batcher.listed(call, 1, 0, [])
+    assert reads.count(Read.WORKFLOW_EXECUTIONS_OF_IMAGE) == 4
+    assert reads[-1] is Read.GET
+
+
+@pytest.mark.parametrize(
+    ("names", "read", "pages"),
+    [(["one"] * 60, Read.BUILDS_OF_IMAGE_VERSION, 3), ([f"n{n}" for n in range(60)], Read.BUILDS, 3)],
+)
+def test_images_are_pages_where_that_is_fewer(names, read, pages):
+    batcher = Batcher()
+    for number, name in enumerate(names):
+        batcher.add(Identifier.parse(image_arn(number, name)))
+    call = batcher.next_call()
+    assert call.read is read
+    assert len(call.answers) == 60
+    batcher.listed(call, pages, 60, [])
+    batcher.refuse(Call(Read.BUILDS, "another", call.kind, ()), for_all=read is not Read.BUILDS)
+    for number, name in enumerate(names[:2]):
+        batcher.add(Identifier.parse(image_arn(number, name)))
+    # Three pages for two images: a Get each is fewer.
+    assert batcher.next_call().read is Read.GET
+
+
+def test_steps_and_lifecycle_executions_have_their_lists():
+    batcher = Batcher()
+    policy = "arn:aws:imagebuilder:us-east-1:123456789012:lifecycle-policy/demo"
+    for number in range(2):
+        step, run = Identifier.parse(step_id(number)), Identifier.parse(lifecycle_id(number))
+        batcher.learn(
+            step,
+            WorkflowStepExecution(step_execution_id=step.value, workflow_execution_id=workflow_id(1)),
+        )
+        batcher.learn(run, LifecycleExecution(lifecycle_execution_id=run.value, lifecycle_policy_arn=policy))
+        batcher.add(step)
+        batcher.add(run)
+    calls = [batcher.next_call() for _ in range(2)]
+    assert [(each.read, each.argument, len(each.answers)) for each in calls] == [
+        (Read.STEPS_OF_WORKFLOW_EXECUTION, workflow_id(1), 2),
+        (Read.LIFECYCLE_EXECUTIONS_OF_POLICY, policy, 2),
+    ]
+
+
+def test_a_family_is_awaited_while_a_member_is():
+    batcher = Batcher()
+    (identifier,) = _family(batcher, range(1), image=1)
+    family = batcher.family_of(identifier)
+    assert batcher.is_awaited(family)
+    batcher.forget(identifier)
+    assert not batcher.is_awaited(family)
+    image = Identifier.parse(image_arn(1))
+    assert batcher.is_awaited(batcher.family_of(image))
+
+
+def test_a_step_of_an_unknown_workflow_is_no_reason_to_list_an_image():
+    batcher = Batcher()
+    step = Identifier.parse(step_id(1))
+    batcher.add(step)
+    for number in range(3):
+        batcher.add(_workflow(number)[0])
+    batcher.learn(*_workflow(0, image=7))
+    assert batcher.next_call() == Call(Read.GET, step.value, step.kind, (step,))
+
+
+def test_two_of_unknown_images_are_worth_a_list_that_reveals_and_one_is_not():
+    batcher = Batcher()
+    first, second, third = (_workflow(number)[0] for number in range(3))
+    for identifier in (first, second, third):
+        batcher.add(identifier)
+    assert batcher.next_call().answers == (first,)
+    batcher.learn(*_workflow(0, image=7))
+    assert batcher.next_call() == Call(Read.WORKFLOW_EXECUTIONS_OF_IMAGE, image_arn(7), second.kind, (), 25)
+    batcher.learn(*_workflow(10, image=8))
+    batcher.discard(second)
+    assert batcher.next_call() == Call(Read.GET, third.value, third.kind, (third,))
+
+
+@pytest.mark.parametrize(("waits", "pages"), [(7, None), (8, 2), (17, 3), (100, 13)])
+def test_the_running_builds_are_searched_for_eight_or_more_up_to_a_page_for_eight(waits, pages):
+    batcher = Batcher()
+    for number in range(waits):
+        batcher.add(_workflow(number)[0])
+    call = batcher.next_call()
+    if pages is None:
+        assert call.read is Read.GET
+    else:
+        assert call == Call(Read.BUILDS, None, _workflow(0)[0].kind, (), pages)
+        assert type(call.most_pages) is int
+
+
+def test_an_image_that_was_listed_for_its_own_is_not_listed_to_reveal():
+    batcher = Batcher()
+    unknown = [_workflow(number)[0] for number in range(100, 103)]
+    for identifier in unknown:
+        batcher.add(identifier)
+    family = _family(batcher, range(2), image=1)
+    for identifier in unknown:
+        batcher.discard(identifier)
+    for identifier in family:
+        batcher.add(identifier)
+    for identifier in unknown:
+        batcher.add(identifier)
+    assert batcher.next_call().answers == tuple(family)
+    assert batcher.next_call().read is Read.GET
+
+
+def test_a_list_that_costs_as_much_as_it_saves_is_made_and_one_that_costs_more_is_not():
+    batcher = Batcher()
+    family = _family(batcher, range(2), image=1)
+    for pages, read in ((2, Read.WORKFLOW_EXECUTIONS_OF_IMAGE), (3, Read.GET)):
+        for identifier in family:
+            batcher.add(identifier)
+        batcher.listed(batcher.next_call(), pages, 2, [])
+        batcher.add(family[0])
+        batcher.add(family[1])
+        assert batcher.next_call().read is read
+        for identifier in family:
+            batcher.discard(identifier)
+
+
+def test_a_list_that_finds_one_of_ours_forgives_those_that_found_none():
+    batcher = Batcher()
+    for number in range(100):
+        batcher.add(_workflow(number)[0])
+    batcher.listed(batcher.next_call(), 1, 0, [_running(number) for number in range(50)])
+    # Three lists in vain are allowed, and three more after one that was not.
+    for found in (0, 0, 0, 1, 0, 0, 0):
+        call = batcher.next_call()
+        assert call.read is Read.WORKFLOW_EXECUTIONS_OF_IMAGE
+        batcher.listed(call, 1, found, [])
+    call = batcher.next_call()
+    assert call.read is Read.WORKFLOW_EXECUTIONS_OF_IMAGE
+    batcher.listed(call, 1, 0, [])
+    assert batcher.next_call().read is Read.GET
+
+
+def test_a_list_is_read_until_all_that_is_asked_of_it_is_found():
+    batcher = Batcher()
+    for identifier in _family(batcher, range(30), image=1):
+        batcher.add(identifier)
+    listing = batcher.next_call()
+    assert batcher.wants_more(listing, 1, 29, [])
+    assert not batcher.wants_more(listing, 1, 30, [])
+    # One that is to find out who belongs there is read to its end.
+    revealing = Call(listing.read, listing.argument, listing.kind, (), 25)
+    assert batcher.wants_more(revealing, 1, 0, [])
+    assert batcher.wants_more(revealing, 1, 30, [])
+
+
+def test_a_list_that_told_of_nobody_is_not_made_again():
+    batcher = Batcher()
+    family = _family(batcher, range(3), image=1)
+    for found, read in ((3, Read.WORKFLOW_EXECUTIONS_OF_IMAGE), (0, Read.GET)):
+        for identifier in family:
+            batcher.add(identifier)
+        batcher.listed(batcher.next_call(), 1, found, [])
+        for identifier in family:
+            batcher.add(identifier)
+        assert batcher.next_call().read is read
+        for identifier in family:
+            batcher.discard(identifier)
+
+
+@pytest.mark.parametrize(
+    ("names", "read", "most_pages"),
+    [(["one", "one"], Read.BUILDS_OF_IMAGE_VERSION, 3), (["one", "other"], Read.BUILDS, 2)],
+)
+def test_two_images_are_one_list_and_one_is_a_get(names, read, most_pages):
+    batcher = Batcher()
+    two = [Identifier.parse(image_arn(number, name)) for number, name in enumerate(names)]
+    batcher.add(two[0])
+    assert batcher.next_call() == Call(Read.GET, two[0].value, two[0].kind, (two[0],))
+    for identifier in two:
+        batcher.add(identifier)
+    argument = None if read is Read.BUILDS else two[0].parent
+    assert batcher.next_call() == Call(read, argument, two[0].kind, tuple(two), most_pages)
+
+
+@pytest.mark.parametrize("rows", [[], [_running(1)]])
+def test_no_list_is_read_for_ever(rows):
+    batcher = Batcher()
+    family = _family(batcher, range(30), image=1)
+    for identifier in family:
+        batcher.add(identifier)
+    listing = batcher.next_call()
+    for number in range(100, 200):
+        batcher.add(_workflow(number)[0])
+    batcher.learn(*_workflow(100, image=2))
+    search = Call(Read.BUILDS, None, listing.kind, (), 5)
+    for call in (listing, search):
+        assert not batcher.wants_more(call, call.most_pages, 0, rows)
+    assert batcher.wants_more(listing, listing.most_pages - 1, 0, rows)
+    assert batcher.wants_more(search, 4, 0, rows) is bool(rows)
+
+
+@pytest.mark.parametrize("for_all", [True, False])
+def test_a_refused_list_is_not_made_again(for_all):
+    batcher = Batcher()
+    family = _family(batcher, range(3), image=1)
+    for identifier in family:
+        batcher.add(identifier)
+    batcher.refuse(batcher.next_call(), for_all=for_all)
+    for identifier in family:
+        batcher.add(identifier)
+    assert batcher.next_call().read is Read.GET
+    others = _family(batcher, range(10, 13), image=2)
+    for identifier in family:
+        batcher.discard(identifier)
+    batcher.add(others[0])
+    assert (batcher.next_call().read is Read.GET) is for_all
+
+
+def test_who_is_asked_alone_stays_alone():
+    batcher = Batcher()
+    first, *others = _family(batcher, range(3), image=1)
+    batcher.ask_alone(first)
+    for identifier in (first, *others):
+        batcher.add(identifier)
+    assert batcher.next_call().read is Read.GET
+    assert batcher.next_call().answers == tuple(others)
+    assert batcher.family_of(first) is None
+
+
+OPERATIONS = st.lists(
+    st.tuples(
+        st.sampled_from(["add", "discard", "forget", "learn", "alone", "next", "refuse"]), st.integers(0, 30)
+    ),
+    max_size=120,
+)
+
+
+@given(OPERATIONS)
+def test_whatever_happens_all_that_is_due_is_read_and_nothing_else(operations):  # noqa: C901
+    batcher = Batcher()
+    due: set[Identifier] = set()
+    for operation, number in operations:
+        identifier, execution = _workflow(number, number % 4)
+        if operation == "add":
+            batcher.add(identifier)
+            due.add(identifier)
+        elif operation in {"discard", "forget"}:
+            getattr(batcher, operation)(identifier)
+            due.discard(identifier)
+        elif operation == "learn":
+            batcher.learn(identifier, execution)
+        elif operation == "alone":
+            batcher.ask_alone(identifier)
+        elif (call := batcher.next_call()) is not None:
+            assert set(call.answers) <= due
+            due -= set(call.answers)
+            if operation == "refuse" and call.read is not Read.GET:
+                batcher.refuse(call, for_all=number % 2 == 0)
+            elif call.read is not Read.GET:
+                batcher.listed(call, 1, len(call.answers), [])
+        assert len(batcher) == len(due)
+    rounds = 0
+    while (call := batcher.next_call()) is not None:
+        due -= set(call.answers)
+        if call.read is not Read.GET:
+            batcher.listed(call, 1, len(call.answers), [])
+        rounds += 1
+        assert rounds < 200
+    assert due == set()

@@ -1,0 +1,152 @@
+"""How a log is read on, against a scripted CloudWatch Logs, on virtual time."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, date, datetime, timedelta
+
+import anyio
+import pytest
+
+from aioimagebuilder import LogLine, ResourceNotFoundException, ServerError
+from aioimagebuilder.cloudwatch import LogPage
+from aioimagebuilder.executions import Image
+from aioimagebuilder.log_streams import LogStream, image_log_stream, milliseconds, pipeline_log_group
+from aioimagebuilder.logs import LogReader, read_days
+from aioimagebuilder.schedule import Cadence
+from support.virtual_time import run_virtually
+
+EVENING = datetime(2026, 9, 9, 23, 59, 0, tzinfo=UTC)
+CADENCE = Cadence(2, 15)
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[object]]], object]:
+    return lambda main: run_virtually(request.param, main)
+
+
+class ScriptedCloudWatch:
+    """Shows lines some seconds after they were written, two a page at most, now and then an empty page."""
+
+    def __init__(self, *lines: tuple[float, str], lag: float = 5.0) -> None:
+        self.lag = lag
+        self.lines = [LogLine(EVENING + timedelta(seconds=at), text) for at, text in lines]
+        self.failures: list[Exception] = []
+        self.calls = 0
+
+    def now(self) -> datetime:
+        return EVENING + timedelta(seconds=anyio.current_time() - self.started)
+
+    def start(self) -> None:
+        self.started = anyio.current_time()
+
+    async def page(
+        self, stream: LogStream, *, token: str | None = None, start: datetime | None = None
+    ) -> LogPage:
+        await anyio.sleep(0.1)
+        self.calls += 1
+        if self.failures:
+            raise self.failures.pop()
+        shown = self.now() - timedelta(seconds=self.lag)
+        lines = [
+            line
+            for line in self.lines
+            if line.timestamp <= shown and f"{line.timestamp:%Y/%m/%d}" == stream.name
+        ]
+        if not lines:
+            raise ResourceNotFoundException.made("GetLogEvents", "no such stream.")
+        place, _, is_after_empty = (token or "0//").partition("/")
+        first = int(place)
+        if self.calls % 3 == 0 and not is_after_empty and first < len(lines):
+            return LogPage((), f"{first}/empty", None)
+        page = tuple(lines[first : first + 2])
+        if not page:
+            return LogPage((), token, None)
+        return LogPage(page, f"{first + len(page)}/", None)
+
+
+async def followed(service: ScriptedCloudWatch, day: date, seconds: float) -> list[str]:
+    service.start()
+    texts: list[str] = []
+    with anyio.move_on_after(seconds):
+        async for line in read_days(
+            lambda each: LogReader(service, LogStream("group", f"{each:%Y/%m/%d}")),
+            day,
+            lambda: service.now().date(),
+            CADENCE,
+        ):
+            texts.append(line.message)
+    return texts
+
+
+def test_following_goes_on_across_midnight_and_waits_for_what_comes_late(run):
+    lines = [
+        (0, "a"),
+        (10, "b"),
+        (50, "c"),
+        (59.9, "last of the day"),
+        (60, "midnight"),
+        (75, "d"),
+        (400, "e"),
+    ]
+    service = ScriptedCloudWatch(*lines)
+    assert run(lambda: followed(service, EVENING.date(), 600)) == [text for _, text in lines]
+
+
+def test_a_quiet_night_costs_few_calls(run):
+    service = ScriptedCloudWatch((0, "a"), (30_000, "b"))
+    assert run(lambda: followed(service, EVENING.date(), 40_000)) == ["a", "b"]
+    assert service.calls < 40_000 / 5
+
+
+def test_a_log_that_cannot_be_read_for_a_while_loses_nothing(run):
+    lines = [(at, str(at)) for at in range(0, 50, 5)]
+    service = ScriptedCloudWatch(*lines)
+    service.failures = [ServerError.made("GetLogEvents", "not now.") for _ in range(5)]
+    assert run(lambda: followed(service, EVENING.date(), 120)) == [text for _, text in lines]
+
+
+def test_what_is_there_now_ends_with_the_present_day(run):
+    service = ScriptedCloudWatch((-86_400, "yesterday"), (-10, "today"), (5, "later"))
+
+    async def main() -> list[str]:
+        service.start()
+        open_reader = lambda each: LogReader(service, LogStream("group", f"{each:%Y/%m/%d}"))  # noqa: E731
+        first = EVENING.date() - timedelta(days=3)
+        lines = read_days(open_reader, first, lambda: service.now().date(), None)
+        return [line.message async for line in lines]
+
+    assert run(main) == ["yesterday", "today"]
+
+
+ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/web-server/1.0.0/1"
+
+
+@pytest.mark.parametrize(
+    ("image", "stream"),
+    [
+        ({"arn": ARN, "name": "Web Server"}, "/aws/imagebuilder/Web Server 1.0.0/1"),
+        ({"arn": ARN, "name": "x", "loggingConfiguration": {"logGroupName": "/own"}}, "/own 1.0.0/1"),
+        ({"arn": ARN, "loggingConfiguration": {}}, "/aws/imagebuilder/web-server 1.0.0/1"),
+        ({"arn": "nonsense"}, "None"),
+        ({}, "None"),
+    ],
+)
+def test_the_stream_of_an_image(image, stream):
+    assert str(image_log_stream(Image.parse(image))) == stream
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "group"),
+    [
+        ({"name": "My Pipeline"}, "/aws/imagebuilder/pipeline/My Pipeline"),
+        ({"name": "x", "loggingConfiguration": {"pipelineLogGroupName": "/own"}}, "/own"),
+        ({"loggingConfiguration": 7}, "/aws/imagebuilder/pipeline/my-pipeline"),
+    ],
+)
+def test_the_group_of_a_pipeline(pipeline, group):
+    arn = "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/my-pipeline"
+    assert pipeline_log_group(arn, pipeline) == group
+
+
+def test_times_become_whole_milliseconds_rounded_up():
+    assert milliseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)) == 1000
+    assert milliseconds(datetime(1970, 1, 1, 0, 0, 1, 1, tzinfo=UTC)) == 1001

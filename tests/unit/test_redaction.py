@@ -1,0 +1,68 @@
+"""What is a secret in a text of somebody else's, and what is not."""
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aioimagebuilder import LogLine, WorkflowStepExecution
+from aioimagebuilder.redaction import _NAMED, one_line, redact
+from support.marked_secrets import ECHOES, MARKS, SIGNATURE, TOKEN
+
+
+@pytest.mark.parametrize("form", ECHOES)
+def test_a_secret_is_hidden_and_the_rest_is_kept(form):
+    for shown in (redact(ECHOES[form]), redact(repr(ECHOES[form])), one_line(ECHOES[form])):
+        assert not [mark for mark in MARKS if mark in shown or mark.rstrip("=") in shown]
+        assert "[redacted]" in shown
+    assert redact(ECHOES[form]).split()[0] == redact(ECHOES[form].split()[0])
+
+
+def test_no_part_of_a_secret_is_left_where_a_long_text_ends():
+    for cut in range(1950, 2010):
+        assert TOKEN[-25:] not in one_line("x" * (cut - len(TOKEN)) + f" x-amz-security-token:{TOKEN} y")
+
+
+def test_a_repr_shows_no_signed_url():
+    step = WorkflowStepExecution(step_execution_id="step-1", outputs=ECHOES["signed-url"])
+    assert SIGNATURE in str(step.outputs)
+    assert SIGNATURE not in repr(step)
+    assert "log.txt" in repr(step)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1",
+        "Workflow Execution ID: 'wf-12345678-1234-1234-1234-123456789012' failed with reason: x",
+        "Set AWS credentials (environment, profile, role), or pass profile_name= or session=.",
+        "ami-0123456789abcdef0 in eu-west-1: see https://docs.aws.amazon.com/imagebuilder/a?b=c#d",
+        "git@github.com and 3f786850e387550fdab836ed7e6dc881de23001b",
+        "the signature is not right, and the security token has expired",
+    ],
+)
+def test_what_is_no_secret_stays(text):
+    assert redact(text) == text
+
+
+@given(st.text(), st.text())
+def test_a_token_is_hidden_wherever_it_stands(before, after):
+    assert TOKEN not in redact(f"{before} x-amz-security-token:{TOKEN} {after}")
+
+
+@given(st.from_regex(re.compile(_NAMED, re.IGNORECASE | re.VERBOSE)))
+def test_whatever_the_pattern_finds_is_searched_for(text):
+    assert "[redacted]" in redact(text)
+
+
+def test_megabytes_are_searched_in_no_time():
+    for hard in ("a" * 10**6, "://" * 10**5, "signature=" * 10**5, "IQoJ" * 10**5, "authorization: " * 10**5):
+        redact(hard)
+
+
+def test_a_log_line_is_given_whole_and_shown_without_its_secrets():
+    line = LogLine(datetime(2026, 9, 9, tzinfo=UTC), ECHOES["environment"])
+    assert line.message == ECHOES["environment"]
+    assert not [mark for mark in MARKS if mark in repr(line)]
