@@ -13,11 +13,11 @@ from rich.console import Console
 
 from aioimagebuilder import ImageBuilder
 from aioimagebuilder.cli.build_state import BuildState
-from aioimagebuilder.cli.following import state_of
-from aioimagebuilder.cli.live_view import Look, live_view
-from aioimagebuilder.cli.symbols import UNICODE
-from aioimagebuilder.cli.timeline import timeline_of
-from aioimagebuilder.cli.timeline_pictures import timeline_svg
+from aioimagebuilder.cli.render.live import Look, live_view
+from aioimagebuilder.cli.render.symbols import UNICODE
+from aioimagebuilder.cli.render.timeline import timeline_of
+from aioimagebuilder.cli.render.timeline_svg import timeline_svg
+from aioimagebuilder.cli.runtime.follow import state_of
 from aioimagebuilder.testing import Simulator
 
 HERE = Path(__file__).parent

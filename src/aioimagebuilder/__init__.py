@@ -16,7 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .backoff import (
+    from .aws.backoff import (
         Backoff,
     )
     from .client import (
@@ -75,7 +75,7 @@ if TYPE_CHECKING:
         WaitingForActionError,
         WaitTimeoutError,
     )
-    from .executions import (
+    from .models.executions import (
         Detail,
         Execution,
         Image,
@@ -84,13 +84,13 @@ if TYPE_CHECKING:
         WorkflowExecution,
         WorkflowStepExecution,
     )
-    from .identifiers import (
+    from .models.identifiers import (
         ExecutionKind,
     )
-    from .log_streams import (
+    from .models.log_streams import (
         LogLine,
     )
-    from .members import (
+    from .models.shapes import (
         Ami,
         ComponentFailureContext,
         Container,
@@ -108,7 +108,7 @@ if TYPE_CHECKING:
         OutputResources,
         RegionFailure,
     )
-    from .statuses import (
+    from .models.statuses import (
         BuildType,
         ImageScanStatus,
         ImageStatus,
@@ -123,7 +123,7 @@ if TYPE_CHECKING:
         WorkflowStepExecutionStatus,
         WorkflowType,
     )
-    from .waiters import (
+    from .waiting.waiters import (
         AsCompleted,
         Watch,
     )
@@ -227,15 +227,15 @@ if not TYPE_CHECKING:
     # aiobotocore takes some 300 ms to import, and much that lives in this package (the simulator, the pytest
     # plugin, the command line's help) does not need it. So the names above are imported when first asked for.
     _HOMES = (
-        "statuses",
-        "identifiers",
-        "members",
-        "executions",
-        "log_streams",
+        "models.statuses",
+        "models.identifiers",
+        "models.shapes",
+        "models.executions",
+        "models.log_streams",
         "diagnosis",
         "errors",
-        "backoff",
-        "waiters",
+        "aws.backoff",
+        "waiting.waiters",
         "client",
     )
 

@@ -24,8 +24,8 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 from botocore.config import Config
 
 from . import client
-from .backoff import Backoff
-from .schedule import Seconds
+from .aws.backoff import Backoff
+from .polling.schedule import Seconds
 
 __all__ = ["BlockingIterator", "ImageBuilder"]
 

@@ -11,19 +11,20 @@ from typing import Self
 from aiobotocore.session import AioSession
 from botocore.config import Config
 
-from .backoff import Backoff, Tries
-from .batching import Call, Read
-from .builds import Builds
-from .cloudwatch import CloudWatchLogs, OpenClient
-from .executions import Execution
-from .identifiers import ExecutionKind, Identifier
-from .inspector import Inspector
+from .aws.backoff import Backoff, Tries
+from .aws.call import AwsClient, Caller
+from .aws.cloudwatch import CloudWatchLogs, OpenClient
+from .aws.rate_limiter import RateLimiter
+from .aws.reads import get, list_pages
+from .aws.session import Opening
 from .logs import Logs
-from .opening import Opening
-from .operations import AwsClient, Caller, get, list_pages
-from .poller import Poller
-from .rate_limiter import RateLimiter
-from .schedule import Cadence, Seconds, seconds
+from .models.executions import Execution
+from .models.identifiers import ExecutionKind, Identifier
+from .polling.batching import Call, Read
+from .polling.poller import Poller
+from .polling.schedule import Cadence, Seconds, seconds
+from .polling.step_inspector import Inspector
+from .waiting.builds import Builds
 
 __all__ = ["ImageBuilder"]
 

@@ -30,8 +30,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Final, Self
 
-from .executions import Execution, WorkflowStepExecution
-from .redaction import one_line
+from .models.executions import Execution, WorkflowStepExecution
+from .models.redaction import one_line
 
 if TYPE_CHECKING:
     from .diagnosis import Diagnosis

@@ -9,21 +9,21 @@ from typing import Final, cast
 
 import anyio
 
-from .backoff import TRANSIENT_ERRORS
-from .cloudwatch import CloudWatchLogs, LogsClosedError
+from .aws.backoff import TRANSIENT_ERRORS
+from .aws.call import Answer
+from .aws.cloudwatch import CloudWatchLogs, LogsClosedError
 from .errors import (
     InvalidParameterException,
     MalformedResponseError,
     ResourceNotFoundException,
     ThrottledError,
 )
-from .executions import Image
-from .identifiers import ExecutionKind, ResourceKind
-from .log_streams import LogLine, LogStream, image_log_stream, pipeline_log_group, pipeline_log_stream
-from .operations.caller import Answer
-from .schedule import Cadence, Seconds, delay_before_poll, seconds
-from .waiters import Watch
-from .waits import Waits
+from .models.executions import Image
+from .models.identifiers import ExecutionKind, ResourceKind
+from .models.log_streams import LogLine, LogStream, image_log_stream, pipeline_log_group, pipeline_log_stream
+from .polling.schedule import Cadence, Seconds, delay_before_poll, seconds
+from .waiting.waiters import Watch
+from .waiting.waits import Waits
 
 __all__ = ["LogReader", "Logs", "follow_build", "read_days"]
 

@@ -11,7 +11,7 @@ import pytest
 import trio
 
 from aioimagebuilder import ClientClosedError, ImageBuilder, ImageStatus
-from aioimagebuilder.poller import Poller
+from aioimagebuilder.polling.poller import Poller
 from support.scripted_service import (
     ScriptedService,
     aws_error,

@@ -12,7 +12,15 @@ from aioimagebuilder import (
     WaitTimeoutError,
     WorkflowStepExecutionStatus,
 )
-from support.scripted_service import Scripted, ScriptedService, aws_error, image_arn, step_id, throttle, workflow_id
+from support.scripted_service import (
+    Scripted,
+    ScriptedService,
+    aws_error,
+    image_arn,
+    step_id,
+    throttle,
+    workflow_id,
+)
 
 
 def gate(service: ScriptedService, since: float, until: float = 1e9, *, number: int = 1) -> str:

@@ -6,7 +6,15 @@ import anyio
 import pytest
 
 from aioimagebuilder import ImageBuilder
-from support.scripted_service import Scripted, ScriptedService, aws_error, image_arn, step_id, throttle, workflow_id
+from support.scripted_service import (
+    Scripted,
+    ScriptedService,
+    aws_error,
+    image_arn,
+    step_id,
+    throttle,
+    workflow_id,
+)
 
 NAMES = ("LaunchBuildInstance", "ApplyBuildComponents", "CreateOutputAMI")
 EACH = 100.0

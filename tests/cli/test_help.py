@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from aioimagebuilder.cli.app import aioimagebuilder
 from aioimagebuilder.cli.exit_codes import ExitCode
-from aioimagebuilder.cli.interface import aioimagebuilder
 from cli.support import README, Cli
 
 COMMANDS = list(aioimagebuilder.commands)

@@ -21,8 +21,8 @@ from rich.console import Console
 
 from aioimagebuilder import Image, WorkflowExecution, WorkflowStepExecution
 from aioimagebuilder.cli.build_state import BuildState, WorkflowState
-from aioimagebuilder.cli.live_view import Look, live_view
-from aioimagebuilder.cli.symbols import ASCII, UNICODE
+from aioimagebuilder.cli.render.live import Look, live_view
+from aioimagebuilder.cli.render.symbols import ASCII, UNICODE
 from aioimagebuilder.testing import Simulator
 from cli.support import Cli, eventually
 

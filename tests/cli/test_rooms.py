@@ -12,20 +12,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioimagebuilder import Image, WorkflowExecution, WorkflowStepExecution
-from aioimagebuilder.cli import github_actions
 from aioimagebuilder.cli.build_state import BuildState, WorkflowState
 from aioimagebuilder.cli.durations import parse_duration, shown_duration
-from aioimagebuilder.cli.escaping import escaped, escaped_in_markdown
 from aioimagebuilder.cli.exit_codes import ExitCode, gravest
 from aioimagebuilder.cli.options import Display, Waiting
-from aioimagebuilder.cli.plain_lines import changes, still
-from aioimagebuilder.cli.reporting import reporter_for
-from aioimagebuilder.cli.results import made_by
-from aioimagebuilder.cli.service_clock import ServiceClock
-from aioimagebuilder.cli.symbols import ASCII, UNICODE
-from aioimagebuilder.cli.timeline import ticks_of, timeline_of
-from aioimagebuilder.cli.timeline_pictures import timeline_html, timeline_svg
-from aioimagebuilder.cli.timeline_text import timeline_lines
+from aioimagebuilder.cli.render.escaping import escaped, escaped_in_markdown
+from aioimagebuilder.cli.render.members import made_by
+from aioimagebuilder.cli.render.plain import changes, still
+from aioimagebuilder.cli.render.symbols import ASCII, UNICODE
+from aioimagebuilder.cli.render.timeline import ticks_of, timeline_of
+from aioimagebuilder.cli.render.timeline_svg import timeline_html, timeline_svg
+from aioimagebuilder.cli.render.timeline_text import timeline_lines
+from aioimagebuilder.cli.runtime import github_actions
+from aioimagebuilder.cli.runtime.reporter import reporter_for
+from aioimagebuilder.cli.runtime.service_clock import ServiceClock
 
 BEGIN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 

@@ -27,8 +27,8 @@ from aioimagebuilder import (
     Outcome,
     WaitGroupError,
 )
-from aioimagebuilder.backoff import Backoff
-from aioimagebuilder.structures import Structure
+from aioimagebuilder.aws.backoff import Backoff
+from aioimagebuilder.models.parsing import Structure
 from fuzz.samples import OPERATIONS, failed_body
 from support.scripted_service import REGION, image_arn, lifecycle_id, step_id, workflow_id
 from support.virtual_time import VirtualEventLoop

@@ -13,8 +13,8 @@ import atheris
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["aioimagebuilder", "botocore.parsers", "aiobotocore.parsers"]):
-    from aioimagebuilder.identifiers import Identifier
-    from aioimagebuilder.structures import parse_time
+    from aioimagebuilder.models.identifiers import Identifier
+    from aioimagebuilder.models.parsing import parse_time
     from fuzz.answering import COMPOSED, READINGS, Answer, Answering
     from fuzz.samples import sample_bodies
 

@@ -16,7 +16,7 @@ from aioimagebuilder import (
     WaitGroupError,
     WorkflowExecution,
 )
-from aioimagebuilder.executions import EXECUTION_CLASSES
+from aioimagebuilder.models.executions import EXECUTION_CLASSES
 from fuzz.answering import COMPOSED, READINGS, WORKFLOW, Answer, Answering, Reading, check
 from fuzz.samples import sample_bodies
 

@@ -7,7 +7,8 @@ from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.httpxsession import HttpxSession
 from aiobotocore.session import AioSession
 
-from aioimagebuilder import ImageBuilder, opening
+from aioimagebuilder import ImageBuilder
+from aioimagebuilder.aws import session as opening
 from aioimagebuilder.testing import Simulator
 
 

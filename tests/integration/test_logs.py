@@ -12,7 +12,7 @@ from aiobotocore.httpxsession import HttpxSession
 from aiobotocore.session import AioSession
 
 from aioimagebuilder import AccessDeniedException, Backoff, ImageBuilder, LogLine, ObservationError, blocking
-from aioimagebuilder.opening import Opening
+from aioimagebuilder.aws.session import Opening
 from aioimagebuilder.testing import BuildScript, Fault, Simulator
 
 from .conftest import CADENCE

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from aioimagebuilder import executions
+from aioimagebuilder.models import executions
 from aioimagebuilder.testing import Simulator
 
 ROOT = Path(__file__).parents[2]

@@ -16,7 +16,7 @@ from aioimagebuilder import (
     WaitError,
     WaitTimeoutError,
 )
-from aioimagebuilder.backoff import TRANSIENT_ERRORS
+from aioimagebuilder.aws.backoff import TRANSIENT_ERRORS
 from randomized.budget import beyond_the_budget
 from randomized.evidence import SAME, Delivery, Evidence
 from randomized.running import History

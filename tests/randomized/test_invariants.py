@@ -8,7 +8,10 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from aioimagebuilder import executions, rate_limiter, schedule, subscriptions, waiters
+from aioimagebuilder.aws import rate_limiter
+from aioimagebuilder.models import executions
+from aioimagebuilder.polling import schedule, subscriptions
+from aioimagebuilder.waiting import waiters
 from randomized.clock import run_reproducibly
 from randomized.drawing import draw_world
 from randomized.invariants import violations
@@ -43,7 +46,7 @@ def _forget_the_last_poll(patch):
     def later(now, attempt, cadence, deadline, dice, meeting=None):
         return now + schedule.delay_before_poll(attempt, cadence, dice)
 
-    patch.setattr("aioimagebuilder.poller.next_poll", later)
+    patch.setattr("aioimagebuilder.polling.poller.next_poll", later)
 
 
 def _keep_waiting_for_nobody(patch):
@@ -67,7 +70,7 @@ def _believe_stale_reads(patch):
 
 
 def _hurry(patch):
-    patch.setattr("aioimagebuilder.schedule.delay_before_poll", lambda *_: 0.3)
+    patch.setattr("aioimagebuilder.polling.schedule.delay_before_poll", lambda *_: 0.3)
 
 
 def _know_no_rate(patch):
@@ -84,7 +87,7 @@ def _mix_up_outcomes(patch):
     async def wait_all(*args, **options):
         return (await gather(*args, **options))[::-1]
 
-    patch.setattr("aioimagebuilder.waits.wait_all", wait_all)
+    patch.setattr("aioimagebuilder.waiting.waits.wait_all", wait_all)
 
 
 def _go_by_the_wall_clock(patch):

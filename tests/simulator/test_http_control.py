@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from aioimagebuilder.testing import BuildScript, Fault
-from aioimagebuilder.testing.http_control import ROUTES
+from aioimagebuilder.testing.control_routes import ROUTES
 from simulator.support import executions, refused, status_of
 
 
@@ -113,5 +113,5 @@ def test_what_cannot_be_done_is_told(send, method, path, body, status):
 
 
 def test_every_route_is_documented():
-    text = __import__("aioimagebuilder.testing.http_control", fromlist=["x"]).__doc__
+    text = __import__("aioimagebuilder.testing.control_routes", fromlist=["x"]).__doc__
     assert all(f"``{method} /_simulator/{path}``" in text for method, path in ROUTES)

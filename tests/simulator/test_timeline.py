@@ -14,7 +14,7 @@ from aioimagebuilder.testing.scripts import BuildScript, ComponentFailure, StepS
 from aioimagebuilder.testing.simulation.catalogue import ACTIONS, MANAGED_WORKFLOWS
 from aioimagebuilder.testing.simulation.documents import parse_workflow, plan_steps
 from aioimagebuilder.testing.simulation.plan import BuildPlan, PlannedWorkflow
-from aioimagebuilder.testing.simulation.site import GateAction
+from aioimagebuilder.testing.simulation.run_context import GateAction
 from aioimagebuilder.testing.simulation.timeline import Happenings, compute
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"

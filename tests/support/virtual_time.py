@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import anyio
 
-from aioimagebuilder.event_loops import running_trio
+from aioimagebuilder.aws.event_loops import running_trio
 
 T = TypeVar("T")
 

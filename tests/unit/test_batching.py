@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioimagebuilder import Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
-from aioimagebuilder.batching import Batcher, Call, Read
-from aioimagebuilder.identifiers import Identifier
+from aioimagebuilder.models.identifiers import Identifier
+from aioimagebuilder.polling.batching import Batcher, Call, Read
 from support.scripted_service import image_arn, lifecycle_id, step_id, workflow_id
 
 

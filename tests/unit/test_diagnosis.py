@@ -20,8 +20,8 @@ from aioimagebuilder import (
 from aioimagebuilder.diagnosis import conclude
 from aioimagebuilder.diagnosis.causes import error_output, suspects
 from aioimagebuilder.diagnosis.evidence import Evidence
-from aioimagebuilder.diagnosis.untrusted import clean, facts_of
-from aioimagebuilder.structures import Structure, wire_name
+from aioimagebuilder.diagnosis.sanitize import clean, facts_of
+from aioimagebuilder.models.parsing import Structure, wire_name
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
 COMPONENT = "arn:aws:imagebuilder:us-east-1:123456789012:component/web/1.0.0/1"

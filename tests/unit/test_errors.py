@@ -6,7 +6,7 @@ from botocore import exceptions as botocore_exceptions
 
 import aioimagebuilder
 from aioimagebuilder import errors
-from aioimagebuilder.error_mapping import from_botocore
+from aioimagebuilder.aws.error_mapping import from_botocore
 from support.scripted_service import aws_error
 
 MODEL = botocore.session.get_session().get_service_model("imagebuilder")

@@ -20,10 +20,10 @@ from aioimagebuilder import (
     WorkflowExecution,
     WorkflowExecutionStatus,
     WorkflowStepExecution,
-    statuses,
 )
-from aioimagebuilder.executions import EXECUTION_CLASSES
-from aioimagebuilder.structures import Structure, parse_time, wire_name
+from aioimagebuilder.models import statuses
+from aioimagebuilder.models.executions import EXECUTION_CLASSES
+from aioimagebuilder.models.parsing import Structure, parse_time, wire_name
 
 MODEL = botocore.session.get_session().get_service_model("imagebuilder")
 SECOND = datetime(2026, 9, 9, 19, 12, 23, tzinfo=UTC)

@@ -12,7 +12,7 @@ from aioimagebuilder import (
     WorkflowExecution,
     WorkflowStepExecution,
 )
-from aioimagebuilder.schedule import Cadence, History
+from aioimagebuilder.polling.schedule import Cadence, History
 
 CADENCE = Cadence(5, 30)
 

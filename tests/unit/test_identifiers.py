@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioimagebuilder.identifiers import ExecutionKind, Identifier, ResourceKind, parse_arn
+from aioimagebuilder.models.identifiers import ExecutionKind, Identifier, ResourceKind, parse_arn
 
 UUID = "a1b2c3d4-5678-90ab-cdef-111122223333"
 BASE = "arn:aws:imagebuilder:us-west-2:123456789012"

@@ -7,11 +7,11 @@ import anyio
 import pytest
 
 from aioimagebuilder import LogLine, ResourceNotFoundException, ServerError
-from aioimagebuilder.cloudwatch import LogPage
-from aioimagebuilder.executions import Image
-from aioimagebuilder.log_streams import LogStream, image_log_stream, milliseconds, pipeline_log_group
+from aioimagebuilder.aws.cloudwatch import LogPage
 from aioimagebuilder.logs import LogReader, read_days
-from aioimagebuilder.schedule import Cadence
+from aioimagebuilder.models.executions import Image
+from aioimagebuilder.models.log_streams import LogStream, image_log_stream, milliseconds, pipeline_log_group
+from aioimagebuilder.polling.schedule import Cadence
 from support.virtual_time import run_virtually
 
 EVENING = datetime(2026, 9, 9, 23, 59, 0, tzinfo=UTC)

@@ -3,9 +3,9 @@
 import pytest
 
 from aioimagebuilder import Detail, Image, WorkflowExecution, WorkflowStepExecution
-from aioimagebuilder.gates import Gates, describe
-from aioimagebuilder.identifiers import ExecutionKind, Identifier
-from aioimagebuilder.reruns import GRACE, Reruns
+from aioimagebuilder.models.identifiers import ExecutionKind, Identifier
+from aioimagebuilder.polling.reruns import GRACE, Reruns
+from aioimagebuilder.polling.waiting_steps import Gates, describe
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
 

@@ -11,16 +11,16 @@ import aioimagebuilder
 from aioimagebuilder import blocking, client
 
 HOMES = (
-    "backoff",
+    "aws.backoff",
     "client",
     "diagnosis",
     "errors",
-    "executions",
-    "identifiers",
-    "log_streams",
-    "members",
-    "statuses",
-    "waiters",
+    "models.executions",
+    "models.identifiers",
+    "models.log_streams",
+    "models.shapes",
+    "models.statuses",
+    "waiting.waiters",
 )
 INTERNAL = {
     "BeforeSleep",

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioimagebuilder.rate_limiter import RateLimiter
+from aioimagebuilder.aws.rate_limiter import RateLimiter
 
 
 def _turns(limiter: RateLimiter, now: float, count: int) -> list[float]:

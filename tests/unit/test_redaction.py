@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aioimagebuilder import LogLine, WorkflowStepExecution
-from aioimagebuilder.redaction import _NAMED, one_line, redact
+from aioimagebuilder.models.redaction import _NAMED, one_line, redact
 from support.marked_secrets import ECHOES, MARKS, SIGNATURE, TOKEN
 
 

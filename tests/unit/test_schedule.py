@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioimagebuilder.schedule import Cadence, delay_before_poll, next_poll, seconds
+from aioimagebuilder.polling.schedule import Cadence, delay_before_poll, next_poll, seconds
 
 DELAYS = st.floats(0.001, 1e6)
 CADENCES = st.builds(lambda a, b: Cadence(min(a, b), max(a, b)), DELAYS, DELAYS)

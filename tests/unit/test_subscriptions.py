@@ -7,10 +7,10 @@ import anyio
 import pytest
 
 from aioimagebuilder import WorkflowExecution
-from aioimagebuilder.event_loops import Signal
-from aioimagebuilder.identifiers import Identifier
-from aioimagebuilder.schedule import Cadence
-from aioimagebuilder.subscriptions import Ended, Mailbox, Subscription, Target
+from aioimagebuilder.aws.event_loops import Signal
+from aioimagebuilder.models.identifiers import Identifier
+from aioimagebuilder.polling.schedule import Cadence
+from aioimagebuilder.polling.subscriptions import Ended, Mailbox, Subscription, Target
 from support.scripted_service import workflow_id
 
 BACKEND = pytest.mark.parametrize("backend", ["asyncio", "trio"])

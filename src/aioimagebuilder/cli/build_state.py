@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
-from ..executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
-from ..statuses import WorkflowStepExecutionStatus
+from ..models.executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
+from ..models.statuses import WorkflowStepExecutionStatus
 
 __all__ = ["BuildState", "WorkflowState", "end_of", "label_of", "start_of", "title_of", "workflow_name"]
 

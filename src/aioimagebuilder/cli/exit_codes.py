@@ -14,7 +14,7 @@ from ..errors import (
     WaitingForActionError,
     WaitTimeoutError,
 )
-from ..statuses import Outcome
+from ..models.statuses import Outcome
 
 __all__ = ["ExitCode", "exit_code_of_error", "exit_code_of_outcome", "gravest"]
 

@@ -20,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ModuleNotFoundError:
         sys.stderr.write("The command line needs click and rich: pip install 'aioimagebuilder[cli]'\n")
         return _USAGE
-    from .interface import aioimagebuilder  # noqa: PLC0415 - it imports click
+    from .app import aioimagebuilder  # noqa: PLC0415 - it imports click
 
     _let_streams_show_anything()
     try:

@@ -5,11 +5,11 @@ Data flows one way:
     gathering (I/O) → evidence → causes, hints → conclusion → report → rendering
 """
 
+from ..models.causes import CauseKind, FailedComponent, FailedTarget, Place, RootCause
+from ..models.diagnosis import Diagnosis
+from .collector import Gatherer
 from .conclusion import conclude
 from .evidence import Source, SourceState
-from .gathering import Gatherer
-from .report import Diagnosis
-from .root_cause import CauseKind, FailedComponent, FailedTarget, Place, RootCause
 
 __all__ = [
     "CauseKind",

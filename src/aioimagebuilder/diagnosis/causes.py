@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, cast
 
-from ..executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
-from ..log_streams import LogLine
-from ..members import DistributionFailureContext, ImageFailureContext
-from ..statuses import (
+from ..models.causes import CauseKind, FailedComponent, FailedTarget, Place, RootCause
+from ..models.executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
+from ..models.log_streams import LogLine
+from ..models.shapes import DistributionFailureContext, ImageFailureContext
+from ..models.statuses import (
     ImageStatus,
     LifecycleExecutionResourceStatus,
     Outcome,
@@ -20,8 +21,7 @@ from ..statuses import (
     WorkflowType,
 )
 from .evidence import Evidence
-from .root_cause import CauseKind, FailedComponent, FailedTarget, Place, RootCause
-from .untrusted import clean, component_arn, facts_of, find_workflow
+from .sanitize import clean, component_arn, facts_of, find_workflow
 
 __all__ = ["causes_of", "error_output", "failed_step", "place_of", "suspects"]
 

@@ -7,16 +7,16 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
-from ..executions import Execution
-from ..log_streams import LogLine
-from ..statuses import Outcome
+from ..models.causes import Place, RootCause
+from ..models.diagnosis import Diagnosis
+from ..models.executions import Execution
+from ..models.log_streams import LogLine
+from ..models.statuses import Outcome
 from .causes import causes_of, failed_step, place_of, suspects
 from .evidence import Evidence, Source
 from .hints import next_steps
-from .report import Diagnosis
-from .root_cause import Place, RootCause
+from .sanitize import LONGEST_LINE, StepFacts, clean, facts_of, find_instance
 from .sentences import place_sentence, sentence
-from .untrusted import LONGEST_LINE, StepFacts, clean, facts_of, find_instance
 
 __all__ = ["conclude", "failed_at", "last_lines"]
 

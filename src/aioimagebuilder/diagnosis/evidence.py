@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from ..executions import Execution, Image, WorkflowExecution, WorkflowStepExecution
-from ..log_streams import LogLine, LogStream
-from ..members import ImageFailureContext, LifecycleExecutionResource
+from ..models.executions import Execution, Image, WorkflowExecution, WorkflowStepExecution
+from ..models.log_streams import LogLine, LogStream
+from ..models.shapes import ImageFailureContext, LifecycleExecutionResource
 
 __all__ = ["Evidence", "Source", "SourceState"]
 

@@ -12,11 +12,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from ..statuses import ImageStatus, Outcome
-from .root_cause import CauseKind
+from ..models.causes import CauseKind
+from ..models.statuses import ImageStatus, Outcome
 
 if TYPE_CHECKING:
-    from .report import Diagnosis
+    from ..models.diagnosis import Diagnosis
 
 __all__ = ["next_steps"]
 

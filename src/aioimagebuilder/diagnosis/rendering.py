@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from itertools import groupby
 from typing import TYPE_CHECKING, Final
 
+from ..models.causes import RootCause
 from .evidence import SourceState
-from .root_cause import RootCause
 from .sentences import duration, sentence, short_name, target_name, with_action
 
 if TYPE_CHECKING:
-    from .report import Diagnosis
+    from ..models.diagnosis import Diagnosis
 
 __all__ = ["render"]
 

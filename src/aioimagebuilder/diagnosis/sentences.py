@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from .root_cause import CauseKind, FailedTarget, Place, RootCause
+from ..models.causes import CauseKind, FailedTarget, Place, RootCause
 
 __all__ = ["duration", "place_sentence", "sentence", "short_name", "target_name", "with_action"]
 

@@ -18,13 +18,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from .controller import CallRecord, Control
     from .faults import Fault
-    from .models import control
-    from .registration import register
+    from .moto.models import control
+    from .moto.registration import register
     from .scripts import BuildScript, ComponentFailure, StepScript, WorkflowScript
     from .service.errors import ServiceError
     from .simulator import ClientArguments, Simulator
-    from .steering import CallRecord, Control
 
 __all__ = [
     "BuildScript",
@@ -43,17 +43,17 @@ __all__ = [
 
 _HOMES = {
     "BuildScript": "scripts",
-    "CallRecord": "steering",
+    "CallRecord": "controller",
     "ClientArguments": "simulator",
     "ComponentFailure": "scripts",
-    "Control": "steering",
+    "Control": "controller",
     "Fault": "faults",
     "ServiceError": "service.errors",
     "Simulator": "simulator",
     "StepScript": "scripts",
     "WorkflowScript": "scripts",
-    "control": "models",
-    "register": "registration",
+    "control": "moto.models",
+    "register": "moto.registration",
 }
 
 

@@ -29,7 +29,7 @@ from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import fnmatchcase
 
-from .simulation.track import Members
+from .simulation.state_history import Members
 
 _OWN_SECONDS = frozenset({"delay", "hang", "not_found_yet"})
 _ROW_KINDS = frozenset({"missing_rows", "unknown_status"})

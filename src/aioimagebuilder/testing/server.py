@@ -24,13 +24,13 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from .http_control import PREFIX, serve_control
-from .logs import flush
-from .logs_front import disturb
-from .models import serving
-from .registration import register
-from .responses import DISTURBANCE_HEADER, ImageBuilderResponse
-from .steering import Control
+from .build_logs import flush
+from .cloudwatch_faults import disturb
+from .control_routes import PREFIX, serve_control
+from .controller import Control
+from .moto.models import serving
+from .moto.registration import register
+from .moto.responses import DISTURBANCE_HEADER, ImageBuilderResponse
 
 StartResponse = Callable[..., Any]
 Environ = dict[str, Any]

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Self, TypedDict
 
 from moto.core.base_backend import BackendDict
 
+from .controller import DEFAULT_ACCOUNT, CallRecord, Control
 from .faults import Fault
 from .scripts import BuildScript, Json
 from .server import Server
-from .steering import DEFAULT_ACCOUNT, CallRecord, Control
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -8,16 +8,16 @@ import anyio
 
 from ...client import ImageBuilder
 from ...errors import ImageBuilderError
-from ...identifiers import parse_arn
-from ..awaiting import await_ending
-from ..connecting import connect, pipeline_arn
-from ..endings import Ending, conclude, tell
-from ..escaping import escaped
+from ...models.identifiers import parse_arn
 from ..exit_codes import ExitCode
-from ..invocation import Invocation, run
 from ..options import Connection, Display, Waiting
-from ..results import made_by
-from ..resuming import resuming_command
+from ..render.escaping import escaped
+from ..render.members import made_by
+from ..runtime.connect import connect, pipeline_arn
+from ..runtime.endings import Ending, conclude, tell
+from ..runtime.resume import resuming_command
+from ..runtime.run import Invocation, run
+from ..runtime.wait import await_ending
 
 __all__ = ["build"]
 

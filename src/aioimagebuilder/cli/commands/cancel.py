@@ -4,18 +4,18 @@ from __future__ import annotations
 
 from functools import partial
 
-from ...executions import Execution
-from ...identifiers import ExecutionKind
-from ...statuses import Outcome
-from ..awaiting import await_ending
+from ...models.executions import Execution
+from ...models.identifiers import ExecutionKind
+from ...models.statuses import Outcome
 from ..build_state import label_of
-from ..connecting import connect, identify
-from ..endings import conclude, tell
-from ..escaping import escaped
 from ..exit_codes import ExitCode
-from ..invocation import Invocation, run
 from ..options import Connection, Display, Waiting
-from ..resuming import resuming_command
+from ..render.escaping import escaped
+from ..runtime.connect import connect, identify
+from ..runtime.endings import conclude, tell
+from ..runtime.resume import resuming_command
+from ..runtime.run import Invocation, run
+from ..runtime.wait import await_ending
 
 __all__ = ["cancel"]
 

@@ -7,11 +7,11 @@ from typing import Final
 
 from ...client import ImageBuilder
 from ...testing import Simulator
-from ..awaiting import await_ending
-from ..endings import conclude, tell
 from ..exit_codes import ExitCode
-from ..invocation import Invocation, run
 from ..options import Display, Waiting
+from ..runtime.endings import conclude, tell
+from ..runtime.run import Invocation, run
+from ..runtime.wait import await_ending
 
 __all__ = ["demo"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 
-from ...identifiers import ExecutionKind, ResourceKind
-from ..connecting import connect, identify
-from ..escaping import escaped
+from ...models.identifiers import ExecutionKind, ResourceKind
 from ..exit_codes import ExitCode
-from ..invocation import Invocation, run
 from ..options import Connection, Display, Waiting
+from ..render.escaping import escaped
+from ..runtime.connect import connect, identify
+from ..runtime.run import Invocation, run
 
 __all__ = ["logs"]
 

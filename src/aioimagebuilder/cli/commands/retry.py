@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 
-from ...executions import Execution
-from ...identifiers import ExecutionKind
-from ..awaiting import await_ending, options_of
-from ..connecting import connect, identify
+from ...models.executions import Execution
+from ...models.identifiers import ExecutionKind
 from ..exit_codes import ExitCode
-from ..invocation import Invocation, run
 from ..options import Connection, Display, Waiting
-from ..resuming import resuming_command
+from ..runtime.connect import connect, identify
+from ..runtime.resume import resuming_command
+from ..runtime.run import Invocation, run
+from ..runtime.wait import await_ending, options_of
 from .build import conclude_build
 
 __all__ = ["retry"]

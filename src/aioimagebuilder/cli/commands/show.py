@@ -7,13 +7,13 @@ from functools import partial
 from typing import Final
 
 from ...client import ImageBuilder
-from ...executions import Execution
-from ...identifiers import AnyKind, ExecutionKind, Identifier
-from ..connecting import connect, identify
+from ...models.executions import Execution
+from ...models.identifiers import AnyKind, ExecutionKind, Identifier
 from ..exit_codes import ExitCode
-from ..invocation import Invocation, run
 from ..options import Connection, Display
-from ..results import plain_members, state_members, words
+from ..render.members import plain_members, state_members, words
+from ..runtime.connect import connect, identify
+from ..runtime.run import Invocation, run
 
 __all__ = ["show"]
 

@@ -10,18 +10,18 @@ from pathlib import Path
 
 import click
 
-from ...identifiers import ExecutionKind
-from ..connecting import connect, identify
-from ..escaping import escaped
+from ...models.identifiers import ExecutionKind
 from ..exit_codes import ExitCode
-from ..following import state_of
-from ..invocation import Invocation, run
 from ..options import Connection, Display
-from ..results import state_members
-from ..symbols import symbols_for
-from ..timeline import Timeline, timeline_of
-from ..timeline_pictures import timeline_html, timeline_svg
-from ..timeline_text import timeline_lines
+from ..render.escaping import escaped
+from ..render.members import state_members
+from ..render.symbols import symbols_for
+from ..render.timeline import Timeline, timeline_of
+from ..render.timeline_svg import timeline_html, timeline_svg
+from ..render.timeline_text import timeline_lines
+from ..runtime.connect import connect, identify
+from ..runtime.follow import state_of
+from ..runtime.run import Invocation, run
 
 __all__ = ["timeline"]
 

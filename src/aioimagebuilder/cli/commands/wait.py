@@ -9,13 +9,13 @@ from functools import partial
 import anyio
 import click
 
-from ..awaiting import await_ending
-from ..connecting import connect, identify
-from ..endings import Ending, conclude, tell
 from ..exit_codes import ExitCode
-from ..invocation import Invocation, run
 from ..options import Connection, Display, Waiting
-from ..resuming import resuming_command
+from ..runtime.connect import connect, identify
+from ..runtime.endings import Ending, conclude, tell
+from ..runtime.resume import resuming_command
+from ..runtime.run import Invocation, run
+from ..runtime.wait import await_ending
 
 __all__ = ["wait"]
 

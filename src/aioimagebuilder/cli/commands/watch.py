@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from functools import partial
 
-from ...executions import Execution, WorkflowStepExecution
-from ..awaiting import await_ending
+from ...models.executions import Execution, WorkflowStepExecution
 from ..build_state import BuildState
-from ..connecting import connect, identify
-from ..endings import conclude, tell
 from ..exit_codes import ExitCode
-from ..invocation import Invocation, run
 from ..options import Connection, Display, Waiting
-from ..output import Output
-from ..results import state_members
-from ..resuming import resuming_command
+from ..render.members import state_members
+from ..runtime.connect import connect, identify
+from ..runtime.endings import conclude, tell
+from ..runtime.output import Output
+from ..runtime.resume import resuming_command
+from ..runtime.run import Invocation, run
+from ..runtime.wait import await_ending
 
 __all__ = ["watch"]
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from ..connecting import connect, identify
-from ..escaping import escaped
 from ..exit_codes import ExitCode
-from ..invocation import Invocation, run
 from ..options import Connection, Display
+from ..render.escaping import escaped
+from ..runtime.connect import connect, identify
+from ..runtime.run import Invocation, run
 
 __all__ = ["why"]
 

@@ -16,8 +16,8 @@ from ..simulation.identifiers import (
 )
 from ..simulation.images import Image
 from ..simulation.plan import BuildPlan, PlannedWorkflow
+from ..simulation.state_history import Members
 from ..simulation.timeline import END_STATUSES
-from ..simulation.track import Members
 from .errors import ServiceError, in_use, invalid, not_found
 from .planning import plan_build, planned_workflow, regions
 from .resources import Handler, existing, filtered, latest_references

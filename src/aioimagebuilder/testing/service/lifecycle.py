@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ..simulation.images import Image
-from ..simulation.track import Members
+from ..simulation.state_history import Members
 from .builds import image_of
 from .errors import in_use, invalid, not_found
 from .lifecycle_runs import OVER, LifecycleRun, Update, start_execution

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from ..simulation.identifiers import normalised, version_matches
 from ..simulation.images import Image
-from ..simulation.track import Members
+from ..simulation.state_history import Members
 from .errors import in_use
 from .lifecycle_runs import ACTION_OF, OVER, Update, start_execution
 from .resources import existing

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from ..simulation.identifiers import hexadecimal
 from ..simulation.images import Image
-from ..simulation.track import Members, Track
+from ..simulation.state_history import Members, Track
 from .state import RegionState
 
 ACTION_OF = {"DELETED": "DELETE", "DEPRECATED": "DEPRECATE", "DISABLED": "DISABLE", "AVAILABLE": "AVAILABLE"}

@@ -8,7 +8,7 @@ from ..simulation.catalogue import DEFAULT_WORKFLOWS, MANAGED_VERSION
 from ..simulation.documents import component_phases, parse_workflow, plan_steps
 from ..simulation.identifiers import make_arn
 from ..simulation.plan import BuildPlan, PlannedWorkflow
-from ..simulation.track import Members
+from ..simulation.state_history import Members
 from .resources import existing
 from .state import RegionState, Resource
 

@@ -8,9 +8,9 @@ from functools import partial
 from ..simulation.catalogue import MANAGED_COMPONENT_VERSION, MANAGED_VERSION, MANAGED_WORKFLOWS
 from ..simulation.clock import stamp
 from ..simulation.identifiers import make_arn, normalised, parts, version_key, version_matches, without_build
-from ..simulation.track import Members
+from ..simulation.state_history import Members
 from .errors import ServiceError, invalid, not_found
-from .kinds import KIND_OF_NOUN, KINDS, Kind, references_of
+from .resource_kinds import KIND_OF_NOUN, KINDS, Kind, references_of
 from .state import RegionState, Resource
 from .validation import project
 

@@ -13,7 +13,7 @@ from ..scripts import BuildScript
 from ..simulation.clock import SimulatedClock
 from ..simulation.identifiers import normalised
 from ..simulation.images import Image
-from ..simulation.track import Members, Row, Track
+from ..simulation.state_history import Members, Row, Track
 from .errors import ServiceError
 
 if TYPE_CHECKING:

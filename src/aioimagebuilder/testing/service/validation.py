@@ -14,7 +14,7 @@ from typing import Any
 import botocore.session
 from botocore.model import OperationModel, ServiceModel, Shape
 
-from ..simulation.track import Members
+from ..simulation.state_history import Members
 from .errors import SimulatorBugError, invalid
 
 Complaint = tuple[object, str, str]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 
 from ..scripts import BuildScript
 from .plan import STAGES, BuildPlan
-from .site import GateAction
+from .run_context import GateAction
+from .state_history import Members, Row
 from .timeline import END_STATUSES, Happenings, Timeline, compute
-from .track import Members, Row
 
 _STATE_MEMBERS = ("status", "reason", "failureContext")
 

@@ -16,9 +16,9 @@ from ..scripts import BuildScript
 from .clock import stamp
 from .identifiers import hexadecimal, unique
 from .plan import STAGE_STATUS, STAGES, BuildPlan, PlannedWorkflow
-from .site import Failure, GateAction, Site
-from .track import Members, Row, Track
-from .workflow_course import WorkflowCourse
+from .run_context import Failure, GateAction, Site
+from .state_history import Members, Row, Track
+from .workflows import WorkflowCourse
 
 MOST_AT_ONCE = 5
 """So many test workflows of one parallel group run at the same time."""

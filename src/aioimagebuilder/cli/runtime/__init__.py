@@ -1,0 +1,1 @@
+"""How a command runs: it connects, follows what goes on, and ends with an exit code."""
