@@ -80,7 +80,7 @@ def build(options: argparse.Namespace) -> Image:
             options.pipeline,
             timeout=options.timeout,
             client_token=options.client_token,
-            on_waiting="report",
+            on_waiting_step="report",
             on_timeout="cancel" if options.cancel else "leave",
             diagnose=True,
         )

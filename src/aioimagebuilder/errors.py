@@ -1,6 +1,6 @@
 """Everything that can go wrong.
 
-Three facts are three families, never one (a fourth is of those who ask for it, by ``on_waiting="raise"``):
+Three facts are three families, never one (a fourth is of those who ask for it, by ``on_waiting_step="raise"``):
 
     ImageBuilderError
     ├── ExecutionFailedError            the work failed

@@ -80,7 +80,7 @@ Call = Callable[[ImageBuilder], Coroutine[Any, Any, object]]
 CALLS: dict[str, Call] = {
     "aclose": lambda ib: ib.aclose(),
     "as_completed": lambda ib: _all(ib.as_completed(WORKFLOWS, timeout=600)),
-    "build": lambda ib: ib.build(PIPELINE, timeout=600, on_waiting="raise"),
+    "build": lambda ib: ib.build(PIPELINE, timeout=600, on_waiting_step="raise"),
     "cancel": lambda ib: ib.cancel(IMAGE),
     "cancel_image_creation": lambda ib: ib.cancel_image_creation(IMAGE),
     "cancel_lifecycle_execution": lambda ib: ib.cancel_lifecycle_execution(lifecycle_id()),

@@ -53,9 +53,9 @@ def test_a_gate_left_alone_shows_in_a_watch_within_two_polls(run, kind):
             found = gate(service, since)
             async with ImageBuilder(client=service) as ib, ib.watch(waits) as watch:
                 first = await anext(watch)
-                assert first.progress.waiting == ()
+                assert first.progress.waiting_steps == ()
                 second = await anext(watch)
-                assert [step.id for step in second.progress.waiting] == [found]
+                assert [step.id for step in second.progress.waiting_steps] == [found]
                 assert second.progress.step == "Approve"
                 reads = [call.time for call in service.calls if call.operation.startswith("get")]
                 assert sum(read > since for read in reads) <= 2
@@ -72,7 +72,7 @@ def test_a_gate_that_was_answered_shows_no_more_and_the_end_comes_once_and_last(
         seen = []
         async with ImageBuilder(client=service) as ib:
             async for image in ib.watch(arn):
-                seen.append((str(image.status), len(image.progress.waiting)))
+                seen.append((str(image.status), len(image.progress.waiting_steps)))
         assert seen == [("BUILDING", 0), ("BUILDING", 1), ("BUILDING", 0), ("AVAILABLE", 0)]
 
     run(main)
@@ -84,7 +84,7 @@ def test_a_gate_of_another_stage_is_not_shown(run):
         arn = service.image((0, "BUILDING"), (200, "TESTING"), (400, "AVAILABLE"))
         gate(service, 0, 200)
         async with ImageBuilder(client=service) as ib:
-            seen = [(str(image.status), len(image.progress.waiting)) async for image in ib.watch(arn)]
+            seen = [(str(image.status), len(image.progress.waiting_steps)) async for image in ib.watch(arn)]
         assert seen == [("BUILDING", 0), ("BUILDING", 1), ("TESTING", 0), ("AVAILABLE", 0)]
 
     run(main)
@@ -97,7 +97,7 @@ def test_one_list_serves_all_who_want_to_know(run):
 
             async def wait(arn: str) -> None:
                 with pytest.raises(WaitTimeoutError):
-                    await ib.wait(arn, timeout=600, on_waiting="raise")
+                    await ib.wait(arn, timeout=600, on_waiting_step="raise")
 
             for number in range(1, 51):
                 arn = service.image((0, "BUILDING"), number=number, name=f"n{number}")
@@ -129,7 +129,7 @@ def test_raise_says_what_waits_since_when_and_what_to_do(run):
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitingForActionError) as caught:
                 await ib.wait_for_image(
-                    service.image((0, "BUILDING")), timeout=None, on_waiting="raise", check=False
+                    service.image((0, "BUILDING")), timeout=None, on_waiting_step="raise", check=False
                 )
             calls = len(service.calls)
             await anyio.sleep(1000)
@@ -143,7 +143,7 @@ def test_raise_says_what_waits_since_when_and_what_to_do(run):
             f'03:04:05 UTC: answer it with resume("{found}") or stop("{found}", reason="…")'
         )
         assert 100 < error.elapsed < 170
-        assert error.execution.progress.waiting == error.steps
+        assert error.execution.progress.waiting_steps == error.steps
 
     run(main)
 
@@ -153,7 +153,7 @@ def test_a_step_itself_tells_that_it_waits_without_a_list(run):
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitingForActionError, match="step Approve"):
-                await ib.wait(gate(service, 100), timeout=None, on_waiting="raise")
+                await ib.wait(gate(service, 100), timeout=None, on_waiting_step="raise")
         assert service.count("list_waiting_workflow_steps") == 0
 
     run(main)
@@ -180,8 +180,8 @@ def test_report_logs_each_gate_once_and_the_timeout_tells_it(run, caplog):
 
             async def wait() -> None:
                 with pytest.raises(WaitTimeoutError, match="step Approve") as caught:
-                    await ib.wait(arn, timeout=900, on_waiting="report")
-                assert [step.id for step in caught.value.execution.progress.waiting] == [found]
+                    await ib.wait(arn, timeout=900, on_waiting_step="report")
+                assert [step.id for step in caught.value.execution.progress.waiting_steps] == [found]
 
             for _ in range(3):
                 tasks.start_soon(wait)
@@ -201,12 +201,12 @@ def test_in_a_group_the_others_are_awaited_unless_told_to_fail_fast(run):
         ]
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitGroupError) as caught:
-                await ib.wait_all(arns, timeout=None, on_waiting="raise")
+                await ib.wait_all(arns, timeout=None, on_waiting_step="raise")
             assert [type(each) for each in caught.value.errors] == [WaitingForActionError]
             assert str(caught.value.executions[1].status) == "AVAILABLE"
             before = service.now
             with pytest.raises(WaitGroupError):
-                await ib.wait_all(arns, timeout=None, on_waiting="raise", fail_fast=True)
+                await ib.wait_all(arns, timeout=None, on_waiting_step="raise", fail_fast=True)
             assert service.now - before < 120
 
     run(main)
@@ -221,7 +221,7 @@ def test_looks_that_fail_change_nothing_and_one_that_is_denied_is_not_repeated(r
         gate(service, 0)
         async with ImageBuilder(client=service) as ib:
             arn = service.image((0, "BUILDING"), (900, "AVAILABLE"))
-            assert (await ib.wait(arn, timeout=None, on_waiting="raise")).is_terminal
+            assert (await ib.wait(arn, timeout=None, on_waiting_step="raise")).is_terminal
         looks, reads = service.count("list_waiting_workflow_steps"), service.count("get_image")
         assert 1 <= looks <= min(most, reads // 2 + 1)
         assert any("what runs inside" in record.getMessage().lower() for record in caplog.records)
@@ -262,7 +262,7 @@ def test_after_an_answer_a_lagging_list_is_not_taken_for_a_gate(run):
         arn = service.image((0, "BUILDING"), (200, "AVAILABLE"))
         async with ImageBuilder(client=service) as ib:
             assert await ib.resume(found, reason="looks good") == found
-            image = await ib.wait(arn, timeout=None, on_waiting="raise", min_delay=1, max_delay=2)
+            image = await ib.wait(arn, timeout=None, on_waiting_step="raise", min_delay=1, max_delay=2)
             assert str(image.status) == "AVAILABLE"
         [sent] = [each for each in service.calls if each.operation == "send_workflow_step_action"]
         assert sent.params["imageBuildVersionArn"] == arn
@@ -280,7 +280,7 @@ def test_stop_sends_its_reason_and_a_step_that_tells_its_image_is_not_asked_for(
         }
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitingForActionError) as caught:
-                await ib.wait(service.image((0, "BUILDING")), timeout=None, on_waiting="raise")
+                await ib.wait(service.image((0, "BUILDING")), timeout=None, on_waiting_step="raise")
             await ib.stop(caught.value.steps[0], reason="not today")
             assert service.count("get_workflow_step_execution") == 0
             assert service.calls[-1].params["stepExecutionId"] == found
@@ -294,8 +294,8 @@ def test_a_bad_word_is_refused_before_anything_is_sent(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
-            with pytest.raises(ValueError, match="on_waiting must be 'ignore' or 'report' or 'raise'"):
-                await ib.wait(image_arn(), timeout=1, on_waiting="shout")
+            with pytest.raises(ValueError, match="on_waiting_step must be 'ignore' or 'report' or 'raise'"):
+                await ib.wait(image_arn(), timeout=1, on_waiting_step="shout")
             with pytest.raises(ValueError, match="detail must be None or 'steps'"):
                 ib.watch(image_arn(), detail="all")
             with pytest.raises(ValueError, match="has no steps"):

@@ -51,7 +51,7 @@ async def test_a_gate_approved_from_another_process_ends_the_wait(ib: ImageBuild
     simulator.script(BuildScript.waiting(GATE))
     arn = await ib.start_image_pipeline_execution(pipeline)
     with pytest.raises(WaitingForActionError) as caught:
-        await ib.wait(arn, timeout=30, on_waiting="raise")
+        await ib.wait(arn, timeout=30, on_waiting_step="raise")
     [step] = caught.value.steps
     assert step.name == GATE
     ended = []
@@ -73,11 +73,11 @@ async def test_a_gate_that_is_stopped_fails_the_image_with_the_reason(ib, simula
     simulator.script(BuildScript.waiting(GATE))
     arn = await ib.start_image_pipeline_execution(pipeline)
     with pytest.raises(WaitingForActionError) as caught:
-        await ib.wait(arn, timeout=30, on_waiting="raise")
+        await ib.wait(arn, timeout=30, on_waiting_step="raise")
     [step] = caught.value.steps
     await ib.stop(step, reason="the scan is red")
     with pytest.raises(ExecutionFailedError, match="the scan is red"):
-        await ib.wait(arn, timeout=30, on_waiting="raise")
+        await ib.wait(arn, timeout=30, on_waiting_step="raise")
     with pytest.raises(InvalidRequestException, match="is not waiting"):
         await ib.resume(step)
 
@@ -89,9 +89,9 @@ async def test_a_gate_left_alone_shows_in_a_watch_within_two_polls(ib, simulator
     arn = await ib.start_image_pipeline_execution(pipeline)
     async with ib.watch(arn, detail=detail, min_delay=0.5, max_delay=0.5) as watch:
         async for image in watch:
-            if image.progress.waiting:
+            if image.progress.waiting_steps:
                 break
-    [step] = image.progress.waiting
+    [step] = image.progress.waiting_steps
     assert (step.name, image.progress.step) == (GATE, GATE)
     assert image.status == ImageStatus.BUILDING
     shown = time.time()
@@ -177,7 +177,7 @@ async def test_build_refuses_what_is_no_build_before_anything_is_sent(ib, simula
         ({"pipeline_arn": pipeline, **recipe}, "Pass either pipeline_arn, or a recipe"),
         (recipe, "needs infrastructure_configuration_arn"),
         ({"pipeline_arn": pipeline, "on_timeout": "kill"}, "on_timeout must be"),
-        ({"pipeline_arn": pipeline, "on_waiting": "shout"}, "on_waiting must be"),
+        ({"pipeline_arn": pipeline, "on_waiting_step": "shout"}, "on_waiting_step must be"),
     ):
         with pytest.raises(ValueError, match=says):
             await ib.build(**arguments, timeout=5)
@@ -293,7 +293,7 @@ async def test_a_second_who_retries_joins_the_first(ib: ImageBuilder, simulator:
 
         tasks.start_soon(retry)
         with pytest.raises(WaitingForActionError) as caught:
-            await ib.retry(arn, timeout=60, on_waiting="raise")
+            await ib.retry(arn, timeout=60, on_waiting_step="raise")
         await ib.resume(*caught.value.steps)
     assert ended == [ImageStatus.AVAILABLE]
     assert simulator.call_count("RetryImage") == 2
@@ -310,7 +310,7 @@ def _blocking(simulator: Simulator, pipeline: str) -> None:
     simulator.script(BuildScript.waiting(GATE))
     with blocking.ImageBuilder(**simulator.client_arguments, **CADENCE) as ib:
         with pytest.raises(WaitingForActionError) as caught:
-            ib.build(pipeline, timeout=30, on_waiting="raise", client_token="t")
+            ib.build(pipeline, timeout=30, on_waiting_step="raise", client_token="t")
         assert ib.resume(caught.value.steps[0]) == caught.value.steps[0].id
         image = ib.build(pipeline, timeout=30, client_token="t")
         assert image.arn == caught.value.identifier

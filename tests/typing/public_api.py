@@ -56,16 +56,16 @@ async def steering(ib: ImageBuilder) -> None:
     assert_type(await ib.build("arn:…", timeout=3600, client_token="t", on_timeout="cancel"), Image)
     recipe = ib.build(timeout=1, image_recipe_arn="arn:…", infrastructure_configuration_arn="arn:…")
     assert_type(await recipe, Image)
-    assert_type(await ib.retry(ARN, timeout=None, on_waiting="report"), Image)
+    assert_type(await ib.retry(ARN, timeout=None, on_waiting_step="report"), Image)
     assert_type(await ib.cancel(ARN, timeout=timedelta(minutes=5)), Execution)
     assert_type(await ib.resume("step-…", reason="looks good"), str)
-    assert_type(await ib.wait(ARN, timeout=1, on_waiting="raise", on_timeout="cancel"), Execution)
+    assert_type(await ib.wait(ARN, timeout=1, on_waiting_step="raise", on_timeout="cancel"), Execution)
     async for each in ib.watch(ARN, detail="steps"):
         assert_type(each.detail, Detail | None)
         assert_type(each.progress.step, str | None)
         assert_type(each.progress.since, datetime | None)
-        assert_type(each.progress.waiting, tuple[WorkflowStepExecution, ...])
-        for step in each.progress.waiting:
+        assert_type(each.progress.waiting_steps, tuple[WorkflowStepExecution, ...])
+        for step in each.progress.waiting_steps:
             assert_type(await ib.stop(step, reason="no"), str)
 
 

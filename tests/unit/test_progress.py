@@ -64,13 +64,13 @@ def test_lists_that_are_older_or_newer_than_the_status_are_not_mixed_with_it():
 @pytest.mark.parametrize("status", ["PENDING", "INTEGRATING", "FROBNICATING", "AVAILABLE"])
 def test_a_status_without_a_workflow_has_no_steps(status):
     found = image(status, BUILD, step("a", "RUNNING", 1)).progress
-    assert (found.steps_done, found.steps_total, found.step, found.waiting) == (None, None, None, ())
+    assert (found.steps_done, found.steps_total, found.step, found.waiting_steps) == (None, None, None, ())
 
 
 def test_a_step_that_waits_is_told_beside_one_that_runs():
     gate = step("Approve", "WAITING", 9, of=2)
     found = image("TESTING", *TESTS, step("a", "RUNNING", 1, of=3), gate).progress
-    assert (found.step, found.waiting) == ("a", (gate,))
+    assert (found.step, found.waiting_steps) == ("a", (gate,))
     assert str(found) == "TESTING 3/8 steps: Approve waits for a person"
 
 
@@ -90,7 +90,7 @@ def test_a_step_that_waits_is_told_beside_one_that_runs():
 def test_who_waits(status, action, waits):
     found = step("a", status, 1, action=action)
     assert found.is_waiting is waits
-    assert found.progress.waiting == ((found,) if waits else ())
+    assert found.progress.waiting_steps == ((found,) if waits else ())
 
 
 def test_detail_is_no_part_of_what_an_image_is():

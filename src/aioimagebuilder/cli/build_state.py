@@ -46,7 +46,7 @@ class BuildState:
         return tuple(step for step in self.steps if step.status in _RUNNING)
 
     @property
-    def waiting(self) -> tuple[WorkflowStepExecution, ...]:
+    def waiting_steps(self) -> tuple[WorkflowStepExecution, ...]:
         """The steps that wait for a person now."""
         return tuple(step for step in self.steps if step.is_waiting)
 

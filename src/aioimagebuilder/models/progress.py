@@ -40,7 +40,7 @@ class Progress:
             later steps PENDING.
         step: the name of the step that runs now; of several, the one that has run longest.
         since: when that step began.
-        waiting: the steps that wait for a person: `ImageBuilder.resume` and `stop` answer them.
+        waiting_steps: the steps that wait for a person: `ImageBuilder.resume` and `stop` answer them.
     """
 
     stage: str | None = None
@@ -48,13 +48,15 @@ class Progress:
     steps_total: int | None = None
     step: str | None = None
     since: datetime | None = None
-    waiting: tuple[WorkflowStepExecution, ...] = ()
+    waiting_steps: tuple[WorkflowStepExecution, ...] = ()
 
     def __str__(self) -> str:
         steps = "" if self.steps_total is None else f"{self.steps_done or 0}/{self.steps_total} steps"
         what = " ".join(filter(None, (self.stage, steps)))
-        if self.waiting:
-            return f"{what}: {', '.join(step.name or step.id for step in self.waiting)} waits for a person"
+        if self.waiting_steps:
+            return (
+                f"{what}: {', '.join(step.name or step.id for step in self.waiting_steps)} waits for a person"
+            )
         return f"{what}: {self.step}" if self.step not in {None, self.stage} else what
 
 

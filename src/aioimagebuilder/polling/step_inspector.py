@@ -77,7 +77,7 @@ class _Follower:
         self._inspector: Inspector = inspector
         self._subject: _Subject | None = subject
         self._wants_steps: bool = options.shows_steps
-        self._reports: bool = options.on_waiting == "report"
+        self._reports: bool = options.on_waiting_step == "report"
         self._read_at: float = -math.inf
         self._status: str | None = None
 
@@ -109,7 +109,7 @@ class _Follower:
 
     def _report(self, subscription: Subscription) -> None:
         seen = subscription.seen
-        if self._reports and seen is not None and seen.progress.waiting:
+        if self._reports and seen is not None and seen.progress.waiting_steps:
             self._inspector.report(subscription.identifier, seen)
 
 
@@ -153,7 +153,7 @@ class Inspector:
 
     def gates_of(self, execution: Execution) -> tuple[WorkflowStepExecution, ...]:
         """Get the steps that `execution` waits at, but for those that were answered just now."""
-        return self._gates.unanswered(execution.progress.waiting, current_time())
+        return self._gates.unanswered(execution.progress.waiting_steps, current_time())
 
     def report(self, identifier: Identifier, execution: Execution) -> None:
         """Log what `execution` waits at, once for each step."""

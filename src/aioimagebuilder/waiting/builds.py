@@ -11,7 +11,7 @@ from ..models.executions import Execution, Image, WorkflowStepExecution
 from ..models.identifiers import ExecutionKind
 from ..models.statuses import WorkflowStepActionType
 from ..polling.schedule import Seconds, seconds
-from .options import OnTimeout, OnWaiting, WaitOptions, check_cancellable
+from .options import OnTimeout, OnWaitingStep, WaitOptions, check_cancellable
 from .waits import Waits
 
 __all__ = ["Builds", "Configurations"]
@@ -45,7 +45,7 @@ class Builds(Waits):
         client_token: str | None = None,
         tags: Mapping[str, str] | None = None,
         check: bool = True,
-        on_waiting: OnWaiting = "ignore",
+        on_waiting_step: OnWaitingStep = "ignore",
         on_timeout: OnTimeout = "leave",
         diagnose: bool = False,
         min_delay: Seconds | None = None,
@@ -64,7 +64,7 @@ class Builds(Waits):
                 service starts no second one. 1 to 64 characters.
             tags: tags of the new image.
             check: raise for a failed or cancelled build, rather than return the image.
-            on_waiting: what to do about a step that waits for a person, as in `wait`.
+            on_waiting_step: what to do about a step that waits for a person, as in `wait`.
             on_timeout: what to do at the deadline, as in `wait`.
             diagnose: find out why it failed, as in `wait`.
             min_delay: the least seconds between two polls; the client's if ``None``.
@@ -82,7 +82,7 @@ class Builds(Waits):
             min_delay=min_delay,
             max_delay=max_delay,
             check=check,
-            on_waiting=on_waiting,
+            on_waiting_step=on_waiting_step,
             on_timeout=on_timeout,
             diagnose=diagnose,
         )
@@ -111,7 +111,7 @@ class Builds(Waits):
         timeout: Seconds | None,
         client_token: str | None = None,
         check: bool = True,
-        on_waiting: OnWaiting = "ignore",
+        on_waiting_step: OnWaitingStep = "ignore",
         on_timeout: OnTimeout = "leave",
         diagnose: bool = False,
         min_delay: Seconds | None = None,
@@ -128,7 +128,7 @@ class Builds(Waits):
             timeout: seconds, or a timedelta, until the deadline, as in `wait`.
             client_token: makes the start of the re-run idempotent.
             check: raise for a failed or cancelled re-run, rather than return the image.
-            on_waiting: what to do about a step that waits for a person, as in `wait`.
+            on_waiting_step: what to do about a step that waits for a person, as in `wait`.
             on_timeout: what to do at the deadline, as in `wait`.
             diagnose: find out why it failed, as in `wait`.
             min_delay: the least seconds between two polls; the client's if ``None``.
@@ -145,7 +145,7 @@ class Builds(Waits):
             min_delay=min_delay,
             max_delay=max_delay,
             check=check,
-            on_waiting=on_waiting,
+            on_waiting_step=on_waiting_step,
             on_timeout=on_timeout,
             diagnose=diagnose,
         )
@@ -199,7 +199,7 @@ class Builds(Waits):
         """Let a build go on at a step that waits for a person, and get the id of the step.
 
         Args:
-            step: the step, or its id: ``progress.waiting`` and `WaitingForActionError.steps` have them.
+            step: the step, or its id: ``progress.waiting_steps`` and `WaitingForActionError.steps` have them.
             reason: why, for those who read the step later; up to 1024 characters.
 
         Raises:
@@ -212,7 +212,7 @@ class Builds(Waits):
         """Fail a step that waits for a person, and get its id. Its workflow says whether the build goes on.
 
         Args:
-            step: the step, or its id: ``progress.waiting`` and `WaitingForActionError.steps` have them.
+            step: the step, or its id: ``progress.waiting_steps`` and `WaitingForActionError.steps` have them.
             reason: why: it becomes the reason of the failed image. Up to 1024 characters.
 
         Raises:

@@ -14,14 +14,14 @@ from ..polling.schedule import Cadence, Seconds, seconds
 __all__ = [
     "AtDeadline",
     "OnTimeout",
-    "OnWaiting",
+    "OnWaitingStep",
     "WaitOptions",
     "WatchDetail",
     "check_cancellable",
     "several",
 ]
 
-OnWaiting = Literal["ignore", "report", "raise"]
+OnWaitingStep = Literal["ignore", "report", "raise"]
 OnTimeout = Literal["leave", "cancel"]
 WatchDetail = Literal["steps"]
 # Gets what became of an execution after the deadline that ended its wait with that error; raises WaitError.
@@ -39,7 +39,7 @@ class WaitOptions:
         cadence: how often to poll.
         timeout: seconds until the deadline; ``None`` for none.
         check: whether a failed execution is an error.
-        on_waiting: what to do about a step that waits for a person.
+        on_waiting_step: what to do about a step that waits for a person.
         on_timeout: what to do at the deadline.
         diagnose: whether the error of a failed execution is to say why.
         shows_gates: whether the consumer is shown the steps that wait for a person.
@@ -49,7 +49,7 @@ class WaitOptions:
     cadence: Cadence
     timeout: float | None = None
     check: bool = False
-    on_waiting: OnWaiting = "ignore"
+    on_waiting_step: OnWaitingStep = "ignore"
     on_timeout: OnTimeout = "leave"
     diagnose: bool = False
     shows_gates: bool = False
@@ -64,7 +64,7 @@ class WaitOptions:
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
         check: bool = False,
-        on_waiting: OnWaiting = "ignore",
+        on_waiting_step: OnWaitingStep = "ignore",
         on_timeout: OnTimeout = "leave",
         diagnose: bool = False,
         watches: bool = False,
@@ -78,7 +78,7 @@ class WaitOptions:
             min_delay: the least seconds between two polls.
             max_delay: the most seconds between two polls.
             check: whether a failed execution is an error.
-            on_waiting: what to do about a step that waits for a person.
+            on_waiting_step: what to do about a step that waits for a person.
             on_timeout: what to do at the deadline.
             diagnose: whether the error of a failed execution is to say why.
             watches: whether the consumer wants each change.
@@ -87,7 +87,7 @@ class WaitOptions:
         Raises:
             TypeError, ValueError: one of them is none.
         """
-        _check_word("on_waiting", on_waiting, get_args(OnWaiting))
+        _check_word("on_waiting_step", on_waiting_step, get_args(OnWaitingStep))
         _check_word("on_timeout", on_timeout, get_args(OnTimeout))
         _check_word("detail", detail, (None, *get_args(WatchDetail)))
         if on_timeout == "cancel" and timeout is None:
@@ -99,10 +99,10 @@ class WaitOptions:
             ),
             timeout=None if timeout is None else seconds(timeout, "timeout"),
             check=check,
-            on_waiting=on_waiting,
+            on_waiting_step=on_waiting_step,
             on_timeout=on_timeout,
             diagnose=diagnose,
-            shows_gates=watches or on_waiting != "ignore",
+            shows_gates=watches or on_waiting_step != "ignore",
             shows_steps=detail == "steps",
         )
 

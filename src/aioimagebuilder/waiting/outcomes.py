@@ -124,8 +124,8 @@ def error_of(subscription: Subscription) -> WaitError:
         cls, what = ObservationError, f"could not be observed any more ({seen}): {cause or _NO_ANSWER}"
     elif history.withheld is not None:
         cls, what = WaitTimeoutError, f"was asked to run again, and still reads {newest.status}, as before"
-    elif newest.progress.waiting:
-        cls, what = WaitTimeoutError, f"is still {newest.status}: {describe(newest.progress.waiting)}"
+    elif newest.progress.waiting_steps:
+        cls, what = WaitTimeoutError, f"is still {newest.status}: {describe(newest.progress.waiting_steps)}"
     else:
         cls, what = WaitTimeoutError, f"is still {newest.status}, and goes on at AWS"
     facts = facts_of(subscription, newest)

@@ -146,7 +146,7 @@ class Gathering(_Listener):
         self, poller: Poller, inspector: Inspector, options: WaitOptions, identifiers: Iterable[Identifier]
     ) -> None:
         # Of what runs on, there is nothing to say to it, unless it is to end at a step that waits.
-        super().__init__(poller, inspector, options, takes_changes=options.on_waiting == "raise")
+        super().__init__(poller, inspector, options, takes_changes=options.on_waiting_step == "raise")
         self._identifiers = tuple(identifiers)
         self._is_subscribed = False
         self._expired: list[Identifier] = []
@@ -188,7 +188,7 @@ class Gathering(_Listener):
             if subscription.ended is Ended.DEADLINE:
                 self._expired.append(subscription.identifier)
             return error_of(subscription)
-        if self._options.on_waiting == "raise" and (waiting := self._inspector.gates_of(execution)):
+        if self._options.on_waiting_step == "raise" and (waiting := self._inspector.gates_of(execution)):
             return waiting_error_of(subscription, execution, waiting)
         if not self._options.check:
             return None

@@ -12,7 +12,7 @@ from ..polling.poller import Poller
 from ..polling.schedule import Cadence, Seconds
 from ..polling.step_inspector import Inspector
 from .cancellation import Canceller
-from .options import AtDeadline, OnTimeout, OnWaiting, WaitOptions, WatchDetail, several
+from .options import AtDeadline, OnTimeout, OnWaitingStep, WaitOptions, WatchDetail, several
 from .waiters import AsCompleted, Watch, wait, wait_all
 
 __all__ = ["Waits"]
@@ -47,7 +47,7 @@ class Waits(Diagnostics):
         *kinds: ExecutionKind,
         timeout: Seconds | None,
         check: bool,
-        on_waiting: OnWaiting = "ignore",
+        on_waiting_step: OnWaitingStep = "ignore",
         on_timeout: OnTimeout = "leave",
         diagnose: bool = False,
         min_delay: Seconds | None,
@@ -61,7 +61,7 @@ class Waits(Diagnostics):
             min_delay=min_delay,
             max_delay=max_delay,
             check=check,
-            on_waiting=on_waiting,
+            on_waiting_step=on_waiting_step,
             on_timeout=on_timeout,
             diagnose=diagnose,
         )
@@ -81,7 +81,7 @@ class Waits(Diagnostics):
         *,
         timeout: Seconds | None,
         check: bool = True,
-        on_waiting: OnWaiting = "ignore",
+        on_waiting_step: OnWaitingStep = "ignore",
         on_timeout: OnTimeout = "leave",
         diagnose: bool = False,
         min_delay: Seconds | None = None,
@@ -97,7 +97,7 @@ class Waits(Diagnostics):
                 once; ``None`` waits for ever. They are those of the event loop's monotonic clock, which
                 stands still on Linux and macOS while the machine sleeps.
             check: raise for a failed or cancelled execution, rather than return it.
-            on_waiting: what to do about a step that waits for a person (user guide, "Step actions for
+            on_waiting_step: what to do about a step that waits for a person (user guide, "Step actions for
                 workflow documents", WaitForAction). ``"report"`` logs a warning once for each; ``"raise"``
                 raises. Both look at every second poll, by one ListWaitingWorkflowSteps for all waits of
                 the client. ``"ignore"`` does not look, and costs no call beside the polls.
@@ -112,7 +112,7 @@ class Waits(Diagnostics):
             ExecutionFailedError: it failed (`ExecutionCancelledError`: it was cancelled;
                 `ImageDeletedError`: it was deleted), unless `check` is false.
             WaitTimeoutError: it was still running at the deadline.
-            WaitingForActionError: a step waits for a person, if ``on_waiting="raise"``.
+            WaitingForActionError: a step waits for a person, if ``on_waiting_step="raise"``.
             ObservationError: nobody could observe it: access, credentials, not found, or no answer up to
                 the deadline.
             ValueError: an id of the wrong shape or region, an option that is none, or
@@ -122,7 +122,7 @@ class Waits(Diagnostics):
             identifier,
             timeout=timeout,
             check=check,
-            on_waiting=on_waiting,
+            on_waiting_step=on_waiting_step,
             on_timeout=on_timeout,
             diagnose=diagnose,
             min_delay=min_delay,
@@ -135,7 +135,7 @@ class Waits(Diagnostics):
         *,
         timeout: Seconds | None,
         check: bool = True,
-        on_waiting: OnWaiting = "ignore",
+        on_waiting_step: OnWaitingStep = "ignore",
         on_timeout: OnTimeout = "leave",
         diagnose: bool = False,
         min_delay: Seconds | None = None,
@@ -151,7 +151,7 @@ class Waits(Diagnostics):
             ExecutionKind.IMAGE,
             timeout=timeout,
             check=check,
-            on_waiting=on_waiting,
+            on_waiting_step=on_waiting_step,
             on_timeout=on_timeout,
             diagnose=diagnose,
             min_delay=min_delay,
@@ -165,7 +165,7 @@ class Waits(Diagnostics):
         *,
         timeout: Seconds | None,
         check: bool = True,
-        on_waiting: OnWaiting = "ignore",
+        on_waiting_step: OnWaitingStep = "ignore",
         diagnose: bool = False,
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
@@ -176,7 +176,7 @@ class Waits(Diagnostics):
             ExecutionKind.WORKFLOW_EXECUTION,
             timeout=timeout,
             check=check,
-            on_waiting=on_waiting,
+            on_waiting_step=on_waiting_step,
             diagnose=diagnose,
             min_delay=min_delay,
             max_delay=max_delay,
@@ -189,7 +189,7 @@ class Waits(Diagnostics):
         *,
         timeout: Seconds | None,
         check: bool = True,
-        on_waiting: OnWaiting = "ignore",
+        on_waiting_step: OnWaitingStep = "ignore",
         diagnose: bool = False,
         min_delay: Seconds | None = None,
         max_delay: Seconds | None = None,
@@ -200,7 +200,7 @@ class Waits(Diagnostics):
             ExecutionKind.WORKFLOW_STEP_EXECUTION,
             timeout=timeout,
             check=check,
-            on_waiting=on_waiting,
+            on_waiting_step=on_waiting_step,
             diagnose=diagnose,
             min_delay=min_delay,
             max_delay=max_delay,
@@ -247,7 +247,7 @@ class Waits(Diagnostics):
         """Get the states of an execution: the present one, then each change, up to the terminal one.
 
         It yields exactly one terminal state, as the last; a failed execution is no error here. A step that
-        waits for a person is a change, too: ``progress.waiting`` shows it within two polls.
+        waits for a person is a change, too: ``progress.waiting_steps`` shows it within two polls.
 
         Args:
             identifier: an id (``wf-…``, ``step-…``, ``lce-…``) or the ARN of an image build version.
@@ -277,7 +277,7 @@ class Waits(Diagnostics):
         timeout: Seconds | None,
         check: bool = True,
         fail_fast: bool = False,
-        on_waiting: OnWaiting = "ignore",
+        on_waiting_step: OnWaitingStep = "ignore",
         on_timeout: OnTimeout = "leave",
         diagnose: bool = False,
         min_delay: Seconds | None = None,
@@ -291,7 +291,7 @@ class Waits(Diagnostics):
             check: raise for failed or cancelled executions, rather than return them.
             fail_fast: raise as soon as one does not succeed, and with it all that are known not to have by
                 then. Nothing is cancelled at AWS.
-            on_waiting: what to do about a step that waits for a person, as in `wait`; with ``"raise"``, the
+            on_waiting_step: what to do about a step that waits for a person, as in `wait`; with ``"raise"``, the
                 others are still awaited, unless `fail_fast`.
             on_timeout: what becomes of those that still run at the deadline, as in `wait`.
             diagnose: find out why each failed, in up to a minute more for all, as in `wait`.
@@ -313,7 +313,7 @@ class Waits(Diagnostics):
             min_delay=min_delay,
             max_delay=max_delay,
             check=check,
-            on_waiting=on_waiting,
+            on_waiting_step=on_waiting_step,
             on_timeout=on_timeout,
             diagnose=diagnose,
         )

@@ -80,9 +80,9 @@ def _build(state: BuildState, look: Look) -> RenderableType:
 
 def _head(state: BuildState, look: Look) -> Text:
     execution = state.execution
-    style = style_of(execution, waits=bool(state.waiting))
+    style = style_of(execution, waits=bool(state.waiting_steps))
     head = Text(overflow="ellipsis", no_wrap=True)
-    head.append(look.symbols.of(execution, waits=bool(state.waiting), beat=look.beat), style=style)
+    head.append(look.symbols.of(execution, waits=bool(state.waiting_steps), beat=look.beat), style=style)
     head.append(f" {escaped(label_of(execution))}", style="bold")
     head.append(f"  {escaped(str(execution.status))}", style=style)
     head.append(f"  {_elapsed(execution, look, state.ended_at)}")
@@ -138,7 +138,7 @@ def _workflows(state: BuildState, look: Look) -> Table:
 def _fitting_steps(state: BuildState, look: Look) -> Iterable[tuple[WorkflowStepExecution, ...]]:
     """Get the steps to show of each workflow: all of them, or only where something runs or failed."""
     lines = len(state.workflows) + sum(len(each.steps) for each in state.workflows)
-    around = 8 + 2 * len(state.waiting)
+    around = 8 + 2 * len(state.waiting_steps)
     if lines + around <= look.height:
         return [each.steps for each in state.workflows]
     room = max(1, look.height - around - len(state.workflows))
@@ -191,7 +191,7 @@ def _details(execution: Execution) -> str:
 
 def _gates(state: BuildState, look: Look) -> list[RenderableType]:
     lines: list[RenderableType] = []
-    for step in state.waiting:
+    for step in state.waiting_steps:
         since = _elapsed(step, look)
         told = f"{escaped(title_of(step))} waits for a person{f' for {since}' if since else ''}:"
         command = f"aioimagebuilder approve {escaped(step.id)}"

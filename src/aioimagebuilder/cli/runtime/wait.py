@@ -23,14 +23,14 @@ class Options(TypedDict):
 
     timeout: float | None
     on_timeout: Literal["leave", "cancel"]
-    on_waiting: Literal["ignore", "raise"]
+    on_waiting_step: Literal["ignore", "raise"]
 
 
 def options_of(waiting: Waiting) -> Options:
     """Get the keywords of the client's waits that the options of a command are."""
     # What waits for a person is seen in the progress: the client need not report it, too.
-    on_waiting: Literal["ignore", "raise"] = "raise" if waiting.on_waiting == "raise" else "ignore"
-    return {"timeout": waiting.timeout, "on_timeout": waiting.on_timeout, "on_waiting": on_waiting}
+    on_waiting_step: Literal["ignore", "raise"] = "raise" if waiting.on_waiting == "raise" else "ignore"
+    return {"timeout": waiting.timeout, "on_timeout": waiting.on_timeout, "on_waiting_step": on_waiting_step}
 
 
 async def await_ending(
