@@ -6,8 +6,9 @@
         arn = await ib.start_image_pipeline_execution(pipeline_arn)
         image = await ib.wait_for_image(arn, timeout=7200)
 
-`aioimagebuilder.blocking` has the same names for scripts, and `aioimagebuilder.testing` a simulator of the
-service.
+`aioimagebuilder.blocking` has the same methods for scripts, and `aioimagebuilder.testing` a simulator of the
+service. The names exported here and by these two modules are the public API; everything else may change
+without notice.
 """
 
 from __future__ import annotations
@@ -21,16 +22,6 @@ if TYPE_CHECKING:
     )
     from .client import (
         ImageBuilder,
-    )
-    from .diagnosis import (
-        CauseKind,
-        Diagnosis,
-        FailedComponent,
-        FailedTarget,
-        Place,
-        RootCause,
-        Source,
-        SourceState,
     )
     from .errors import (
         AccessDeniedException,
@@ -75,6 +66,18 @@ if TYPE_CHECKING:
         WaitingForActionError,
         WaitTimeoutError,
     )
+    from .models.causes import (
+        CauseKind,
+        FailedComponent,
+        FailedTarget,
+        Place,
+        RootCause,
+    )
+    from .models.diagnosis import (
+        Diagnosis,
+        Source,
+        SourceState,
+    )
     from .models.executions import (
         Detail,
         Execution,
@@ -84,7 +87,7 @@ if TYPE_CHECKING:
         WorkflowExecution,
         WorkflowStepExecution,
     )
-    from .models.identifiers import (
+    from .models.kinds import (
         ExecutionKind,
     )
     from .models.log_streams import (
@@ -122,6 +125,10 @@ if TYPE_CHECKING:
         WorkflowStepExecutionRollbackStatus,
         WorkflowStepExecutionStatus,
         WorkflowType,
+    )
+    from .waiting.options import (
+        PollOptions,
+        WaitOptions,
     )
     from .waiting.waiters import (
         AsCompleted,
@@ -192,6 +199,7 @@ __all__ = [
     "OutputResources",
     "ParameterValidationError",
     "Place",
+    "PollOptions",
     "Progress",
     "RegionFailure",
     "RequestError",
@@ -210,6 +218,7 @@ __all__ = [
     "TooManyRequestsException",
     "WaitError",
     "WaitGroupError",
+    "WaitOptions",
     "WaitTimeoutError",
     "WaitingForActionError",
     "Watch",
@@ -224,26 +233,28 @@ __all__ = [
 
 
 if not TYPE_CHECKING:
-    # aiobotocore takes some 300 ms to import, and much that lives in this package (the simulator, the pytest
-    # plugin, the command line's help) does not need it. So the names above are imported when first asked for.
-    _HOMES = (
+    # aiobotocore takes some 300 ms to import, and is not needed for the simulator, the pytest plugin and the
+    # help of the command line. So a name is imported on first access.
+    _MODULES = (
         "models.statuses",
-        "models.identifiers",
+        "models.kinds",
         "models.shapes",
         "models.executions",
         "models.log_streams",
-        "diagnosis",
+        "models.causes",
+        "models.diagnosis",
         "errors",
         "aws.backoff",
+        "waiting.options",
         "waiting.waiters",
         "client",
     )
 
     def __getattr__(name: str) -> object:
         if name in __all__:
-            for home in _HOMES:
-                module = import_module(f"{__name__}.{home}")
-                if name in module.__all__:
+            for module_name in _MODULES:
+                module = import_module(f"{__name__}.{module_name}")
+                if hasattr(module, name):
                     return getattr(module, name)
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 

@@ -1,12 +1,12 @@
-"""The same names without ``await``, for scripts: a client that blocks its thread.
+"""The blocking client, for scripts: the same methods without ``await``.
 
     from aioimagebuilder.blocking import ImageBuilder
 
     with ImageBuilder(region_name="eu-west-1") as ib:
         image = ib.wait_for_image(arn, timeout=7200)
 
-The async client runs in a thread of its own (anyio's blocking portal), so several threads may share one.
-Ctrl-C ends what runs at once; nothing is cancelled at AWS.
+The async client runs in its own thread (anyio's blocking portal), so several threads may share one. Ctrl-C
+ends a call at once; nothing is cancelled at AWS.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from botocore.config import Config
 
 from . import client
 from .aws.backoff import Backoff
-from .polling.schedule import Seconds
+from .waiting.options import Seconds
 
 __all__ = ["BlockingIterator", "ImageBuilder"]
 
@@ -36,9 +36,9 @@ _Async = client.ImageBuilder
 
 
 class BlockingIterator(Iterator[T]):
-    """The items of an async iterator, one after the other.
+    """A blocking iterator over the items of an async iterator.
 
-    It may be left at any time; used as a context manager, too, it ends at once when it is left.
+    The consumer may stop at any time. As a context manager, it ends at once when it is left.
     """
 
     def __init__(self, portal: BlockingPortal, source: AsyncIterator[T]) -> None:
@@ -52,8 +52,8 @@ class BlockingIterator(Iterator[T]):
             raise StopIteration from None
 
     def close(self) -> None:
-        """End it at once."""
-        _call(self._portal, lambda: _end(self._source))
+        """End the iteration at once."""
+        _call(self._portal, lambda: _close(self._source))
 
     def __enter__(self) -> Self:
         return self
@@ -64,14 +64,14 @@ class BlockingIterator(Iterator[T]):
         self.close()
 
     def __del__(self) -> None:
-        # The source belongs to the event loop's thread: dropping it here, in this one, would end it from
-        # outside. A portal that has stopped has ended it already.
+        # The source belongs to the thread of the event loop, and must be closed there. If the portal has
+        # stopped, it has been closed already.
         if not sys.is_finalizing():
             with contextlib.suppress(RuntimeError):
-                self._portal.start_task_soon(_end, self._source)
+                self._portal.start_task_soon(_close, self._source)
 
 
-async def _end(source: AsyncIterator[object]) -> None:
+async def _close(source: AsyncIterator[object]) -> None:
     aclose: Callable[[], Awaitable[None]] | None = getattr(source, "aclose", None)
     if aclose is not None:
         await aclose()
@@ -82,13 +82,13 @@ def _call(portal: BlockingPortal, function: Callable[[], Awaitable[T]]) -> T:
     try:
         return future.result()
     except BaseException:
-        # Ctrl-C reaches this thread alone: what runs in the other one must be told.
+        # Ctrl-C only interrupts this thread: cancel what runs in the other one.
         future.cancel()
         raise
 
 
 class _Blocking(Generic[P, T]):
-    """A method that waits in the event loop's thread for what the async method returns."""
+    """A method that runs the async method in the thread of the event loop, and returns its result."""
 
     def __init__(self, method: Callable[Concatenate[_Async, P], Awaitable[T]]) -> None:
         self._method = method
@@ -110,7 +110,7 @@ class _Blocking(Generic[P, T]):
 
 
 class _Iterating(Generic[P, T]):
-    """A method that gives, one by one, the items of what the async method returns."""
+    """A method that iterates over what the async method returns."""
 
     def __init__(self, method: Callable[Concatenate[_Async, P], AsyncIterator[T]]) -> None:
         self._method = method
@@ -132,10 +132,10 @@ class _Iterating(Generic[P, T]):
 
 
 class ImageBuilder:
-    """A client of EC2 Image Builder that blocks: see `aioimagebuilder.ImageBuilder`, whose names it has.
+    """A blocking client of EC2 Image Builder with the methods of `aioimagebuilder.ImageBuilder`.
 
-    It is a context manager. The arguments are those of the async client, but for an open aiobotocore client,
-    which belongs to an event loop already. It may be shared by threads.
+    It is a context manager, and may be shared by threads. The arguments are those of the async client, except
+    `client` and `logs_client`: an open aiobotocore client belongs to another event loop.
     """
 
     def __init__(
@@ -172,14 +172,15 @@ class ImageBuilder:
 
     def __enter__(self) -> Self:
         if self._open is not None:
-            raise RuntimeError("This ImageBuilder is open already: make another one, or share it.")
+            raise RuntimeError("This ImageBuilder is already open: create another one, or share it.")
         with ExitStack() as stack:
             portal = stack.enter_context(start_blocking_portal())
             _call(portal, self._client.__aenter__)
             stack.callback(_call, portal, self._client.aclose)
             self._open = portal, stack.pop_all()
-            # While the interpreter shuts down the portal's thread runs no more, and to stop the portal would
-            # wait for it for ever. It has a hold on this, so that nothing is stopped as this object goes.
+            # During the shutdown of the interpreter the thread of the portal no longer runs, and stopping the
+            # portal would block forever. The portal keeps this alive, so that dropping this client does not
+            # stop it.
             vars(portal)["held"] = self._open
         return self
 
@@ -194,7 +195,7 @@ class ImageBuilder:
         self.close()
 
     def close(self) -> None:
-        """Close the client: every wait that is still open in another thread ends with an error."""
+        """Close the client. Every wait that is still open in another thread raises a `ClientClosedError`."""
         if self._open is not None:
             _, stack = self._open
             self._open = None
@@ -202,12 +203,12 @@ class ImageBuilder:
 
     @property
     def client(self) -> _Async:
-        """The async client behind this one; it belongs to the event loop of `portal`."""
+        """The async client, which belongs to the event loop of `portal`."""
         return self._client
 
     @property
     def portal(self) -> BlockingPortal:
-        """The portal to the event loop in which the async client runs."""
+        """The portal to the event loop of the async client."""
         if self._open is None:
             raise RuntimeError("This ImageBuilder is not open: use `with ImageBuilder(...) as ib:`.")
         return self._open[0]

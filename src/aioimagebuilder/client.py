@@ -1,73 +1,113 @@
-"""`ImageBuilder`: opens aiobotocore, and offers the operations and the waits."""
+"""`ImageBuilder`, the async client: it opens its parts, and its methods validate arguments and hand over."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import AsyncExitStack, aclosing
+import logging
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Final, Self, TypedDict, Unpack, cast
 
 from aiobotocore.session import AioSession
 from botocore.config import Config
 
-from .aws.backoff import Backoff, Tries
+from .aws.backoff import Backoff
 from .aws.call import AwsClient, Caller
 from .aws.cloudwatch import CloudWatchLogs, OpenClient
-from .aws.rate_limiter import RateLimiter
-from .aws.reads import get, list_pages
-from .aws.session import Opening
-from .logs import Logs
-from .models.executions import Execution
-from .models.identifiers import ExecutionKind, Identifier
-from .polling.batching import Call, Read
+from .aws.operations import NOT_OPEN, Members, Operations
+from .aws.reads import get
+from .aws.session import SessionArguments
+from .diagnosis.diagnoser import LOG_LINES, TIMEOUT, Diagnoser
+from .errors import RequestError, ResourceInUseException
+from .logs import follow_build_log, pipeline_log, read_build_log
+from .models.diagnosis import Diagnosis
+from .models.executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
+from .models.identifiers import Identifier, ResourceKind
+from .models.kinds import ExecutionKind
+from .models.log_streams import LogLine
+from .models.statuses import WorkflowStepActionType
 from .polling.poller import Poller
-from .polling.schedule import Cadence, Seconds, seconds
-from .polling.step_inspector import Inspector
-from .waiting.builds import Builds
+from .polling.schedule import Cadence
+from .polling.step_inspector import StepInspector
+from .waiting.cancellation import Canceller
+from .waiting.options import (
+    PollOptions,
+    Seconds,
+    WaitOptions,
+    WaitSettings,
+    WatchDetail,
+    check_cancellable,
+    parse_seconds,
+)
+from .waiting.waiters import AsCompleted, AtDeadline, Watch, wait, wait_all
 
-__all__ = ["ImageBuilder"]
+_log: Final = logging.getLogger("aioimagebuilder")
+
+
+class Configurations(TypedDict, total=False):
+    """What `ImageBuilder.build` builds if not a pipeline: the arguments of `create_image`."""
+
+    infrastructure_configuration_arn: str
+    image_recipe_arn: str
+    container_recipe_arn: str
+    distribution_configuration_arn: str
+    image_tests_configuration: Members
+    enhanced_image_metadata_enabled: bool
+    image_scanning_configuration: Members
+    workflows: Sequence[Members]
+    execution_role: str
+    logging_configuration: Members
+
+
+class BuildOptions(WaitOptions, Configurations, total=False):
+    """The options of `ImageBuilder.build`: those of a wait, and what is built."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Opened:
-    """What an open client works with; closing the stack closes it."""
+class _Parts:
+    """The parts of an open client; closing the stack closes them."""
 
-    caller: Caller
     poller: Poller
-    inspector: Inspector
+    inspector: StepInspector
     cloudwatch: CloudWatchLogs
+    diagnoser: Diagnoser
+    canceller: Canceller
     stack: AsyncExitStack
 
 
-class ImageBuilder(Builds, Logs):
+class ImageBuilder(Operations):
     """A client of EC2 Image Builder whose executions can be awaited.
 
-    It is an async context manager. All waits of one client share their polls and one call rate, so make one
-    client for each account and region, and share it. Entering and leaving may happen in different tasks of
-    one event loop.
+    It is an async context manager. All waits of a client share its polls and its call rate, so create one
+    client for each account and region, and share it. It may be entered and left in different tasks of one
+    event loop.
+
+    The options of methods that wait are documented in `WaitOptions`. Cancelling a wait changes nothing at
+    AWS.
 
     Args:
-        region_name: the AWS region; that of the environment or profile if ``None``.
-        profile_name: the AWS profile.
-        endpoint_url: another endpoint than AWS's own, as the simulator's.
-        aws_access_key_id: credentials, if not those that botocore finds.
-        aws_secret_access_key: credentials, if not those that botocore finds.
-        aws_session_token: credentials, if not those that botocore finds.
-        session: an aiobotocore session to use. On trio its default client config is set to httpx2.
-        client: an open aiobotocore client of ``imagebuilder`` to use; it is not closed, and its own retries
-            are best off (``retries={"total_max_attempts": 1}``).
-        logs_client: an open aiobotocore client of ``logs`` to read logs with; it is not closed. If ``None``,
-            one is opened when it is first needed, like that of ``imagebuilder``; `endpoint_url` is its
-            endpoint too, unless the host's name is one of ``imagebuilder``. Beside ``client=`` there is none.
-        config: a botocore or aiobotocore config; its ``retries`` do not apply, since tenacity retries.
-        min_delay: the least seconds between two polls of one execution.
-        max_delay: the most seconds between two polls of one execution; the delay grows up to it.
-        not_found_grace: seconds for which the service may not know an id that was never seen yet.
-        backoff: how calls are retried.
+        region_name: The AWS region; by default that of the environment or profile.
+        profile_name: The AWS profile.
+        endpoint_url: An endpoint other than AWS's own, for example the simulator's.
+        aws_access_key_id: Credentials other than those that botocore finds.
+        aws_secret_access_key: Credentials other than those that botocore finds.
+        aws_session_token: Credentials other than those that botocore finds.
+        session: An aiobotocore session. On trio, its default client config is set to httpx2.
+        client: An open aiobotocore client of ``imagebuilder``. It is not closed, and its own retries should
+            be off (``retries={"total_max_attempts": 1}``).
+        logs_client: An open aiobotocore client of ``logs``. It is not closed. By default one is opened on
+            first use, with `endpoint_url` unless its host name contains ``imagebuilder``; not if `client` is
+            given.
+        config: A botocore or aiobotocore config. Its ``retries`` are ignored, since tenacity retries.
+        min_delay: The minimum delay between two polls of an execution, as seconds or timedelta.
+        max_delay: The maximum delay, up to which the delay grows.
+        not_found_grace: The time for which the service may not know an id that was never read.
+        backoff: How calls are retried.
 
     Raises:
-        ValueError: arguments that exclude each other, or delays that are not 0 < min_delay <= max_delay.
+        ValueError: Two arguments are mutually exclusive, or the delays are not 0 < min_delay <= max_delay.
     """
 
     def __init__(
@@ -88,7 +128,8 @@ class ImageBuilder(Builds, Logs):
         not_found_grace: Seconds = 10,
         backoff: Backoff | None = None,
     ) -> None:
-        self._opening = Opening(
+        super().__init__()
+        self._session_arguments = SessionArguments(
             region_name=region_name,
             profile_name=profile_name,
             endpoint_url=endpoint_url,
@@ -98,112 +139,513 @@ class ImageBuilder(Builds, Logs):
             session=session,
             config=config,
         )
-        if client is not None and self._opening != Opening():
-            raise ValueError("Pass client= alone: it has its region, endpoint and credentials already.")
+        if client is not None and self._session_arguments != SessionArguments():
+            raise ValueError("Pass client= alone: it has its own region, endpoint and credentials.")
         if session is not None and profile_name is not None:
-            raise ValueError("Pass session= or profile_name=, not both: a session has its profile already.")
-        self._given_client = client
-        self._given_logs_client = logs_client
-        self._given_cadence = Cadence(seconds(min_delay, "min_delay"), seconds(max_delay, "max_delay"))
-        self._not_found_grace = seconds(not_found_grace, "not_found_grace")
+            raise ValueError("Pass session= or profile_name=, not both: a session has its own profile.")
+        self._client = client
+        self._logs_client = logs_client
+        self._cadence = Cadence(parse_seconds(min_delay, "min_delay"), parse_seconds(max_delay, "max_delay"))
+        self._not_found_grace = parse_seconds(not_found_grace, "not_found_grace")
         self._backoff = backoff or Backoff()
-        self._open: _Opened | None = None
+        self._open_parts: _Parts | None = None
 
     async def __aenter__(self) -> Self:
         """Open the client.
 
         Raises:
-            ValueError: no region, no such profile, or an argument that botocore refuses.
-            CredentialsError: there are no credentials.
-            RuntimeError: it is open already.
+            ValueError: There is no region or no such profile, or botocore rejects an argument.
+            CredentialsError: There are no credentials.
+            RuntimeError: It is already open.
         """
-        if self._open is not None:
-            raise RuntimeError("This ImageBuilder is open already: make another one, or share it.")
+        if self._open_parts is not None:
+            raise RuntimeError("This ImageBuilder is already open: create another one, or share it.")
         async with AsyncExitStack() as stack:
-            # A session reads botocore's files: a client that is given needs none.
-            opening = self._opening if self._given_client else self._opening.with_session()
-            client = self._given_client or await opening.open(stack)
-            caller = Caller(client, backoff=self._backoff, rate_limiter=RateLimiter())
-            reader = _Reader(caller)
-            poller = Poller(reader, backoff=self._backoff, not_found_grace=self._not_found_grace)
-            inspector = Inspector(reader.rows)
-            cloudwatch = CloudWatchLogs(self._opener_of_logs(opening), self._backoff)
+            # A session reads botocore's files, which a given client does not need.
+            arguments = self._session_arguments if self._client else self._session_arguments.with_session()
+            caller = Caller(self._client or await arguments.open_client(stack), self._backoff)
+            cloudwatch = CloudWatchLogs(self._open_logs_client(arguments), self._backoff)
             stack.push_async_callback(cloudwatch.aclose)
+            inspector = StepInspector(caller)
             stack.push_async_callback(inspector.aclose)
+            poller = Poller(caller, backoff=self._backoff, not_found_grace=self._not_found_grace)
             stack.push_async_callback(poller.aclose)
-            self._open = _Opened(caller, poller, inspector, cloudwatch, stack.pop_all())
+            diagnoser = Diagnoser(caller, cloudwatch, self._backoff)
+            canceller = Canceller(self, self._wait_for_end)
+            self._open_caller = caller
+            self._open_parts = _Parts(poller, inspector, cloudwatch, diagnoser, canceller, stack.pop_all())
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """Close the client: every wait that is still open ends with a `ClientClosedError`."""
-        if self._open is not None:
-            stack = self._open.stack
-            self._open = None
-            await stack.aclose()
+        """Close the client. Every wait that is still open raises a `ClientClosedError`."""
+        await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the client: every wait that is still open ends with a `ClientClosedError`."""
-        await self.__aexit__(None, None, None)
+        """Close the client. Every wait that is still open raises a `ClientClosedError`."""
+        if self._open_parts is not None:
+            stack = self._open_parts.stack
+            self._open_parts = self._open_caller = None
+            await stack.aclose()
 
-    def _opener_of_logs(self, opening: Opening) -> OpenClient | None:
-        if (client := self._given_logs_client) is not None:
+    def _open_logs_client(self, arguments: SessionArguments) -> OpenClient | None:
+        if (client := self._logs_client) is not None:
 
-            async def give(_: AsyncExitStack) -> AwsClient:
+            async def given_client(_: AsyncExitStack) -> AwsClient:
                 return client
 
-            return give
-        return opening.open_logs if self._given_client is None else None
+            return given_client
+        return arguments.open_logs_client if self._client is None else None
 
     @property
-    def _caller(self) -> Caller:
-        return self._opened.caller
+    def _parts(self) -> _Parts:
+        if self._open_parts is None:
+            raise RuntimeError(NOT_OPEN)
+        return self._open_parts
 
-    @property
-    def _poller(self) -> Poller:
-        return self._opened.poller
+    def _wait_for_end(self, identifier: Identifier, timeout: float | None) -> Awaitable[Execution]:
+        settings = WaitSettings(cadence=self._cadence, timeout=timeout, check=False)
+        return wait(self._parts.poller, self._parts.inspector, settings, identifier)
 
-    @property
-    def _inspector(self) -> Inspector:
-        return self._opened.inspector
+    def _at_deadline(self, settings: WaitSettings) -> AtDeadline | None:
+        return self._parts.canceller.cancel_at_deadline if settings.on_timeout == "cancel" else None
 
-    @property
-    def _cloudwatch(self) -> CloudWatchLogs:
-        return self._opened.cloudwatch
+    async def _wait(self, settings: WaitSettings, identifier: Identifier) -> Execution:
+        parts = self._parts
+        waiting = wait(parts.poller, parts.inspector, settings, identifier, self._at_deadline(settings))
+        return await (parts.diagnoser.explain(waiting) if settings.diagnose else waiting)
 
-    @property
-    def _backoff_of_calls(self) -> Backoff:
-        return self._backoff
+    async def _wait_for(
+        self, value: str, *kinds: ExecutionKind, timeout: Seconds | None, options: WaitOptions
+    ) -> Execution:
+        identifier = self._identify(value, *kinds)
+        return await self._wait(WaitSettings.parse(self._cadence, timeout, options, [identifier]), identifier)
 
-    @property
-    def _cadence(self) -> Cadence:
-        return self._given_cadence
+    async def wait(
+        self, identifier: str, *, timeout: Seconds | None, **options: Unpack[WaitOptions]
+    ) -> Execution:
+        """Wait until an execution of any kind has ended, and return its terminal state.
 
-    @property
-    def _opened(self) -> _Opened:
-        if self._open is None:
-            raise RuntimeError("This ImageBuilder is not open: use `async with ImageBuilder(...) as ib:`.")
-        return self._open
+        Succeeded and skipped executions are returned; failed and cancelled ones are raised, unless
+        ``check=False``.
+
+        Args:
+            identifier: An id (``wf-…``, ``step-…``, ``lce-…``) or the ARN of an image build version.
+            timeout: The time until the deadline, at which the last poll is made, as seconds or timedelta.
+                ``0`` polls once; ``None`` waits forever. It is measured by the event loop's monotonic clock,
+                which stands still on Linux and macOS while the machine sleeps.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
+                `WaitOptions`.
+
+        Raises:
+            ExecutionFailedError: It failed (`ExecutionCancelledError`: it was cancelled; `ImageDeletedError`:
+                it was deleted), unless ``check=False``.
+            WaitTimeoutError: It was still running at the deadline.
+            WaitingForActionError: A step waits for a person, with ``on_waiting_step="raise"``.
+            ObservationError: It could not be observed: access, credentials, not found, or no response up to
+                the deadline.
+            ValueError: The id is malformed or of another region, or an option is invalid.
+        """
+        return await self._wait_for(identifier, timeout=timeout, options=options)
+
+    async def wait_for_image(
+        self, image_build_version_arn: str, *, timeout: Seconds | None, **options: Unpack[WaitOptions]
+    ) -> Image:
+        """Wait until the build of an image has ended, and return the image with its output; see `wait`.
+
+        Only AVAILABLE means that a build has succeeded. That all workflow executions of an image are
+        COMPLETED does not: an AMI may be distributed without a workflow execution.
+
+        Args:
+            image_build_version_arn: The ARN of the image build version.
+            timeout: As in `wait`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
+                `WaitOptions`.
+        """
+        kind = ExecutionKind.IMAGE
+        return cast(
+            "Image", await self._wait_for(image_build_version_arn, kind, timeout=timeout, options=options)
+        )
+
+    async def wait_for_workflow_execution(
+        self, workflow_execution_id: str, *, timeout: Seconds | None, **options: Unpack[WaitOptions]
+    ) -> WorkflowExecution:
+        """Wait until a workflow execution has ended, and return it; see `wait`.
+
+        Args:
+            workflow_execution_id: The id, ``wf-…``.
+            timeout: As in `wait`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
+                `WaitOptions`.
+        """
+        kind = ExecutionKind.WORKFLOW_EXECUTION
+        found = await self._wait_for(workflow_execution_id, kind, timeout=timeout, options=options)
+        return cast("WorkflowExecution", found)
+
+    async def wait_for_workflow_step(
+        self, step_execution_id: str, *, timeout: Seconds | None, **options: Unpack[WaitOptions]
+    ) -> WorkflowStepExecution:
+        """Wait until a workflow step has ended and has no attempts left, and return it; see `wait`.
+
+        Args:
+            step_execution_id: The id, ``step-…``.
+            timeout: As in `wait`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
+                `WaitOptions`.
+        """
+        kind = ExecutionKind.WORKFLOW_STEP_EXECUTION
+        found = await self._wait_for(step_execution_id, kind, timeout=timeout, options=options)
+        return cast("WorkflowStepExecution", found)
+
+    async def wait_for_lifecycle_execution(
+        self, lifecycle_execution_id: str, *, timeout: Seconds | None, **options: Unpack[WaitOptions]
+    ) -> LifecycleExecution:
+        """Wait until a lifecycle execution has ended, and return it; see `wait`.
+
+        PENDING is a pause until the next daily run, and an update scheduled for later is IN_PROGRESS until
+        its date (user guide, "Manage lifecycle policy executions"): such a wait can take days.
+
+        Args:
+            lifecycle_execution_id: The id, ``lce-…``.
+            timeout: As in `wait`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
+                `WaitOptions`.
+        """
+        kind = ExecutionKind.LIFECYCLE_EXECUTION
+        found = await self._wait_for(lifecycle_execution_id, kind, timeout=timeout, options=options)
+        return cast("LifecycleExecution", found)
+
+    def watch(
+        self,
+        identifier: str,
+        *,
+        detail: WatchDetail | None = None,
+        timeout: Seconds | None = None,
+        **options: Unpack[PollOptions],
+    ) -> Watch[Execution]:
+        """Watch an execution: iterate over its present state, then each change, up to the terminal one.
+
+        The last state is the only terminal one; a failed execution raises nothing here. A step that waits for
+        a person is a change as well: it is in ``progress.waiting_steps`` within two polls.
+
+        Args:
+            identifier: An id (``wf-…``, ``step-…``, ``lce-…``) or the ARN of an image build version.
+            detail: With ``"steps"``, ``progress`` contains the step that runs, and each change of it is a
+                change. The lists of steps are read at every second poll, as far as possible: a failure never
+                ends a watch.
+            timeout: The time until the deadline, as seconds or timedelta; ``None`` watches forever.
+            options: `min_delay`, `max_delay`: see `PollOptions`.
+
+        Raises:
+            WaitTimeoutError, ObservationError: During the iteration, as in `wait`.
+            ValueError: The id is malformed or of another region, an option is invalid, or the execution has
+                no steps.
+        """
+        found = self._identify(identifier)
+        settings = WaitSettings.parse(
+            self._cadence, timeout, options, [found], accepts=PollOptions, watches=True, detail=detail
+        )
+        return Watch(self._parts.poller, self._parts.inspector, settings, found)
+
+    async def wait_all(
+        self,
+        identifiers: Iterable[str],
+        *,
+        timeout: Seconds | None,
+        fail_fast: bool = False,
+        **options: Unpack[WaitOptions],
+    ) -> list[Execution]:
+        """Wait until all executions have ended, and return their terminal states in the order given.
+
+        Args:
+            identifiers: Ids and ARNs of any kind, mixed. Duplicates are awaited once.
+            timeout: The time until the deadline of all, as seconds or timedelta; ``None`` waits forever.
+            fail_fast: Raise as soon as one does not succeed, with all that are known by then not to have
+                succeeded. Nothing is cancelled at AWS.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
+                `WaitOptions`.
+
+        Raises:
+            WaitGroupError: One or more did not succeed. It contains their exceptions in the order given, and
+                the last state seen of every execution.
+            ValueError: An id is malformed or of another region, an option is invalid, or `fail_fast` is
+                combined with ``check=False``.
+        """
+        found = [self._identify(each) for each in _several(identifiers)]
+        settings = WaitSettings.parse(self._cadence, timeout, options, found)
+        if fail_fast and not settings.check:
+            raise ValueError("fail_fast=True needs check=True: without it nothing counts as a failure.")
+        parts, at_deadline = self._parts, self._at_deadline(settings)
+        waiting = wait_all(parts.poller, parts.inspector, settings, found, at_deadline, fail_fast=fail_fast)
+        return await (parts.diagnoser.explain(waiting) if settings.diagnose else waiting)
+
+    def as_completed(
+        self, identifiers: Iterable[str], *, timeout: Seconds | None, **options: Unpack[PollOptions]
+    ) -> AsCompleted:
+        """Iterate over executions, each as it ends, with any outcome.
+
+        Args:
+            identifiers: Ids and ARNs of any kind, mixed. Duplicates are returned once.
+            timeout: The time until the deadline of all, as seconds or timedelta; ``None`` waits forever.
+            options: `min_delay`, `max_delay`: see `PollOptions`.
+
+        Raises:
+            WaitGroupError: At the end, for those that timed out or could not be observed.
+            ValueError: An id is malformed or of another region, or an option is invalid.
+        """
+        found = [self._identify(each) for each in _several(identifiers)]
+        settings = WaitSettings.parse(
+            self._cadence, timeout, options, found, accepts=PollOptions, check=False
+        )
+        return AsCompleted(self._parts.poller, self._parts.inspector, settings, found)
+
+    async def build(
+        self,
+        pipeline_arn: str | None = None,
+        *,
+        timeout: Seconds | None,
+        client_token: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        **options: Unpack[BuildOptions],
+    ) -> Image:
+        """Start a build or join one, wait until it has ended, and return the image.
+
+        The ARN of the image is logged as soon as it is known (INFO), and every exception contains it.
+        Cancelling this changes nothing at AWS: to join the build again, pass the same `client_token`.
+
+        Args:
+            pipeline_arn: The pipeline to build; without it, a recipe and its configurations are needed.
+            timeout: The time until the deadline, as in `wait`.
+            client_token: A call with the same token and the same arguments joins the build: the service does
+                not start another one. 1 to 64 characters.
+            tags: The tags of the new image.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
+                `WaitOptions`. And instead of a pipeline, the arguments of `create_image`.
+
+        Raises:
+            OperationError: The build could not be started.
+            ExecutionFailedError, WaitTimeoutError, WaitingForActionError, ObservationError: As in `wait`.
+            ValueError: Both a pipeline and a recipe are given, or neither; or as in `wait`.
+        """
+        names = Configurations.__annotations__
+        given = dict(options)
+        configurations = cast("Configurations", {name: given.pop(name) for name in names if name in given})
+        settings = WaitSettings.parse(self._cadence, timeout, cast("WaitOptions", given), ())
+        if (pipeline_arn is None) == (not configurations):
+            raise ValueError(
+                "Pass either pipeline_arn, or a recipe and its configurations as to create_image."
+            )
+        if pipeline_arn is not None:
+            operation = "StartImagePipelineExecution"
+            arn = await self.start_image_pipeline_execution(
+                pipeline_arn, tags=tags, client_token=client_token
+            )
+        elif "infrastructure_configuration_arn" not in configurations:
+            raise ValueError("A build of a recipe also needs infrastructure_configuration_arn.")
+        else:
+            operation = "CreateImage"
+            arn = await self.create_image(**configurations, tags=tags, client_token=client_token)
+        identifier = self._identify_returned(operation, arn, ExecutionKind.IMAGE)
+        _log.info("Building %s", identifier)
+        return cast("Image", await self._wait(settings, identifier))
+
+    async def retry(
+        self,
+        image_build_version_arn: str,
+        *,
+        timeout: Seconds | None,
+        client_token: str | None = None,
+        **options: Unpack[WaitOptions],
+    ) -> Image:
+        """Retry a failed or cancelled image in place, wait until it has ended again, and return it.
+
+        The service runs an AMI again from its test or distribution phase. Its former state, which reads may
+        still return for a while, is not taken for the outcome: see `retry_image`. If it is already running,
+        that run is joined.
+
+        Args:
+            image_build_version_arn: The image.
+            timeout: The time until the deadline, as in `wait`.
+            client_token: Makes the retry idempotent.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
+                `WaitOptions`.
+
+        Raises:
+            OperationError: It could not be retried.
+            ExecutionFailedError, WaitTimeoutError, WaitingForActionError, ObservationError: As in `wait`.
+            ValueError: As in `wait`.
+        """
+        identifier = self._identify(image_build_version_arn, ExecutionKind.IMAGE)
+        settings = WaitSettings.parse(self._cadence, timeout, options, [identifier])
+        before = await self.get_image(identifier.value)
+        try:
+            await self.retry_image(identifier.value, client_token=client_token)
+        except ResourceInUseException as rejection:
+            _log.info("%s is already running, and is joined: %s", identifier, rejection)
+        if before.is_terminal:
+            self._parts.poller.expect_rerun(identifier, before)
+        return cast("Image", await self._wait(settings, identifier))
+
+    async def retry_image(self, image_build_version_arn: str, *, client_token: str | None = None) -> str:
+        """Request a retry of a failed or cancelled image in place, and return its ARN, which is the same.
+
+        Reads lag behind: for two minutes, waits and watches of this client ignore a terminal state that
+            equals the one
+        from before the retry.
+
+        Args:
+            image_build_version_arn: The image: an AMI, FAILED or CANCELLED.
+            client_token: Makes the call idempotent.
+        """
+        identifier = self._identify(image_build_version_arn, ExecutionKind.IMAGE)
+        arn = await self._change(
+            "RetryImage",
+            "imageBuildVersionArn",
+            client_token,
+            image_build_version_arn=identifier.value,
+        )
+        self._parts.poller.expect_rerun(identifier)
+        return arn
+
+    async def cancel(self, identifier: str, *, timeout: Seconds | None = 300) -> Execution:
+        """Cancel an image or a lifecycle execution, and return it when it has ended.
+
+        Its `outcome` is mostly ``cancelled``. But it may have succeeded or failed before the service
+        cancelled it, or before this was called. What it has already created remains.
+
+        Args:
+            identifier: The ARN of an image build version, or the id of a lifecycle execution.
+            timeout: The time for it to end, as seconds or timedelta; ``None`` waits forever.
+
+        Raises:
+            WaitTimeoutError: It has not ended in time. The request stands.
+            ObservationError: It could not be observed.
+            OperationError: The request was rejected although it has not ended.
+            ValueError: The id is malformed, of another region, or of something that cannot be cancelled.
+        """
+        found = self._identify(identifier)
+        check_cancellable(found)
+        limit = None if timeout is None else parse_seconds(timeout, "timeout")
+        return await self._parts.canceller.cancel(found, limit)
+
+    async def resume(self, step: str | WorkflowStepExecution, *, reason: str | None = None) -> str:
+        """Resume a build at a waiting step, and return the id of the step.
+
+        Args:
+            step: The step or its id, from ``progress.waiting_steps`` or `WaitingForActionError.steps`.
+            reason: The reason, of up to 1024 characters, which becomes an output of the step.
+
+        Raises:
+            OperationError: The service rejected it, since the step does not wait (any more).
+            ValueError: The id is malformed.
+        """
+        return await self._answer(step, WorkflowStepActionType.RESUME, reason)
+
+    async def stop(self, step: str | WorkflowStepExecution, *, reason: str) -> str:
+        """Fail a waiting step, and return its id. The workflow decides whether the build continues.
+
+        Args:
+            step: The step or its id, from ``progress.waiting_steps`` or `WaitingForActionError.steps`.
+            reason: The reason, of up to 1024 characters, which becomes the reason of the failed image.
+
+        Raises:
+            OperationError: The service rejected it, since the step does not wait (any more).
+            ValueError: The id is malformed.
+        """
+        return await self._answer(step, WorkflowStepActionType.STOP, reason)
+
+    async def _answer(
+        self, step: str | WorkflowStepExecution, action: WorkflowStepActionType, reason: str | None
+    ) -> str:
+        step_id = step if isinstance(step, str) else step.id
+        arn = None if isinstance(step, str) else step.image_build_version_arn
+        # SendWorkflowStepAction also requires the image.
+        arn = arn or (await self.get_workflow_step_execution(step_id)).image_build_version_arn
+        if arn is None:
+            raise RequestError.create("SendWorkflowStepAction", f"the image of {step_id} is unknown.")
+        self._identify_returned("GetWorkflowStepExecution", arn, ExecutionKind.IMAGE)
+        answered = await self.send_workflow_step_action(step_id, arn, action, reason=reason)
+        self._parts.inspector.step_answered(step_id)
+        return answered
+
+    async def diagnose(
+        self, identifier: str, *, log_lines: int = LOG_LINES, timeout: Seconds = TIMEOUT
+    ) -> Diagnosis:
+        """Find out why an execution of any kind failed, with the evidence and what to look at next.
+
+        It names the first failure, not its consequences: the image's failure context (user guide, "Image
+            failure context"),
+        the failed step and its outputs, and the last lines of the build's log. What cannot be read is left
+        out, and listed in `sources`. Runs that a retry has replaced are ignored, and a cancellation is not a
+        root cause. Executions that run or have succeeded can be diagnosed as well.
+
+        Args:
+            identifier: An id (``wf-…``, ``step-…``, ``lce-…``) or the ARN of an image build version.
+            log_lines: The maximum number of lines of the log; with ``0``, CloudWatch Logs is not called.
+            timeout: The time for all sources, as seconds or timedelta; each source also has its own limit.
+
+        Raises:
+            OperationError: The execution itself could not be read.
+            ValueError: The id is malformed or of another region, or the timeout or number of lines is
+                invalid.
+        """
+        found = self._identify(identifier)
+        if log_lines < 0:
+            raise ValueError(f"log_lines must be a number of lines of at least 0, not {log_lines}.")
+        limit = parse_seconds(timeout, "timeout")
+        retrying = self._backoff.for_time(limit, before_sleep=lambda _: None)
+        subject = await get(self._caller, found.kind, found.value, retrying=retrying)
+        return await self._parts.diagnoser.diagnose(subject, log_lines=log_lines, timeout=limit)
+
+    def logs(
+        self,
+        arn: str,
+        *,
+        follow: bool = False,
+        since: datetime | None = None,
+        min_delay: Seconds = 2,
+        max_delay: Seconds = 15,
+    ) -> AsyncIterator[LogLine]:
+        """Iterate over the lines of a build's or a pipeline's log in CloudWatch Logs, each once and in order.
+
+        A log that does not exist (yet) has no lines. Following a build ends when the build has ended and no
+        more lines come. Following a pipeline continues from day to day, until you stop. Throttles of
+        CloudWatch Logs slow it down, and lose nothing.
+
+        The log group is that of the logging configuration, otherwise ``/aws/imagebuilder/<image name>`` with
+        the stream ``<x.y.z>/<build>``, or ``/aws/imagebuilder/pipeline/<name>`` with a stream for each day
+        (user guide, "Monitor Image Builder events and logs with Amazon CloudWatch Logs").
+
+        Args:
+            arn: An image build version, or a pipeline.
+            follow: Continue with lines that are written later, rather than end with the present ones.
+            since: Return no line from before this time; by default the whole log of a build, and today's of a
+                pipeline.
+            min_delay: The minimum delay between two reads of a log that returns nothing new.
+            max_delay: The maximum delay, up to which the delay grows.
+
+        Raises:
+            OperationError: During the iteration: the log could not be read.
+            ObservationError: While following: the build could not be observed.
+            ValueError: The ARN is malformed, of another kind or region, `since` has no time zone, a delay is
+                invalid, or the client was created with `client` and without `logs_client`.
+        """
+        identifier = self._identify(arn, ExecutionKind.IMAGE, ResourceKind.IMAGE_PIPELINE)
+        cadence = Cadence(parse_seconds(min_delay, "min_delay"), parse_seconds(max_delay, "max_delay"))
+        if since is not None and since.tzinfo is None:
+            raise ValueError("since needs a time zone: use datetime.now(UTC), or .astimezone().")
+        cloudwatch = self._parts.cloudwatch
+        cloudwatch.check()
+        if identifier.kind is ResourceKind.IMAGE_PIPELINE:
+            return pipeline_log(self._caller, cloudwatch, arn, since, cadence if follow else None)
+        if not follow:
+            return read_build_log(self._caller, cloudwatch, arn, since)
+        return follow_build_log(cast("Watch[Image]", self.watch(arn)), cloudwatch, since, cadence)
 
 
-class _Reader:
-    """What the poller and the inspector ask of the operations."""
-
-    def __init__(self, caller: Caller) -> None:
-        self.try_turn = caller.try_turn
-        self.turn = caller.turn
-        self._caller = caller
-
-    async def get(self, identifier: Identifier, tries: Tries) -> Execution:
-        return await get(self._caller, identifier.kind, identifier.value, tries=tries, has_turn=True)
-
-    def pages(self, call: Call, tries: Tries) -> AsyncGenerator[Sequence[Execution]]:
-        return list_pages(self._caller, call, tries)
-
-    async def rows(self, read: Read, argument: str | None) -> list[Execution]:
-        """Get all that a list tells, each page by one try; raises OperationError."""
-        await self.turn()
-        call = Call(read, argument, ExecutionKind.WORKFLOW_STEP_EXECUTION, ())
-        async with aclosing(list_pages(self._caller, call, Tries.once())) as pages:
-            return [row async for page in pages for row in page]
+def _several(identifiers: Iterable[str]) -> Iterable[str]:
+    """Return `identifiers`, checked not to be a single one, which would be iterated by its characters."""
+    if isinstance(identifiers, str):
+        raise TypeError(f"Expected several ids, not one: pass [{identifiers!r}].")
+    return identifiers

@@ -1,99 +1,55 @@
-"""Everything that can go wrong.
+"""The exceptions of this library.
 
-Three facts are three families, never one (a fourth is of those who ask for it, by ``on_waiting_step="raise"``):
+Three different facts have three different types: the work failed, the wait ended, nobody could observe the
+work. A fourth is raised only on request, with ``on_waiting_step="raise"``.
 
     ImageBuilderError
-    ├── ExecutionFailedError            the work failed
-    │   ├── ExecutionCancelledError         … because somebody cancelled it
-    │   └── ImageDeletedError               … there is no image any more
-    ├── WaitingForActionError           it waits for a person, and the caller wants to know
-    ├── WaitTimeoutError                the wait ended at its own deadline (also a TimeoutError)
-    ├── ObservationError                nobody could observe: what became of the work is not known
-    │   ├── ExecutionNotFoundError          the service knows no such execution
-    │   └── ClientClosedError               the client was closed under the wait
-    ├── WaitGroupError                  several of these, from `wait_all` and `as_completed`
-    └── OperationError                  one call to AWS failed; the botocore error is its cause
+    ├── WaitError                       base of the next four
+    │   ├── ExecutionFailedError            the work failed
+    │   │   ├── ExecutionCancelledError         it was cancelled
+    │   │   └── ImageDeletedError               the image no longer exists
+    │   ├── WaitingForActionError           a step waits for a person
+    │   ├── WaitTimeoutError                the wait reached its deadline (also a TimeoutError)
+    │   └── ObservationError                the state of the work is unknown
+    │       ├── ExecutionNotFoundError          the service knows no such execution
+    │       └── ClientClosedError               the client was closed during the wait
+    ├── WaitGroupError                  a group of WaitErrors, from `wait_all` and `as_completed`
+    └── OperationError                  one call to AWS failed; its cause is the botocore error
         ├── ThrottledError                  429: CallRateLimitExceededException, TooManyRequestsException
         ├── ServerError                     5xx: ServiceException, ServiceUnavailableException
-        ├── ConnectionFailedError           no answer: unreachable, reset, timed out
-        ├── MalformedResponseError          an answer that is none
+        ├── ConnectionFailedError           no response: unreachable, reset, timed out
+        ├── MalformedResponseError          a response without what it must contain
         ├── AccessError                     ForbiddenException, AccessDeniedException, CredentialsError
-        │   └── CredentialsRefreshError         … which were good before, and may be again
-        └── RequestError                    4xx: the request itself is wrong, each by the service's name
+        │   └── CredentialsRefreshError         credentials that worked before and may work again
+        └── RequestError                    4xx: the request is invalid; subclasses have the service's names
 
-The errors named as the service names them keep its spelling, so that what one reads in AWS's documentation
-is what one catches. All of them can be caught by their family. `error_mapping` makes them of botocore's.
+Exceptions that the service's model defines keep its spelling, so that the name in AWS's documentation is the
+name to catch. `aws.error_mapping` creates them from botocore's errors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Self
 
+from .models.diagnosis import Diagnosis
 from .models.executions import Execution, WorkflowStepExecution
 from .models.redaction import one_line
 
-if TYPE_CHECKING:
-    from .diagnosis import Diagnosis
-
-__all__ = [
-    "AccessDeniedException",
-    "AccessError",
-    "CallRateLimitExceededException",
-    "ClientClosedError",
-    "ClientException",
-    "ConnectionFailedError",
-    "CredentialsError",
-    "CredentialsRefreshError",
-    "DryRunOperationException",
-    "ExecutionCancelledError",
-    "ExecutionFailedError",
-    "ExecutionNotFoundError",
-    "ForbiddenException",
-    "IdempotentParameterMismatchException",
-    "ImageBuilderError",
-    "ImageDeletedError",
-    "InvalidPaginationTokenException",
-    "InvalidParameterCombinationException",
-    "InvalidParameterException",
-    "InvalidParameterValueException",
-    "InvalidRequestException",
-    "InvalidVersionNumberException",
-    "MalformedResponseError",
-    "ObservationError",
-    "OperationError",
-    "ParameterValidationError",
-    "RequestError",
-    "ResourceAlreadyExistsException",
-    "ResourceDependencyException",
-    "ResourceInUseException",
-    "ResourceNotFoundException",
-    "ServerError",
-    "ServiceException",
-    "ServiceQuotaExceededException",
-    "ServiceUnavailableException",
-    "ThrottledError",
-    "TooManyRequestsException",
-    "WaitError",
-    "WaitGroupError",
-    "WaitTimeoutError",
-    "WaitingForActionError",
-]
-
 
 class ImageBuilderError(Exception):
-    """The base of every error that this library raises for something that happened."""
+    """Base of all exceptions of this library, except those for invalid arguments and misuse."""
 
 
 class WaitError(ImageBuilderError):
-    """The base of how a wait can end other than well, with all that was learned until then.
+    """Base of the exceptions that end a wait, with everything that was learned until then.
 
     Attributes:
-        identifier: the id or ARN that was waited for.
-        execution: the last state seen; ``None`` if none ever was.
-        elapsed: seconds since the wait began.
-        polls: reads that were made for it, whether answered or not.
-        throttles: how many of them were throttled.
+        identifier: The id or ARN that was waited for.
+        execution: The last state seen; ``None`` if none was seen.
+        elapsed: The duration of the wait in seconds.
+        polls: The number of reads made for it, answered or not.
+        throttles: The number of reads that were throttled.
     """
 
     def __init__(
@@ -115,11 +71,11 @@ class WaitError(ImageBuilderError):
 
 
 class ExecutionFailedError(WaitError):
-    """The work failed: the service says so. `execution` tells how.
+    """The work failed, according to the service.
 
     Attributes:
-        execution: the terminal state.
-        diagnosis: why it failed, if ``diagnose=True`` asked for it; then ``str()`` names the root cause.
+        execution: The terminal state.
+        diagnosis: Why it failed, if requested by ``diagnose=True``; ``str()`` then names the root cause.
     """
 
     execution: Execution
@@ -130,18 +86,18 @@ class ExecutionFailedError(WaitError):
 
 
 class ExecutionCancelledError(ExecutionFailedError):
-    """The work was cancelled at AWS, by whomever."""
+    """The work was cancelled at AWS."""
 
 
 class ImageDeletedError(ExecutionFailedError):
-    """The image was deleted; whether its build had succeeded is no longer known."""
+    """The image was deleted. Whether its build had succeeded is not known."""
 
 
 class WaitingForActionError(WaitError):
-    """A step waits for a person; the work goes on at AWS once `ImageBuilder.resume` or `stop` answers it.
+    """A step waits for a person. The work continues when `ImageBuilder.resume` or `stop` answers the step.
 
     Attributes:
-        steps: the steps that wait, the one that has waited longest first.
+        steps: The waiting steps, the one that has waited longest first.
     """
 
     execution: Execution
@@ -149,29 +105,29 @@ class WaitingForActionError(WaitError):
 
 
 class WaitTimeoutError(WaitError, TimeoutError):
-    """The wait reached its own deadline; the work goes on at AWS, untouched.
+    """The wait reached its deadline. The work continues at AWS.
 
-    With ``on_timeout="cancel"`` it does not: then `execution` and the message tell what became of it.
+    With ``on_timeout="cancel"`` it was to be cancelled: `execution` and the message say what happened to it.
     """
 
 
 class ObservationError(WaitError):
-    """Nobody could observe the execution, so what became of it is not known; the cause says why."""
+    """The execution could not be observed, so its state is unknown; the cause says why."""
 
 
 class ExecutionNotFoundError(ObservationError):
-    """The service knows no such execution, in this account and region."""
+    """The service knows no such execution in this account and region."""
 
 
 class ClientClosedError(ObservationError):
-    """The client was closed while somebody still waited with it."""
+    """The client was closed during the wait."""
 
 
 class WaitGroupError(ImageBuilderError, ExceptionGroup[WaitError]):
-    """Several waits ended other than well: one error an execution, in the order given.
+    """Several waits did not succeed: one exception for each execution, in the order given.
 
     Attributes:
-        executions: the last state seen of every execution that was waited for, in the order given, with
+        executions: The last state seen of every execution that was waited for, in the order given, including
             those that succeeded; ``None`` where none was seen.
     """
 
@@ -179,11 +135,11 @@ class WaitGroupError(ImageBuilderError, ExceptionGroup[WaitError]):
 
     @property
     def errors(self) -> tuple[WaitError, ...]:
-        """The errors in it: one an execution, in the order given."""
+        """The exceptions in the group, in the order given."""
         return tuple(each for each in self.exceptions if isinstance(each, WaitError))
 
     def derive(self, excs: Sequence[WaitError]) -> WaitGroupError:  # type: ignore[override]
-        """Get a group of some of the errors: what ``split`` and ``except*`` ask for."""
+        """Return a group of some of the exceptions, for ``split`` and ``except*``."""
         group = WaitGroupError(self.message, excs)
         group.executions = self.executions
         return group
@@ -193,11 +149,11 @@ class OperationError(ImageBuilderError):
     """One call to AWS failed.
 
     Attributes:
-        operation: the operation, as AWS names it.
-        code: the service's error code; ``None`` if no answer came.
-        status_code: the HTTP status; ``None`` if no answer came.
-        request_id: what AWS support asks for; ``None`` if no answer came.
-        retry_after: seconds after which the server asks to be called again; ``None`` if it did not.
+        operation: The operation, as AWS names it.
+        code: The service's error code; ``None`` without a response.
+        status_code: The HTTP status; ``None`` without a response.
+        request_id: The id that AWS support asks for; ``None`` without a response.
+        retry_after: The seconds after which the server asks to be called again; ``None`` if it does not say.
     """
 
     operation: str = ""
@@ -207,8 +163,8 @@ class OperationError(ImageBuilderError):
     retry_after: float | None = None
 
     @classmethod
-    def made(cls, operation: str, detail: str) -> Self:
-        """Get the error for `operation`, with the advice of its class."""
+    def create(cls, operation: str, detail: str) -> Self:
+        """Return an exception for `operation`, with the advice for its class appended to the message."""
         advice = _ADVICE.get(cls, "")
         error = cls(f"{operation}: {one_line(detail)}{' ' if advice else ''}{advice}")
         error.operation = operation
@@ -220,7 +176,7 @@ class ThrottledError(OperationError):
 
 
 class CallRateLimitExceededException(ThrottledError):
-    """The service's own throttle; of the EC2 APIs that Image Builder calls for you (its model)."""
+    """The service's throttle, for the EC2 APIs that Image Builder calls on your behalf (service model)."""
 
 
 class TooManyRequestsException(ThrottledError):
@@ -228,107 +184,107 @@ class TooManyRequestsException(ThrottledError):
 
 
 class ServerError(OperationError):
-    """The service failed to answer (HTTP 5xx); the same call may succeed later."""
+    """The service failed (HTTP 5xx); the same call may succeed later."""
 
 
 class ServiceException(ServerError):
-    """The service's own HTTP 500."""
+    """The service's HTTP 500."""
 
 
 class ServiceUnavailableException(ServerError):
-    """The service's own HTTP 503."""
+    """The service's HTTP 503."""
 
 
 class ConnectionFailedError(OperationError):
-    """No answer came: the endpoint is unreachable, the connection broke, or it took too long."""
+    """There was no response: the endpoint is unreachable, the connection broke, or it took too long."""
 
 
 class MalformedResponseError(OperationError):
-    """An answer came that does not hold what it must."""
+    """The response does not contain what it must."""
 
 
 class AccessError(OperationError):
-    """The caller is not let in, or not known."""
+    """The caller is not authenticated or not authorized."""
 
 
 class ForbiddenException(AccessError):
-    """The service's own HTTP 403."""
+    """The service's HTTP 403."""
 
 
 class AccessDeniedException(AccessError):
-    """IAM's refusal."""
+    """IAM denies the call."""
 
 
 class CredentialsError(AccessError):
-    """There are no credentials, or AWS does not accept those that there are."""
+    """There are no credentials, or AWS does not accept them."""
 
 
 class CredentialsRefreshError(CredentialsError):
-    """Credentials that were good before have run out, or cannot be refreshed just now: that may pass."""
+    """Credentials that worked before have expired or cannot be refreshed, possibly only for a while."""
 
 
 class RequestError(OperationError):
-    """The request itself is wrong (HTTP 4xx)."""
+    """The request is invalid (HTTP 4xx)."""
 
 
 class ParameterValidationError(RequestError, ValueError):
-    """botocore refused the parameters, before anything was sent."""
+    """botocore rejected the parameters before anything was sent."""
 
 
 class ClientException(RequestError):
-    """The service's general complaint about a call."""
+    """The service's general error for an invalid call."""
 
 
 class InvalidRequestException(RequestError):
-    """The request, or something in it, is not valid."""
+    """The request, or something in it, is invalid."""
 
 
 class InvalidParameterException(RequestError):
-    """A parameter is not valid."""
+    """A parameter is invalid."""
 
 
 class InvalidParameterValueException(RequestError):
-    """The value of a parameter is not valid."""
+    """The value of a parameter is invalid."""
 
 
 class InvalidParameterCombinationException(RequestError):
-    """Two parameters exclude each other."""
+    """Two parameters are mutually exclusive."""
 
 
 class InvalidPaginationTokenException(RequestError):
-    """The token of a page is not, or no longer, valid."""
+    """A pagination token is invalid or has expired."""
 
 
 class InvalidVersionNumberException(RequestError):
-    """A version is none, or exists already."""
+    """A version is invalid or exists already."""
 
 
 class IdempotentParameterMismatchException(RequestError):
-    """The client token was used before, with other parameters."""
+    """The client token was used before with other parameters."""
 
 
 class ResourceNotFoundException(RequestError):
-    """There is no such thing."""
+    """The resource does not exist."""
 
 
 class ResourceInUseException(RequestError):
-    """Another operation is at work on it."""
+    """The resource is in use by another operation."""
 
 
 class ResourceDependencyException(RequestError):
-    """Something else depends on it."""
+    """Another resource depends on it."""
 
 
 class ResourceAlreadyExistsException(RequestError):
-    """There is one already."""
+    """The resource exists already."""
 
 
 class ServiceQuotaExceededException(RequestError):
-    """The account's quota is used up (HTTP 402)."""
+    """The quota of the account is exhausted (HTTP 402)."""
 
 
 class DryRunOperationException(RequestError):
-    """A dry run would have succeeded (HTTP 412)."""
+    """The dry run succeeded (HTTP 412)."""
 
 
 _ADVICE: Final[Mapping[type[OperationError], str]] = {

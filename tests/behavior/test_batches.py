@@ -295,7 +295,7 @@ def test_a_thousand_waits_cancelled_at_random_moments_harm_no_other(run, seed):
                     tasks.start_soon(waiting, ib, number, patience)
             # The last to leave ends the background task at its next step.
             await anyio.sleep(0.1)
-            assert ib._poller.is_idle
+            assert ib._parts.poller.is_idle
         assert len(ended) == 1000
         assert {ended[number] for number in range(0, 1000, 3)} == {"COMPLETED"}
         assert set(ended.values()) == {"COMPLETED", "cancelled"}
@@ -316,5 +316,5 @@ def test_a_search_that_breaks_is_logged_and_fails_no_wait(run, caplog):
             assert all(each.is_terminal for each in await ib.wait_all(ids, timeout=600))
 
     run(main)
-    assert "could not be read" in caplog.text
+    assert "The search for images failed" in caplog.text
     assert "a bug of the client" in caplog.text

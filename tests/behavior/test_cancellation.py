@@ -158,7 +158,7 @@ async def _cancelled(name: str, cancel_at: int | None) -> Steps:
 
     # What it says of a log is that there are no lines.
     async with ImageBuilder(client=service, logs_client=service, min_delay=2, max_delay=4) as ib:
-        poller = ib._poller
+        poller = ib._parts.poller
         async with anyio.create_task_group() as tasks:
             bystanders = [workflow_id(), IMAGE]
             for identifier in bystanders:

@@ -152,7 +152,7 @@ def test_the_deadline_leaves_the_build_alone_unless_told_to_cancel(run):
     async def main():
         service = service_that_cancels()
         async with ImageBuilder(client=service) as ib:
-            with pytest.raises(WaitTimeoutError, match="goes on at AWS"):
+            with pytest.raises(WaitTimeoutError, match="continues at AWS"):
                 await ib.wait(service.image((0, "BUILDING")), timeout=60)
         assert service.count("cancel_image_creation") == 0
 
@@ -220,7 +220,7 @@ def test_a_cancel_at_the_deadline_that_is_never_confirmed_is_told(run):
     async def main():
         service = service_that_cancels(takes=1e9)
         async with ImageBuilder(client=service) as ib:
-            with pytest.raises(WaitTimeoutError, match="asked for at the deadline, and is not confirmed"):
+            with pytest.raises(WaitTimeoutError, match="requested at the deadline, but not confirmed"):
                 await ib.wait(service.image((0, "BUILDING")), timeout=60, on_timeout="cancel")
             assert 360 <= service.now < 371
 
@@ -233,7 +233,7 @@ def test_what_could_not_be_observed_up_to_the_deadline_is_cancelled_too(run):
             fault=lambda _: throttle(), faults={"cancel_image_creation": lambda _: None}
         )
         async with ImageBuilder(client=service) as ib:
-            with pytest.raises(ObservationError, match="asked for at the deadline"):
+            with pytest.raises(ObservationError, match="requested at the deadline"):
                 await ib.wait(service.image((0, "BUILDING")), timeout=60, on_timeout="cancel")
         assert service.count("cancel_image_creation") == 1
 

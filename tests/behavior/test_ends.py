@@ -61,7 +61,7 @@ def test_a_wait_does_not_say_that_work_goes_on_which_nobody_has_seen_for_long(ru
         service = ScriptedService(hang=lambda now: 100_000 if now > 30 else 0)
         identifier = service.workflow((0, "RUNNING"), (40, "COMPLETED"))
         async with ImageBuilder(client=service) as ib:
-            with pytest.raises(ObservationError, match="could not be observed any more") as caught:
+            with pytest.raises(ObservationError, match="could no longer be observed") as caught:
                 await ib.wait(identifier, timeout=115)
         assert caught.value.execution.status == "RUNNING"
         assert 115 <= caught.value.elapsed <= 125.1

@@ -115,7 +115,7 @@ def test_a_plain_wait_does_not_look(run):
         service = ScriptedService()
         gate(service, 0)
         async with ImageBuilder(client=service) as ib:
-            with pytest.raises(WaitTimeoutError, match="goes on at AWS"):
+            with pytest.raises(WaitTimeoutError, match="continues at AWS"):
                 await ib.wait(service.image((0, "BUILDING")), timeout=900)
         assert service.count("list_waiting_workflow_steps") == 0
 
@@ -134,7 +134,7 @@ def test_raise_says_what_waits_since_when_and_what_to_do(run):
             calls = len(service.calls)
             await anyio.sleep(1000)
             assert len(service.calls) == calls
-            assert ib._poller.is_idle
+            assert ib._parts.poller.is_idle
         error = caught.value
         assert [step.id for step in error.steps] == [found]
         assert error.steps[0].status == WorkflowStepExecutionStatus.WAITING
@@ -224,7 +224,7 @@ def test_looks_that_fail_change_nothing_and_one_that_is_denied_is_not_repeated(r
             assert (await ib.wait(arn, timeout=None, on_waiting_step="raise")).is_terminal
         looks, reads = service.count("list_waiting_workflow_steps"), service.count("get_image")
         assert 1 <= looks <= min(most, reads // 2 + 1)
-        assert any("what runs inside" in record.getMessage().lower() for record in caplog.records)
+        assert any("steps" in record.getMessage().lower() for record in caplog.records)
 
     caplog.set_level(logging.INFO, "aioimagebuilder")
     run(main)

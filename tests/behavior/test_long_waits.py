@@ -28,7 +28,7 @@ def test_answers_that_all_trickle_are_told_at_the_deadline_as_what_they_are(run)
         service = ScriptedService(hang=lambda _: 100 * HOUR)
         identifier = service.workflow((0, "RUNNING"))
         async with ImageBuilder(client=service) as ib:
-            with pytest.raises(ObservationError, match="no whole answer within") as caught:
+            with pytest.raises(ObservationError, match="no complete response within") as caught:
                 await ib.wait(identifier, timeout=HOUR)
         assert isinstance(caught.value.__cause__, ConnectionFailedError)
         assert HOUR <= caught.value.elapsed <= HOUR + 10

@@ -55,36 +55,38 @@ def test_a_timeout_says_that_the_work_goes_on_and_what_the_wait_did(run, throttl
     service = ScriptedService(fault=lambda _: faults.pop() if faults else None)
     service.workflow((0, "RUNNING"))
     message = _ends_with(run, WaitTimeoutError, service)
-    assert message.startswith(f"{WORKFLOW} is still RUNNING, and goes on at AWS (after 100 s, ")
+    assert message.startswith(f"{WORKFLOW} is still RUNNING, and continues at AWS (after 100 s, ")
     assert message.endswith(f" polls{says})")
 
 
 def test_an_id_that_nobody_knows_is_not_found(run):
     message = _ends_with(run, ExecutionNotFoundError, ScriptedService())
-    start = (
-        f"{WORKFLOW} cannot be observed (never seen): GetWorkflowExecution: ResourceNotFoundException (HTTP"
-    )
+    start = f"{WORKFLOW} could not be observed (never seen): GetWorkflowExecution: ResourceNotFoundException"
     assert message.startswith(start)
 
 
 def test_what_is_forbidden_is_another_thing(run):
     service = ScriptedService(fault=lambda _: aws_error("ForbiddenException", 403))
     message = _ends_with(run, ObservationError, service)
-    assert message.startswith(f"{WORKFLOW} cannot be observed (never seen): GetWorkflowExecution: Forbidden")
+    assert message.startswith(
+        f"{WORKFLOW} could not be observed (never seen): GetWorkflowExecution: Forbidden"
+    )
 
 
 def test_silence_is_said(run):
     service = ScriptedService(hang=lambda _: 3600)
     service.workflow((0, "RUNNING"))
     message = _ends_with(run, ObservationError, service)
-    assert message.startswith(f"{WORKFLOW} cannot be observed (never seen): no answer came in time. (after ")
+    assert message.startswith(
+        f"{WORKFLOW} could not be observed (never seen): no response came in time. (after "
+    )
 
 
 def test_who_has_gone_blind_says_what_was_seen_last(run):
     service = ScriptedService(fault=lambda now: aws_error("ServiceException", 500) if now > 20 else None)
     service.workflow((0, "RUNNING"))
     message = _ends_with(run, ObservationError, service, timeout=600)
-    assert message.startswith(f"{WORKFLOW} could not be observed any more (last seen RUNNING): GetWorkflow")
+    assert message.startswith(f"{WORKFLOW} could no longer be observed (last seen RUNNING): GetWorkflow")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ def test_a_client_that_is_closed_says_so(run, hang, seen):
                 await anyio.sleep(50)
         return str(errors[0])
 
-    start = f"{WORKFLOW} ({seen}) is not awaited any more: the client was closed (after 50 s, "
+    start = f"{WORKFLOW} ({seen}) is no longer awaited: the client was closed (after 50 s, "
     assert run(main).startswith(start)
 
 
@@ -123,9 +125,9 @@ def test_a_group_counts_what_ended_otherwise(run):
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitGroupError) as caught:
                 await ib.wait_all([*ids, ids[0]], timeout=10)
-            assert caught.value.message == "2 of 3 executions ended other than well"
+            assert caught.value.message == "2 of 3 executions did not succeed"
             with pytest.raises(WaitGroupError) as caught:
                 await ib.wait_all([*ids, image_arn()], timeout=20, check=False)
-            assert caught.value.message == "1 of 4 executions could not be awaited to the end"
+            assert caught.value.message == "1 of 4 executions could not be awaited"
 
     run(main)

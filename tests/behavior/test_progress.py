@@ -135,7 +135,7 @@ def test_reads_of_steps_that_fail_change_and_end_nothing(run, caplog, operation,
 
     caplog.set_level(logging.INFO, "aioimagebuilder")
     run(main)
-    assert any(record.exc_info or "inside" in record.getMessage() for record in caplog.records)
+    assert any(record.exc_info or "Steps " in record.getMessage() for record in caplog.records)
 
 
 def test_a_wait_beside_a_watch_is_told_the_end_alone(run):

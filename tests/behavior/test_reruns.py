@@ -133,7 +133,7 @@ def test_a_deadline_among_stale_reads_says_so(run, timeout):
         async with ImageBuilder(client=service) as ib:
             await ib.retry_image(arn)
             with pytest.raises(
-                WaitTimeoutError, match="was asked to run again, and still reads FAILED, as before"
+                WaitTimeoutError, match="is being retried, and still reads FAILED as before"
             ) as caught:
                 await ib.wait(arn, timeout=timeout)
             assert caught.value.execution.status == ImageStatus.FAILED

@@ -97,7 +97,7 @@ def test_credentials_that_are_gone_for_good_end_the_waits_a_quarter_of_an_hour_l
         assert HOUR + 15 * MINUTE < error.elapsed < HOUR + LIFETIME + 16 * MINUTE
 
     run(main)
-    assert sum("They were good before" in record.message for record in caplog.records) == 1
+    assert sum("They worked before" in record.message for record in caplog.records) == 1
 
 
 def test_a_lapse_up_to_the_deadline_is_told_as_its_cause(run):

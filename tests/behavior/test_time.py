@@ -180,7 +180,7 @@ def test_an_outage_that_lasts_is_warned_of_now_and_then_and_so_is_its_end(run, c
         seconds, error = re.fullmatch(r"No call has succeeded for (\d+) s: (.*)", warning).groups()
         assert least <= int(seconds) <= least + 15
         assert error == "GetWorkflowExecution: ServiceUnavailableException (HTTP 503): said the service."
-    assert 570 <= int(re.fullmatch(r"The service answers again, after (\d+) s", end)[1]) <= 640
+    assert 570 <= int(re.fullmatch(r"The service responds again after (\d+) s", end)[1]) <= 640
 
 
 def test_a_fault_that_passes_soon_is_not_warned_of_and_nor_is_a_refusal(run, caplog):

@@ -110,7 +110,7 @@ def test_the_polling_ends_with_the_watch_however_it_is_left(run, leave):
             calls = len(service.calls)
             await anyio.sleep(1000)
             assert len(service.calls) == calls
-            assert ib._poller.is_idle
+            assert ib._parts.poller.is_idle
 
     run(main)
 

@@ -272,7 +272,7 @@ def check(value: object) -> None:
         assert isinstance(value.status, str | None)
         assert value.outcome in {None, *Outcome}
         assert value.is_terminal is (value.outcome is not None)
-        assert not value.steps_back_from(value)
+        assert not value.is_older_than(value)
         assert str(value.progress) is not None
         hash(value)
     if isinstance(value, Diagnosis):

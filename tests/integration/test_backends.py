@@ -8,7 +8,7 @@ from aiobotocore.httpxsession import HttpxSession
 from aiobotocore.session import AioSession
 
 from aioimagebuilder import ImageBuilder
-from aioimagebuilder.aws import session as opening
+from aioimagebuilder.aws import session
 from aioimagebuilder.testing import Simulator
 
 
@@ -42,7 +42,7 @@ def test_a_session_is_made_fit_for_trio(simulator: Simulator, default, config):
 
 
 def test_without_httpx_trio_is_told_what_to_install(simulator: Simulator, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(opening, "find_spec", lambda _: None)
+    monkeypatch.setattr(session, "find_spec", lambda _: None)
 
     async def main():
         await ImageBuilder(**simulator.client_arguments).__aenter__()

@@ -100,7 +100,7 @@ def test_closing_ends_the_waits_of_other_threads(simulator: Simulator, endless):
 def test_opening_twice_is_told_and_closing_twice_is_not(simulator: Simulator):
     ib = blocking.ImageBuilder(**simulator.client_arguments)
     with ib:
-        with pytest.raises(RuntimeError, match="open already"):
+        with pytest.raises(RuntimeError, match="already open"):
             ib.__enter__()
         assert list(ib.list_waiting_workflow_steps()) == []
     ib.close()
@@ -114,7 +114,7 @@ def test_the_class_shows_its_methods_as_they_are():
 def test_errors_come_through_as_they_are(ib, endless):
     with pytest.raises(WaitTimeoutError):
         ib.wait(endless, timeout=0.2)
-    with pytest.raises(ValueError, match="is no Image Builder id"):
+    with pytest.raises(ValueError, match="is not an Image Builder id"):
         ib.wait("nonsense", timeout=0)
 
 

@@ -132,7 +132,7 @@ async def test_opening_twice_and_using_it_unopened_are_told(simulator: Simulator
     with pytest.raises(RuntimeError, match="async with ImageBuilder"):
         await ib.get_workflow_execution(workflow_id())
     async with ib:
-        with pytest.raises(RuntimeError, match="open already"):
+        with pytest.raises(RuntimeError, match="already open"):
             await ib.__aenter__()
     async with ib:
         assert [each async for each in ib.list_waiting_workflow_steps()] == []
@@ -144,17 +144,17 @@ IMAGE = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
 @pytest.mark.parametrize(
     ("identifier", "says"),
     [
-        ("", "'' is no Image Builder id"),
-        ("wf-123", "'wf-123' is no Image Builder id: expected the id of an image"),
-        ("wf-" + "x" * 9000, "is no Image Builder id"),
-        (IMAGE + "\n", "is no Image Builder id"),
-        ("i-0123456789abcdef0", "is no Image Builder id"),
+        ("", "'' is not an Image Builder id"),
+        ("wf-123", "'wf-123' is not an Image Builder id: expected the id of an image"),
+        ("wf-" + "x" * 9000, "is not an Image Builder id"),
+        (IMAGE + "\n", "is not an Image Builder id"),
+        ("i-0123456789abcdef0", "is not an Image Builder id"),
         (IMAGE.rpartition("/")[0], "append the build number"),
         (
             "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/demo",
             "start_image_pipeline_execution()",
         ),
-        ("arn:aws:s3:::bucket/key", "is no Image Builder id"),
+        ("arn:aws:s3:::bucket/key", "is not an Image Builder id"),
         (IMAGE.replace("us-east-1", "eu-west-1"), 'Use ImageBuilder(region_name="eu-west-1")'),
     ],
 )

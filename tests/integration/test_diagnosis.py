@@ -318,7 +318,7 @@ async def test_many_failed_waits_explain_themselves(ib: ImageBuilder, simulator:
     assert failed.diagnosis.cause.kind is CauseKind.COMPONENT
     assert isinstance(cancelled, ExecutionCancelledError)
     assert cancelled.diagnosis.cause is None
-    assert "somebody cancelled it [BUILDING" in str(cancelled)
+    assert "is CANCELLED [BUILDING" in str(cancelled)
 
 
 @pytest.mark.asyncio
@@ -341,7 +341,7 @@ async def test_a_diagnosis_that_learns_nothing_changes_no_outcome(simulator: Sim
 async def test_what_does_not_exist_has_no_diagnosis(ib: ImageBuilder, simulator: Simulator):
     with pytest.raises(ResourceNotFoundException):
         await ib.diagnose("wf-12345678-1234-1234-1234-123456789012")
-    with pytest.raises(ValueError, match="is no Image Builder id"):
+    with pytest.raises(ValueError, match="is not an Image Builder id"):
         await ib.diagnose("wf-1")
     with pytest.raises(ValueError, match="log_lines must be"):
         await ib.diagnose("wf-12345678-1234-1234-1234-123456789012", log_lines=-1)
@@ -352,7 +352,7 @@ async def test_without_lines_wanted_cloudwatch_is_left_alone(ib: ImageBuilder, s
     arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
     diagnosis = await ib.diagnose(arn, log_lines=0)
     assert diagnosis.cause.message == "exit status 1"
-    assert ib._cloudwatch._open is None
+    assert ib._parts.cloudwatch._open is None
 
 
 @pytest.mark.asyncio

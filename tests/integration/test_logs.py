@@ -12,7 +12,7 @@ from aiobotocore.httpxsession import HttpxSession
 from aiobotocore.session import AioSession
 
 from aioimagebuilder import AccessDeniedException, Backoff, ImageBuilder, LogLine, ObservationError, blocking
-from aioimagebuilder.aws.session import Opening
+from aioimagebuilder.aws.session import SessionArguments
 from aioimagebuilder.testing import BuildScript, Fault, Simulator
 
 from .conftest import CADENCE
@@ -184,7 +184,7 @@ async def test_leaving_in_the_middle_leaves_nothing_behind(ib: ImageBuilder, sim
         async for _ in ib.logs(arn, follow=True, **PACE):
             pass
     assert scope.cancelled_caught
-    assert not ib._poller._targets
+    assert not ib._parts.poller._targets
 
 
 @pytest.mark.asyncio
@@ -204,9 +204,9 @@ async def test_cloudwatch_is_left_alone_until_somebody_asks(ib: ImageBuilder, si
     arn = simulator.start_build(simulator.create_pipeline("demo"))
     await ib.wait(arn, timeout=60)
     ib.logs(arn)
-    assert ib._cloudwatch._open is None
+    assert ib._parts.cloudwatch._open is None
     assert [line async for line in ib.logs(arn)]
-    assert ib._cloudwatch._open is not None
+    assert ib._parts.cloudwatch._open is not None
 
 
 @pytest.mark.asyncio
@@ -218,7 +218,7 @@ async def test_a_given_client_needs_one_of_logs_beside_it(simulator: Simulator):
         session.create_client("logs", **arguments) as logs_client,
     ):
         async with ImageBuilder(client=client) as ib:
-            with pytest.raises(ValueError, match="pass logs_client=, too"):
+            with pytest.raises(ValueError, match="also pass logs_client="):
                 ib.logs(arn)
         async with ImageBuilder(client=client, logs_client=logs_client) as ib:
             assert "PENDING" in (await anext(ib.logs(arn))).message
@@ -238,11 +238,11 @@ async def test_a_given_client_needs_one_of_logs_beside_it(simulator: Simulator):
     ],
 )
 async def test_an_endpoint_of_image_builder_alone_is_not_asked_for_logs(endpoint_url, used):
-    opening = Opening(
+    arguments = SessionArguments(
         region_name="eu-west-1", endpoint_url=endpoint_url, aws_access_key_id="a", aws_secret_access_key="b"
     )
     async with AsyncExitStack() as stack:
-        client = await opening.open_logs(stack)
+        client = await arguments.open_logs_client(stack)
         assert client.meta.endpoint_url == used
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from aioimagebuilder.models import executions
+from aioimagebuilder.models.kinds import KINDS
 from aioimagebuilder.testing import Simulator
 
 ROOT = Path(__file__).parents[2]
@@ -84,10 +85,10 @@ def test_the_table_of_meanings_is_the_librarys_own():
             told.setdefault(cls, {})[status] = outcome.strip("`")
     for head, kind in heads.items():
         assert {k: v for k, v in told[head].items() if v != "–"} == {
-            str(status): str(outcome) for status, outcome in kind.outcomes.items()
+            str(status): str(outcome) for status, outcome in KINDS[kind.kind].outcomes.items()
         }
-        assert {k for k, v in told[head].items() if v == "–"} == set(map(str, kind.ranks)) - set(
-            map(str, kind.outcomes)
+        assert {k for k, v in told[head].items() if v == "–"} == set(map(str, KINDS[kind.kind].ranks)) - set(
+            map(str, KINDS[kind.kind].outcomes)
         )
 
 

@@ -114,7 +114,7 @@ async def _live(world: World, backend: str) -> History:
     service.may_call = lambda: consumers.active > 0
     history = History(world, service.calls, consumers.records, service.unwanted)
     async with ib:
-        poller = ib._poller
+        poller = ib._parts.poller
         with anyio.move_on_after(world.horizon) as scope:
             async with anyio.create_task_group() as tasks:
                 for waiter in world.waiters:

@@ -10,7 +10,7 @@ import pytest
 
 from aioimagebuilder.aws import rate_limiter
 from aioimagebuilder.models import executions
-from aioimagebuilder.polling import schedule, subscriptions
+from aioimagebuilder.polling import history, schedule, subscriptions
 from aioimagebuilder.waiting import waiters
 from randomized.clock import run_reproducibly
 from randomized.drawing import draw_world
@@ -29,21 +29,21 @@ def _small_ones_first():
 
 
 def _lose_some_news(patch):
-    told = subscriptions.Subscription.tell
+    deliver = subscriptions.Subscription.deliver
 
-    def tell(self, *args, **options):
+    def deliver_some(self, *args, **options):
         if random.random() > 0.05:
-            told(self, *args, **options)
+            deliver(self, *args, **options)
 
-    patch.setattr(subscriptions.Subscription, "tell", tell)
+    patch.setattr(subscriptions.Subscription, "deliver", deliver_some)
 
 
 def _let_deadlines_pass(patch):
-    patch.setattr(waiters, "_LAST_POLL_GRACE", 60.0)
+    patch.setattr(waiters, "_LAST_POLL_TIMEOUT", 60.0)
 
 
 def _forget_the_last_poll(patch):
-    def later(now, attempt, cadence, deadline, dice, meeting=None):
+    def later(now, attempt, cadence, deadline, dice, batch_due=None):
         return now + schedule.delay_before_poll(attempt, cadence, dice)
 
     patch.setattr("aioimagebuilder.polling.poller.next_poll", later)
@@ -66,7 +66,7 @@ def _swallow_cancellations(patch):
 
 
 def _believe_stale_reads(patch):
-    patch.setattr(executions.Execution, "steps_back_from", lambda *_: False)
+    patch.setattr(executions.Execution, "is_older_than", lambda *_: False)
 
 
 def _hurry(patch):
@@ -78,7 +78,7 @@ def _know_no_rate(patch):
 
 
 def _claim_that_work_goes_on(patch):
-    patch.setattr(schedule.History, "is_blind", lambda *_: False)
+    patch.setattr(history.History, "is_outdated", lambda *_: False)
 
 
 def _mix_up_outcomes(patch):
@@ -87,17 +87,17 @@ def _mix_up_outcomes(patch):
     async def wait_all(*args, **options):
         return (await gather(*args, **options))[::-1]
 
-    patch.setattr("aioimagebuilder.waiting.waits.wait_all", wait_all)
+    patch.setattr("aioimagebuilder.client.wait_all", wait_all)
 
 
 def _go_by_the_wall_clock(patch):
-    real = subscriptions.Mailbox.wait
+    real = subscriptions.UpdateQueue.wait
 
     async def wait(self, until):
         await anyio.sleep(time.time() % 1e-3)
         await real(self, until)
 
-    patch.setattr(subscriptions.Mailbox, "wait", wait)
+    patch.setattr(subscriptions.UpdateQueue, "wait", wait)
 
 
 @pytest.mark.parametrize(

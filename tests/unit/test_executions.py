@@ -21,8 +21,8 @@ from aioimagebuilder import (
     WorkflowExecutionStatus,
     WorkflowStepExecution,
 )
-from aioimagebuilder.models import statuses
 from aioimagebuilder.models.executions import EXECUTION_CLASSES
+from aioimagebuilder.models.kinds import KINDS
 from aioimagebuilder.models.parsing import Structure, parse_time, wire_name
 
 MODEL = botocore.session.get_session().get_service_model("imagebuilder")
@@ -249,13 +249,13 @@ def _ranks(table: dict[str, int]) -> list[str]:
 @pytest.mark.parametrize(
     ("ranks", "make"),
     [
-        (statuses.IMAGE_RANKS, lambda status: Image.parse({"arn": "a", "state": {"status": status}})),
+        (KINDS[Image.kind].ranks, lambda status: Image.parse({"arn": "a", "state": {"status": status}})),
         (
-            statuses.WORKFLOW_EXECUTION_RANKS,
+            KINDS[WorkflowExecution.kind].ranks,
             lambda status: WorkflowExecution.parse({"workflowExecutionId": "wf", "status": status}),
         ),
         (
-            statuses.LIFECYCLE_EXECUTION_RANKS,
+            KINDS[LifecycleExecution.kind].ranks,
             lambda status: LifecycleExecution.parse(
                 {"lifecycleExecutionId": "lce", "state": {"status": status}}
             ),
@@ -265,12 +265,12 @@ def _ranks(table: dict[str, int]) -> list[str]:
 def test_a_read_steps_back_if_its_status_comes_earlier_in_the_course(ranks, make):
     for before in ranks:
         for now in ranks:
-            assert make(now).steps_back_from(make(before)) == (ranks[now] < ranks[before])
-        assert make(before).steps_back_from(make("FAILED"))
-        assert not make("FAILED").steps_back_from(make(before))
+            assert make(now).is_older_than(make(before)) == (ranks[now] < ranks[before])
+        assert make(before).is_older_than(make("FAILED"))
+        assert not make("FAILED").is_older_than(make(before))
         # What nobody knows is never stale, nor makes another look so.
-        assert not make("NEW").steps_back_from(make(before))
-        assert not make(before).steps_back_from(make("NEW"))
+        assert not make("NEW").is_older_than(make(before))
+        assert not make(before).is_older_than(make("NEW"))
 
 
 def test_a_read_steps_back_if_it_counts_fewer_steps_or_an_earlier_attempt():
@@ -280,7 +280,7 @@ def test_a_read_steps_back_if_it_counts_fewer_steps_or_an_earlier_attempt():
     def step(attempt: int, status: str) -> WorkflowStepExecution:
         return WorkflowStepExecution.parse({"status": status, "attemptNumber": attempt, "maxAttempts": 3})
 
-    assert workflow(1).steps_back_from(workflow(2))
-    assert not workflow(2).steps_back_from(workflow(2))
-    assert step(1, "RUNNING").steps_back_from(step(2, "PENDING"))
-    assert not step(2, "RUNNING").steps_back_from(step(1, "FAILED"))
+    assert workflow(1).is_older_than(workflow(2))
+    assert not workflow(2).is_older_than(workflow(2))
+    assert step(1, "RUNNING").is_older_than(step(2, "PENDING"))
+    assert not step(2, "RUNNING").is_older_than(step(1, "FAILED"))

@@ -12,7 +12,8 @@ from aioimagebuilder import (
     WorkflowExecution,
     WorkflowStepExecution,
 )
-from aioimagebuilder.polling.schedule import Cadence, History
+from aioimagebuilder.polling.history import History
+from aioimagebuilder.polling.schedule import Cadence
 
 CADENCE = Cadence(5, 30)
 
@@ -25,23 +26,23 @@ def _workflow(status: str, done: int | None = None) -> WorkflowExecution:
 def _seen(*states: WorkflowExecution, at: float = 100.0) -> History:
     history = History(started=50.0)
     for state in states:
-        history.take(state, at)
+        history.record(state, at)
     return history
 
 
 def test_a_change_is_news_and_a_repetition_or_a_step_back_is_none():
     history = History(started=0.0)
-    assert history.take(_workflow("RUNNING", 1), 1.0)
-    assert not history.take(_workflow("RUNNING", 1), 2.0)
-    assert history.take(_workflow("RUNNING", 2), 3.0)
-    assert not history.take(_workflow("PENDING"), 4.0)
+    assert history.record(_workflow("RUNNING", 1), 1.0)
+    assert not history.record(_workflow("RUNNING", 1), 2.0)
+    assert history.record(_workflow("RUNNING", 2), 3.0)
+    assert not history.record(_workflow("PENDING"), 4.0)
     assert (history.seen, history.seen_at) == (_workflow("RUNNING", 2), 4.0)
 
 
 def test_a_read_that_comes_through_clears_the_error_of_the_last():
     history = _seen()
     history.error = ServiceException("x")
-    history.take(_workflow("RUNNING"), 101.0)
+    history.record(_workflow("RUNNING"), 101.0)
     assert history.error is None
 
 
@@ -80,8 +81,8 @@ def test_an_id_that_was_never_seen_has_its_grace_and_no_more(error):
 def test_a_failed_read_is_counted_and_remembered():
     history = History(started=50.0)
     error = ServiceException("x")
-    history.fail(error, 60.0, is_throttle=False)
-    history.fail(error, 61.0, is_throttle=True)
+    history.record_failure(error, 60.0, is_throttle=False)
+    history.record_failure(error, 61.0, is_throttle=True)
     assert (history.error, history.failed_at, history.throttles) == (error, 61.0, 1)
 
 
@@ -94,13 +95,13 @@ def test_what_was_asked_to_run_again_may_step_back():
     assert not history.is_unread
     assert (history.seen, history.withheld, history.seen_at) == (None, _workflow("FAILED", 3), 110.0)
     assert history.error is None
-    assert history.take(_workflow("PENDING"), 120.0)
+    assert history.record(_workflow("PENDING"), 120.0)
     assert history.withheld is None
 
 
 def test_an_unknown_status_hides_no_step_back():
     history = _seen(_workflow("RUNNING", 2), _workflow("FROBNICATING"))
-    assert not history.take(_workflow("PENDING"), 101.0)
+    assert not history.record(_workflow("PENDING"), 101.0)
     assert history.seen == _workflow("FROBNICATING")
 
 
@@ -110,5 +111,5 @@ def test_what_says_nothing_of_the_id_has_no_grace():
 
 def test_two_polls_time_without_a_read_make_blind():
     history = _seen(_workflow("RUNNING"), at=100.0)
-    assert not history.is_blind(160.0, CADENCE)
-    assert history.is_blind(160.1, CADENCE)
+    assert not history.is_outdated(160.0, CADENCE)
+    assert history.is_outdated(160.1, CADENCE)

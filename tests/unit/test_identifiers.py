@@ -31,7 +31,7 @@ BASE = "arn:aws:imagebuilder:us-west-2:123456789012"
 )
 def test_an_execution_is_told_by_its_id(value, kind, region, parent):
     found = Identifier.parse(value)
-    assert (found.kind, found.region, found.parent, str(found)) == (kind, region, parent, value)
+    assert (found.kind, found.region, found.image_version_arn, str(found)) == (kind, region, parent, value)
 
 
 @pytest.mark.parametrize(
@@ -65,26 +65,26 @@ def test_an_arn_of_the_clients_region_is_let_through(client_region):
 
 @given(st.text())
 def test_any_other_text_is_a_value_error_and_nothing_worse(text):
-    with pytest.raises(ValueError, match="is no Image Builder id"):
+    with pytest.raises(ValueError, match="is not an Image Builder id"):
         Identifier.parse(text)
 
 
 @pytest.mark.parametrize("name", ["a\x1b[2J", "a\x00", "a\u202e", "a\ud800", "a\x85b", "é"])
 def test_a_name_that_cannot_be_seen_is_no_name(name):
-    with pytest.raises(ValueError, match="is no Image Builder id") as caught:
+    with pytest.raises(ValueError, match="is not an Image Builder id") as caught:
         Identifier.parse(f"{BASE}:image/{name}/1.0.0/1")
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("region", ["us-west-2\n", "us\x1b[2J", ""])
 def test_a_region_that_cannot_be_seen_is_no_region(region):
-    with pytest.raises(ValueError, match="is no Image Builder id") as caught:
+    with pytest.raises(ValueError, match="is not an Image Builder id") as caught:
         Identifier.parse(f"arn:aws:imagebuilder:{region}:123456789012:image/demo/1.0.0/1")
     assert str(caught.value).isprintable()
 
 
 def test_an_id_of_megabytes_makes_no_message_of_megabytes():
     for long in ("x" * 10**7, f"{BASE}:image/{'x' * 10**7}/1.0.0/1"):
-        with pytest.raises(ValueError, match=r"is no Image Builder id|is in region us-west-2") as caught:
+        with pytest.raises(ValueError, match=r"is not an Image Builder id|is in region us-west-2") as caught:
             Identifier.parse(long, client_region="eu-west-1")
         assert len(str(caught.value)) < 1000

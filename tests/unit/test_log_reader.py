@@ -8,7 +8,7 @@ import pytest
 
 from aioimagebuilder import LogLine, ResourceNotFoundException, ServerError
 from aioimagebuilder.aws.cloudwatch import LogPage
-from aioimagebuilder.logs import LogReader, read_days
+from aioimagebuilder.logs import LogReader, follow_daily_log
 from aioimagebuilder.models.executions import Image
 from aioimagebuilder.models.log_streams import LogStream, image_log_stream, milliseconds, pipeline_log_group
 from aioimagebuilder.polling.schedule import Cadence
@@ -52,7 +52,7 @@ class ScriptedCloudWatch:
             if line.timestamp <= shown and f"{line.timestamp:%Y/%m/%d}" == stream.name
         ]
         if not lines:
-            raise ResourceNotFoundException.made("GetLogEvents", "no such stream.")
+            raise ResourceNotFoundException.create("GetLogEvents", "no such stream.")
         place, _, is_after_empty = (token or "0//").partition("/")
         first = int(place)
         if self.calls % 3 == 0 and not is_after_empty and first < len(lines):
@@ -67,7 +67,7 @@ async def followed(service: ScriptedCloudWatch, day: date, seconds: float) -> li
     service.start()
     texts: list[str] = []
     with anyio.move_on_after(seconds):
-        async for line in read_days(
+        async for line in follow_daily_log(
             lambda each: LogReader(service, LogStream("group", f"{each:%Y/%m/%d}")),
             day,
             lambda: service.now().date(),
@@ -100,7 +100,7 @@ def test_a_quiet_night_costs_few_calls(run):
 def test_a_log_that_cannot_be_read_for_a_while_loses_nothing(run):
     lines = [(at, str(at)) for at in range(0, 50, 5)]
     service = ScriptedCloudWatch(*lines)
-    service.failures = [ServerError.made("GetLogEvents", "not now.") for _ in range(5)]
+    service.failures = [ServerError.create("GetLogEvents", "not now.") for _ in range(5)]
     assert run(lambda: followed(service, EVENING.date(), 120)) == [text for _, text in lines]
 
 
@@ -111,7 +111,7 @@ def test_what_is_there_now_ends_with_the_present_day(run):
         service.start()
         open_reader = lambda each: LogReader(service, LogStream("group", f"{each:%Y/%m/%d}"))  # noqa: E731
         first = EVENING.date() - timedelta(days=3)
-        lines = read_days(open_reader, first, lambda: service.now().date(), None)
+        lines = follow_daily_log(open_reader, first, lambda: service.now().date(), None)
         return [line.message async for line in lines]
 
     assert run(main) == ["yesterday", "today"]

@@ -1,5 +1,6 @@
 """What the package exports, and what importing it costs."""
 
+import pydoc
 import re
 import subprocess
 import sys
@@ -10,32 +11,44 @@ import pytest
 import aioimagebuilder
 from aioimagebuilder import blocking, client
 
-HOMES = (
+# The modules whose public classes are exported, and the classes in them that are not meant for users.
+MODULES = (
     "aws.backoff",
     "client",
-    "diagnosis",
     "errors",
+    "models.causes",
+    "models.diagnosis",
     "models.executions",
-    "models.identifiers",
+    "models.kinds",
     "models.log_streams",
     "models.shapes",
     "models.statuses",
+    "waiting.options",
     "waiting.waiters",
 )
 INTERNAL = {
-    "BeforeSleep",
-    "EXECUTION_CLASSES",
-    "Gatherer",
+    "BuildOptions",
+    "Configurations",
     "Gathering",
-    "Identifier",
+    "GetOperation",
+    "IdentifierFormat",
+    "Kind",
+    "ListOperation",
     "LogStream",
-    "ResourceKind",
-    "TRANSIENT_ERRORS",
-    "Tries",
+    "WaitSettings",
 }
 
 
-def test_every_public_name_is_there_and_dir_shows_it():
+def _public_classes(module_name: str) -> set[str]:
+    module = import_module(f"aioimagebuilder.{module_name}")
+    return {
+        name
+        for name, value in vars(module).items()
+        if isinstance(value, type) and value.__module__ == module.__name__ and not name.startswith("_")
+    }
+
+
+def test_dir_and_all_name_everything_that_is_exported():
     assert dir(aioimagebuilder) == sorted(aioimagebuilder.__all__)
     for name in aioimagebuilder.__all__:
         assert getattr(aioimagebuilder, name).__name__ == name
@@ -43,10 +56,29 @@ def test_every_public_name_is_there_and_dir_shows_it():
         _ = aioimagebuilder.nothing
 
 
-def test_whatever_the_public_rooms_export_is_exported():
-    exported = {name for home in HOMES for name in import_module(f"aioimagebuilder.{home}").__all__}
-    functions = {name for name in exported if name[0].islower()}
-    assert exported - functions - INTERNAL == set(aioimagebuilder.__all__)
+def test_every_public_class_of_a_public_module_is_exported():
+    exported = {name for module_name in MODULES for name in _public_classes(module_name)}
+    assert exported - INTERNAL == set(aioimagebuilder.__all__)
+
+
+@pytest.mark.parametrize("cls", [client.ImageBuilder, blocking.ImageBuilder])
+@pytest.mark.parametrize(
+    ("names", "options"),
+    [
+        (
+            [name for name in dir(client.ImageBuilder) if name.startswith("wait")] + ["build", "retry"],
+            aioimagebuilder.WaitOptions,
+        ),
+        (["watch", "as_completed"], aioimagebuilder.PollOptions),
+    ],
+)
+def test_help_of_a_waiting_method_names_its_options(cls, names, options):
+    for name in names:
+        shown = pydoc.render_doc(getattr(cls, name), renderer=pydoc.plaintext)
+        assert all(f"`{option}`" in shown for option in options.__annotations__), name
+        assert f"see `{options.__name__}`" in " ".join(shown.split())
+    described = pydoc.render_doc(options, renderer=pydoc.plaintext)
+    assert all(f"{option}: " in described for option in options.__annotations__)
 
 
 def test_the_blocking_client_has_the_same_names():

@@ -48,13 +48,6 @@ def test_the_rate_grows_only_while_more_is_wanted_than_it_allows():
     assert limiter.rate > 2 * idle
 
 
-def test_a_turn_that_is_tried_for_is_one_of_those_at_hand_or_none():
-    limiter = RateLimiter()
-    at_hand = int(limiter.rate) + 1
-    assert [limiter.try_acquire(0.0) for _ in range(2 * at_hand)] == at_hand * [True] + at_hand * [False]
-    assert limiter.reserve(0.0) == pytest.approx(1 / limiter.rate)
-
-
 def test_slow_start_grows_by_half_in_a_second_and_below_one_call_a_second_by_half_a_call():
     fast, slow = RateLimiter(), RateLimiter()
     for second in range(40):

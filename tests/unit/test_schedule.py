@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioimagebuilder.polling.schedule import Cadence, delay_before_poll, next_poll, seconds
+from aioimagebuilder.polling.schedule import Cadence, DueQueue, delay_before_poll, next_poll
+from aioimagebuilder.waiting.options import parse_seconds
 
 DELAYS = st.floats(0.001, 1e6)
 CADENCES = st.builds(lambda a, b: Cadence(min(a, b), max(a, b)), DELAYS, DELAYS)
@@ -42,7 +43,7 @@ def test_without_a_deadline_the_law_alone_decides(now, attempt, cadence, jitter)
 
 
 @pytest.mark.parametrize(
-    ("meeting", "jitter", "due"),
+    ("batch_due", "jitter", "due"),
     [
         (104.9, 1.0, 120.0),
         (105.0, 1.0, 105.0),
@@ -52,9 +53,9 @@ def test_without_a_deadline_the_law_alone_decides(now, attempt, cadence, jitter)
         (None, 0.0, 105.0),
     ],
 )
-def test_others_are_met_between_the_shortest_delay_and_the_longest(meeting, jitter, due):
+def test_others_are_met_between_the_shortest_delay_and_the_longest(batch_due, jitter, due):
     # The third poll: the law lets 5 to 20 seconds pass.
-    assert next_poll(100.0, 3, Cadence(5, 60), math.inf, lambda: jitter, meeting) == due
+    assert next_poll(100.0, 3, Cadence(5, 60), math.inf, lambda: jitter, batch_due) == due
 
 
 @given(CADENCES, CADENCES)
@@ -66,10 +67,30 @@ def test_the_fastest_of_two_cadences_serves_both(one, other):
 
 
 def test_seconds_are_numbers_or_timedeltas():
-    assert seconds(2, "x") == seconds(2.0, "x") == seconds(timedelta(seconds=2), "x") == 2.0
+    assert parse_seconds(2, "x") == parse_seconds(2.0, "x") == parse_seconds(timedelta(seconds=2), "x") == 2.0
     for wrong in (True, "2", None):
         with pytest.raises(TypeError, match="x must be seconds or a timedelta"):
-            seconds(wrong, "x")
+            parse_seconds(wrong, "x")
     for wrong in (timedelta(days=-1), float("inf"), float("nan")):
         with pytest.raises(ValueError, match="at least 0"):
-            seconds(wrong, "x")
+            parse_seconds(wrong, "x")
+
+
+@given(st.lists(st.tuples(st.sampled_from("abcde"), st.floats(0, 100) | st.none()), max_size=30))
+def test_due_queue_returns_keys_in_order_of_their_last_due(operations):
+    queue: DueQueue[str] = DueQueue()
+    expected: dict[str, float] = {}
+    for key, due in operations:
+        if due is None:
+            queue.discard(key)
+            expected.pop(key, None)
+        else:
+            queue.put(key, due)
+            expected[key] = due
+        assert queue.due_of(key) == expected.get(key, math.inf)
+    assert queue.next_due <= min(expected.values(), default=math.inf)
+    half = list(queue.pop_due(50))
+    assert sorted(half) == sorted(key for key, due in expected.items() if due <= 50)
+    assert [expected[key] for key in half] == sorted(expected[key] for key in half)
+    assert set(queue.pop_due(100)) == expected.keys() - set(half)
+    assert queue.next_due == math.inf

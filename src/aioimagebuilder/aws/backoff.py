@@ -1,20 +1,21 @@
-"""What is worth a retry, and how long to back off before it: tenacity, tuned to this service.
+"""Which errors are retried, and after which delay: tenacity, tuned to this service.
 
-A throttle is information about the account, not an outcome; 5xx and broken connections pass, and so may a
-lapse of credentials that were good before. All else (denied, invalid, not found) is an answer, and asking
-again would not change it.
+A throttle concerns the account, not the outcome of an execution. 5xx errors and broken connections pass, and
+so may the expiry of credentials that worked before. All other errors (denied, invalid, not found) are final:
+the same call would fail again.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Final, NamedTuple
+from typing import Final
 
 import anyio
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
+    before_nothing,
     retry_all,
     retry_if_exception_type,
     stop_after_attempt,
@@ -35,8 +36,6 @@ from ..errors import (
     ThrottledError,
 )
 
-__all__ = ["TRANSIENT_ERRORS", "Backoff", "BeforeSleep", "Tries"]
-
 BeforeSleep = Callable[[RetryCallState], Awaitable[None] | None]
 
 TRANSIENT_ERRORS: Final = (
@@ -47,112 +46,91 @@ TRANSIENT_ERRORS: Final = (
     CredentialsRefreshError,
 )
 
-_RETRY_TRANSIENT_ERRORS: Final = retry_if_exception_type(TRANSIENT_ERRORS)
-
-
-class Tries(NamedTuple):
-    """How a read of the poller's is tried.
-
-    Attributes:
-        begin: told of each try, just before it is made, with the time.
-        retrying: gives tenacity's retrying, when a try has failed.
-    """
-
-    begin: Callable[[float], None]
-    retrying: Callable[[], AsyncRetrying]
-
-    @classmethod
-    def once(cls) -> Tries:
-        """Get the tries of a read that is not worth a second."""
-        return cls(_nothing, lambda: AsyncRetrying(stop=stop_after_attempt(1), reraise=True))
-
 
 @dataclass(frozen=True, kw_only=True)
 class Backoff:
-    """How calls are retried, in tenacity's terms; each part can be any strategy of tenacity's.
+    """How calls are retried, in tenacity's terms. Each part accepts any strategy of tenacity's.
 
-    The defaults are full jitter (a random time up to an exponential bound), which spreads a herd best.
+    The defaults use full jitter (a random delay up to an exponential bound), which spreads many clients best.
 
     Attributes:
-        throttled: the wait after a throttle. The shared rate limiter slows the client as a whole; this
-            spaces the tries of one call. A longer retry hint of the server wins.
-        transient: the wait after a 5xx, a broken connection, a malformed answer or a lapse of credentials.
-        retry: what is retried. Only errors of AWS calls are ever asked about: a cancellation is not.
-        stop: when a single operation (`get_image`, `start_image_pipeline_execution`, …) gives up and
-            raises the error. It does not apply to waits: they end by their own deadline.
-        before_sleep: called before each backoff, with tenacity's `RetryCallState`.
+        throttled: The delay after a throttle. The shared rate limiter slows the client as a whole; this
+            spaces the attempts of one call. A longer delay requested by the server takes precedence.
+        transient: The delay after a 5xx error, a broken connection, a malformed response or expired
+            credentials.
+        retry: What is retried. It is only consulted for errors of AWS calls, never for a cancellation.
+        stop: When a single operation (`get_image`, `start_image_pipeline_execution`, …) gives up and raises
+            the error. It does not apply to waits, which end by their own deadline.
+        before_sleep: Called before each delay, with tenacity's `RetryCallState`.
     """
 
     throttled: WaitBaseT = field(default=wait_random_exponential(multiplier=1, max=20))
     transient: WaitBaseT = field(default=wait_random_exponential(multiplier=0.5, max=15))
-    retry: RetryBaseT = field(default=_RETRY_TRANSIENT_ERRORS)
+    retry: RetryBaseT = field(default=retry_if_exception_type(TRANSIENT_ERRORS))
     stop: StopBaseT = field(default=stop_before_delay(60))
     before_sleep: BeforeSleep | None = None
 
-    def is_final(self, error: OperationError) -> bool:
-        """Whether `error` is plainly not retried. Of a caller's own `retry`, only tenacity can tell."""
-        return self.retry is _RETRY_TRANSIENT_ERRORS and not isinstance(error, TRANSIENT_ERRORS)
+    def for_operation(self) -> AsyncRetrying:
+        """Return the retrying of a single operation, which gives up according to `stop`."""
+        return self._retrying(self.stop)
 
-    def of_operation(self) -> AsyncRetrying:
-        """Get the retrying of one operation that a caller made, which gives up by `stop`."""
-        return self._retrying(before_sleep=self.before_sleep, sleep=anyio.sleep, stop=self.stop)
-
-    def within(self, seconds: float, *, before_sleep: Callable[[RetryCallState], None]) -> Tries:
-        """Get the tries of one operation that give up before so many seconds have passed.
+    def for_time(self, seconds: float, *, before_sleep: Callable[[RetryCallState], None]) -> AsyncRetrying:
+        """Return the retrying of a single operation that gives up after `seconds`.
 
         Args:
-            seconds: how many.
-            before_sleep: told of each failure that is retried, before the caller's own `before_sleep`.
+            seconds: The time limit.
+            before_sleep: Called before each delay, in addition to the caller's own `before_sleep`.
         """
-        tell, stop = self._also_told(before_sleep), stop_before_delay(seconds)
-        return Tries(lambda _: None, lambda: self._retrying(before_sleep=tell, sleep=anyio.sleep, stop=stop))
+        return self._retrying(stop_before_delay(seconds), before_sleep=before_sleep)
 
-    def of_read(
+    def for_poll(
         self,
         *,
+        before: Callable[[RetryCallState], None],
         before_sleep: Callable[[RetryCallState], None],
         sleep: Callable[[float], Awaitable[None]],
     ) -> AsyncRetrying:
-        """Get the retrying of one read of the poller's, which never gives up by itself.
+        """Return the retrying of a poll, which never gives up by itself.
 
         Args:
-            before_sleep: told of each failure, before the caller's own `before_sleep`.
-            sleep: sleeps for that many seconds, or until the read is wanted sooner.
+            before: Called before each attempt.
+            before_sleep: Called before each delay, in addition to the caller's own `before_sleep`.
+            sleep: Sleeps for the given seconds, or until the next attempt is due.
         """
-        return self._retrying(before_sleep=self._also_told(before_sleep), sleep=sleep, stop=stop_never)
+        return self._retrying(stop_never, before=before, before_sleep=before_sleep, sleep=sleep)
 
-    def _also_told(self, before_sleep: Callable[[RetryCallState], None]) -> BeforeSleep:
-        async def tell_both(state: RetryCallState) -> None:
-            before_sleep(state)
-            told = self.before_sleep and self.before_sleep(state)
-            if told is not None:
-                await told
-
-        return tell_both
+    @staticmethod
+    def none() -> AsyncRetrying:
+        """Return the retrying of a call that is attempted once."""
+        return AsyncRetrying(stop=stop_after_attempt(1), reraise=True)
 
     def _retrying(
         self,
-        *,
-        before_sleep: BeforeSleep | None,
-        sleep: Callable[[float], Awaitable[None]],
         stop: StopBaseT,
+        *,
+        before: Callable[[RetryCallState], None] = before_nothing,
+        before_sleep: Callable[[RetryCallState], None] = before_nothing,
+        sleep: Callable[[float], Awaitable[None]] = anyio.sleep,
     ) -> AsyncRetrying:
+        async def before_sleep_of_both(state: RetryCallState) -> None:
+            before_sleep(state)
+            result = self.before_sleep and self.before_sleep(state)
+            if result is not None:
+                await result
+
         return AsyncRetrying(
-            # Without the first half, a caller's "retry all" would retry a cancellation.
+            # Without the first predicate, a caller's `retry` could retry a cancellation.
             retry=retry_all(retry_if_exception_type(OperationError), self.retry),
             wait=self._wait,
             stop=stop,
             sleep=sleep,
-            before_sleep=before_sleep,
+            before=before,
+            before_sleep=before_sleep_of_both,
             reraise=True,
         )
 
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome and state.outcome.exception()
-        throttled = isinstance(error, ThrottledError)
-        hint = error.retry_after if isinstance(error, OperationError) else None
-        return max((self.throttled if throttled else self.transient)(state), hint or 0.0)
-
-
-def _nothing(_: float) -> None:
-    """Do nothing."""
+        strategy = self.throttled if isinstance(error, ThrottledError) else self.transient
+        requested = error.retry_after if isinstance(error, OperationError) else None
+        return max(strategy(state), requested or 0.0)

@@ -1,13 +1,14 @@
-"""One call to AWS: its turn at the rate limiter, tenacity around it, botocore's errors made ours."""
+"""One call to AWS: a permit of the rate limiter, tenacity around it, botocore's errors mapped."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol, TypeVar, cast
 
 import anyio
 from botocore import xform_name
+from tenacity import AsyncRetrying
 
 from ..errors import (
     ConnectionFailedError,
@@ -17,156 +18,176 @@ from ..errors import (
     ThrottledError,
 )
 from ..models.parsing import wire_name
-from .backoff import TRANSIENT_ERRORS, Backoff, Tries
-from .credentials import Admission
+from .backoff import TRANSIENT_ERRORS, Backoff
 from .error_mapping import from_botocore
-from .event_loops import current_time
-from .outages import Outage
+from .health import CredentialsHealth, OutageMonitor
 from .rate_limiter import RateLimiter
-
-__all__ = ["Answer", "AwsClient", "Caller", "parameters"]
 
 T = TypeVar("T")
 
-Answer = Mapping[str, object]
+Response = Mapping[str, object]
 
 _log: Final = logging.getLogger("aioimagebuilder")
 
-# Seconds for a whole answer. The HTTP client's own timeouts are for each read of the socket: an answer that
-# trickles in meets them for ever.
-_LONGEST_CALL: Final = 120.0
+# Seconds for a whole response. The timeouts of the HTTP client apply to each read of the socket, so a
+# response that trickles in would never exceed them.
+_RESPONSE_TIMEOUT: Final = 120.0
 
 
 class AwsClientMeta(Protocol):
-    """What is asked of `client.meta`."""
+    """The part of `client.meta` that this library uses."""
 
     @property
     def region_name(self) -> str:
-        """The region that the client speaks to."""
+        """The region of the client."""
 
 
 class AwsClient(Protocol):
-    """What is asked of an aiobotocore client of ``imagebuilder``, beside its operations."""
+    """The part of an aiobotocore client that this library uses, apart from its operations."""
 
     @property
     def meta(self) -> AwsClientMeta:
-        """What the client says of itself."""
+        """The metadata of the client."""
 
 
 class Caller:
-    """Calls operations of one aiobotocore client, all under one call rate.
+    """Calls the operations of one aiobotocore client at one call rate.
 
     Args:
-        client: the aiobotocore client; its own retries should be off.
-        backoff: what is retried, and when.
-        rate_limiter: the call rate that all calls share.
+        client: The aiobotocore client. Its own retries should be off.
+        backoff: What is retried, and when.
     """
 
-    def __init__(self, client: AwsClient, *, backoff: Backoff, rate_limiter: RateLimiter) -> None:
+    def __init__(self, client: AwsClient, backoff: Backoff) -> None:
         self._client = client
         self._backoff = backoff
-        self._rate_limiter = rate_limiter
-        self._admission = Admission()
-        self._outage = Outage()
+        self._rate_limiter = RateLimiter()
+        self._credentials = CredentialsHealth()
+        self._outage = OutageMonitor()
 
     @property
     def region(self) -> str:
-        """The region that calls go to."""
+        """The region of the calls."""
         return self._client.meta.region_name
 
-    def try_turn(self, now: float) -> bool:
-        """Take a turn at the rate limiter if there is one at once, and tell whether it was taken."""
-        return self._rate_limiter.try_acquire(now)
-
-    async def turn(self) -> None:
-        """Wait for a turn at the rate limiter, to be used by a call with `has_turn`."""
+    async def acquire_permit(self) -> None:
+        """Wait for a permit of the rate limiter, for a call with `has_permit`."""
         await self._rate_limiter.acquire()
 
     async def call(
         self,
         operation: str,
         params: Mapping[str, object],
-        parse: Callable[[Answer], T],
+        parse: Callable[[Response], T],
         *,
-        tries: Tries | None = None,
-        has_turn: bool = False,
+        retrying: AsyncRetrying | None = None,
+        has_permit: bool = False,
     ) -> T:
-        """Get the parsed answer of `operation`, retried while that can help.
+        """Return the parsed response of `operation`.
 
         Args:
-            operation: its name as AWS writes it.
-            params: its parameters as AWS writes them.
-            parse: reads the answer; it raises TypeError or ValueError for one that is none.
-            tries: how it is tried again, if not as single operations are.
-            has_turn: whether the first try has its turn at the rate limiter already.
+            operation: The name of the operation, as AWS writes it.
+            params: The parameters, as AWS writes them.
+            parse: Parses the response; raises TypeError or ValueError if it is malformed.
+            retrying: How it is retried; as a single operation if ``None``.
+            has_permit: Whether the first attempt already has its permit.
 
         Raises:
-            OperationError: it failed, and no retry helps, or tenacity gave up.
+            OperationError: The call failed and is not retried, or not any more.
         """
+        retrying = retrying or self._backoff.for_operation()
+        back_off = cast("Callable[[float], Awaitable[None]]", retrying.sleep)
+
+        async def sleep(seconds: float) -> None:
+            await back_off(seconds)
+            await self.acquire_permit()
 
         async def attempt() -> T:
-            nonlocal has_turn
-            if not has_turn:
-                await self._rate_limiter.acquire()
-            has_turn = False
-            sent = current_time()
-            if tries is not None:
-                tries.begin(sent)
-            answer = await self._ask(operation, params, sent)
-            members = {**answer}
-            # What botocore adds of its own is no member of the service's.
-            members.pop("ResponseMetadata", None)
+            response = {**await self._send(operation, params)}
+            # Added by botocore; not a member of the service's response.
+            response.pop("ResponseMetadata", None)
             try:
-                return parse(members)
+                return parse(response)
             except (TypeError, ValueError) as error:
-                raise MalformedResponseError.made(operation, f"{error}.") from error
+                raise MalformedResponseError.create(operation, f"{error}.") from error
 
-        # tenacity is asked when a try fails: most do not, and to drive it costs more than all else here.
+        if not has_permit:
+            await self.acquire_permit()
         try:
-            return await attempt()
+            return await retrying.copy(sleep=sleep)(attempt)
         except OperationError as error:
-            if self._backoff.is_final(error):
-                raise
-            failures = [error]
+            # The frames of tenacity in the traceback hold the exception: a reference cycle.
+            raise error.with_traceback(None) from error.__cause__
 
-        async def attempt_again() -> T:
-            if failures:
-                raise failures.pop()
-            return await attempt()
+    async def pages(
+        self,
+        operation: str,
+        params: Mapping[str, object],
+        parse: Callable[[Response], T],
+        *,
+        retrying: AsyncRetrying | None = None,
+        has_permit: bool = False,
+    ) -> AsyncGenerator[T]:
+        """Yield the parsed responses of `operation` page by page, each retried by itself. Pages may be empty.
 
-        retrying = self._backoff.of_operation() if tries is None else tries.retrying()
-        return await retrying(attempt_again)
+        The arguments are those of `call`.
 
-    async def _ask(self, operation: str, params: Mapping[str, object], sent: float) -> Answer:
-        method: Callable[..., Awaitable[Answer]] = getattr(self._client, xform_name(operation))
-        answer: Answer | None = None
+        Raises:
+            OperationError: As in `call`; a MalformedResponseError also if the service repeats a token, which
+                would never end.
+        """
+        tokens: set[str] = set()
+        token: str | None = None
+
+        def parse_page(response: Response) -> tuple[T, str | None]:
+            next_token = response.get("nextToken")
+            if not isinstance(next_token, str | None):
+                raise TypeError("nextToken is not a string")
+            return parse(response), next_token
+
+        while True:
+            page_params = {**params, "nextToken": token} if token else params
+            page, token = await self.call(
+                operation, page_params, parse_page, retrying=retrying, has_permit=has_permit
+            )
+            has_permit = False
+            yield page
+            if not token:
+                return
+            if token in tokens:
+                raise MalformedResponseError.create(operation, "the service repeated a nextToken.")
+            tokens.add(token)
+
+    async def _send(self, operation: str, params: Mapping[str, object]) -> Response:
+        method: Callable[..., Awaitable[Response]] = getattr(self._client, xform_name(operation))
+        sent = anyio.current_time()
+        response: Response | None = None
         try:
-            with anyio.CancelScope(deadline=sent + _LONGEST_CALL):
-                answer = await method(**params)
+            with anyio.move_on_after(_RESPONSE_TIMEOUT):
+                response = await method(**params)
         except Exception as error:
-            failed = from_botocore(error, operation)
-            if failed is None:
+            failure = from_botocore(error, operation)
+            if failure is None:
                 raise
             try:
-                raise self._failed(failed, sent) from error
+                raise self._failed(failure, sent) from error
             finally:
-                # A frame that holds what it raises is garbage that only the collector would find.
-                del failed
-        if answer is None:
-            detail = f"no whole answer within {_LONGEST_CALL:g} s."
-            raise self._failed(ConnectionFailedError.made(operation, detail), sent)
+                # A frame that holds its own exception is a reference cycle.
+                del failure
+        if response is None:
+            detail = f"no complete response within {_RESPONSE_TIMEOUT:g} s."
+            raise self._failed(ConnectionFailedError.create(operation, detail), sent)
         self._rate_limiter.succeeded()
-        self._admission.succeeded(sent)
-        if self._outage.is_on:
-            self._outage.answered(current_time())
-        return answer
+        self._credentials.accepted(sent)
+        self._outage.answered(anyio.current_time())
+        return response
 
     def _failed(self, error: OperationError, sent: float) -> OperationError:
-        now = current_time()
+        now = anyio.current_time()
         if isinstance(error, ThrottledError):
             self._rate_limiter.throttled(now, sent=sent, retry_after=error.retry_after)
         elif isinstance(error, CredentialsError):
-            error = self._admission.judge(error, now)
+            error = self._credentials.rejected(error, now)
         if isinstance(error, TRANSIENT_ERRORS):
             self._outage.failed(error, now)
         else:
@@ -174,43 +195,7 @@ class Caller:
         _log.debug("%s", error)
         return error
 
-    async def pages(
-        self,
-        operation: str,
-        params: Mapping[str, object],
-        parse: Callable[[Answer], T],
-        *,
-        tries: Tries | None = None,
-        has_turn: bool = False,
-    ) -> AsyncGenerator[T]:
-        """Get the parsed answers of `operation` page by page, empty ones too, each retried by itself.
-
-        The arguments are those of `call`.
-
-        Raises:
-            MalformedResponseError: the service gives the same token again, and so would go on for ever.
-        """
-        tokens: set[str] = set()
-        token: str | None = None
-
-        def parse_page(answer: Answer) -> tuple[T, str | None]:
-            following = answer.get("nextToken")
-            if not isinstance(following, str | None):
-                raise TypeError("nextToken is no text")
-            return parse(answer), following
-
-        while True:
-            page_params = {**params, "nextToken": token} if token else params
-            page, token = await self.call(operation, page_params, parse_page, tries=tries, has_turn=has_turn)
-            has_turn = False
-            yield page
-            if not token:
-                return
-            if token in tokens:
-                raise MalformedResponseError.made(operation, "the same nextToken came twice.")
-            tokens.add(token)
-
 
 def parameters(**members: object) -> dict[str, object]:
-    """Get the parameters of an operation in AWS's spelling; those that are ``None`` are left out."""
+    """Return the parameters of an operation in AWS's spelling, without those that are ``None``."""
     return {wire_name(name): value for name, value in members.items() if value is not None}

@@ -1,4 +1,4 @@
-"""CloudWatch Logs: one call, through a client that is opened when first needed, at a pace of its own."""
+"""CloudWatch Logs: GetLogEvents, through a client that is opened on first use, at its own call rate."""
 
 from __future__ import annotations
 
@@ -8,20 +8,18 @@ from dataclasses import dataclass
 from datetime import datetime
 
 import anyio
+from tenacity import AsyncRetrying
 
 from ..models.log_streams import LogLine, LogStream, milliseconds, time_of
-from .backoff import Backoff, Tries
-from .call import Answer, AwsClient, Caller, parameters
-from .rate_limiter import RateLimiter
-
-__all__ = ["CloudWatchLogs", "LogPage", "LogsClosedError", "OpenClient"]
+from .backoff import Backoff
+from .call import AwsClient, Caller, Response, parameters
 
 OpenClient = Callable[[AsyncExitStack], Awaitable[AwsClient]]
 
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """Some lines of a stream, oldest first, and the tokens of the pages after and before them."""
+    """Some lines of a stream, oldest first, and the tokens of the next and previous page."""
 
     lines: tuple[LogLine, ...]
     forward: str | None
@@ -29,17 +27,18 @@ class LogPage:
 
 
 class LogsClosedError(RuntimeError):
-    """The client was closed while somebody still read logs with it."""
+    """The client was closed while logs were read with it."""
 
 
 class CloudWatchLogs:
     """Reads streams of CloudWatch Logs.
 
-    Its rate limiter is its own: what CloudWatch throttles says nothing about Image Builder.
+    It has its own rate limiter: a throttle of CloudWatch Logs says nothing about Image Builder.
 
     Args:
-        open_client: opens an aiobotocore client of ``logs``, which the stack closes; ``None`` if nobody can.
-        backoff: how calls are retried.
+        open_client: Opens an aiobotocore client of ``logs``, which the stack closes; ``None`` if that is not
+            possible.
+        backoff: How calls are retried.
     """
 
     def __init__(self, open_client: OpenClient | None, backoff: Backoff) -> None:
@@ -50,15 +49,15 @@ class CloudWatchLogs:
         self._is_closed = False
 
     def check(self) -> OpenClient:
-        """Get what opens a client.
+        """Return the function that opens a client.
 
         Raises:
-            ValueError: there is nothing that could.
+            ValueError: There is none.
         """
         if self._open_client is None:
             raise ValueError(
-                "This ImageBuilder was given client=, which cannot read CloudWatch Logs: pass logs_client=, "
-                "too, an open aiobotocore client of logs."
+                "This ImageBuilder was given client=, which cannot read CloudWatch Logs: also pass "
+                "logs_client=, an open aiobotocore client of logs."
             )
         return self._open_client
 
@@ -71,26 +70,27 @@ class CloudWatchLogs:
         end: datetime | None = None,
         from_head: bool = True,
         limit: int | None = None,
-        tries: Tries | None = None,
+        retrying: AsyncRetrying | None = None,
     ) -> LogPage:
-        """Get a page of a stream, by GetLogEvents; it may be empty though more follow.
+        """Return a page of a stream, by GetLogEvents. It may be empty although more pages follow.
 
-        Not FilterLogEvents: its tokens end with the present end of the stream, so that whoever follows must
-        ask by time again, and tell by id what came before.
+        FilterLogEvents is not used: its tokens end at the present end of the stream, so following it would
+            require
+        queries by time and the detection of duplicates.
 
         Args:
-            stream: the stream.
-            token: of the page before (or after) this one.
-            start: no line before this time.
-            end: no line at or after this time.
-            from_head: begin with the oldest line, rather than end with the newest.
-            limit: the most lines; as many as fit into a megabyte, up to 10,000, if ``None``.
-            tries: how it is tried again, if not as any operation is.
+            stream: The stream.
+            token: The token of the next or previous page.
+            start: Return no line before this time.
+            end: Return no line at or after this time.
+            from_head: Start with the oldest line, rather than end with the newest.
+            limit: The maximum number of lines; as many as fit into a megabyte, up to 10,000, if ``None``.
+            retrying: As in `Caller.call`.
 
         Raises:
-            OperationError: the call failed; `ResourceNotFoundException` if there is no such stream (yet).
-            ValueError: no client of ``logs`` can be opened.
-            LogsClosedError: the client is closed.
+            OperationError: The call failed; `ResourceNotFoundException` if there is no such stream (yet).
+            ValueError: A client of ``logs`` cannot be opened.
+            LogsClosedError: The client is closed.
         """
         caller = await self._caller()
         params = parameters(
@@ -102,10 +102,10 @@ class CloudWatchLogs:
             start_from_head=from_head,
             limit=limit,
         )
-        return await caller.call("GetLogEvents", params, _page, tries=tries)
+        return await caller.call("GetLogEvents", params, _parse_page, retrying=retrying)
 
     async def aclose(self) -> None:
-        """Close the client, if one was opened."""
+        """Close the client if one was opened."""
         with anyio.CancelScope(shield=True):
             async with self._opening:
                 self._is_closed = True
@@ -119,38 +119,36 @@ class CloudWatchLogs:
             if self._is_closed:
                 raise LogsClosedError("This ImageBuilder was closed while its logs were read.")
             if self._open is None:
-                open_client = self.check()
                 async with AsyncExitStack() as stack:
-                    client = await open_client(stack)
-                    caller = Caller(client, backoff=self._backoff, rate_limiter=RateLimiter())
-                    self._open = caller, stack.pop_all()
+                    client = await self.check()(stack)
+                    self._open = Caller(client, self._backoff), stack.pop_all()
             return self._open[0]
 
 
-def _page(answer: Answer) -> LogPage:
-    events = answer.get("events") or ()
+def _parse_page(response: Response) -> LogPage:
+    events = response.get("events") or ()
     if not isinstance(events, list | tuple):
-        raise TypeError("events is no list")
+        raise TypeError("events is not a list")
     return LogPage(
-        tuple(map(_line, events)),
-        _token(answer, "nextForwardToken"),
-        _token(answer, "nextBackwardToken"),
+        tuple(map(_parse_line, events)),
+        _parse_token(response, "nextForwardToken"),
+        _parse_token(response, "nextBackwardToken"),
     )
 
 
-def _line(event: object) -> LogLine:
+def _parse_line(event: object) -> LogLine:
     if isinstance(event, Mapping):
         timestamp, message = event.get("timestamp"), event.get("message", "")
         if isinstance(timestamp, int) and isinstance(message, str):
             try:
                 return LogLine(time_of(timestamp), message)
             except OverflowError as error:
-                raise ValueError(f"the timestamp {timestamp} is no time") from error
+                raise ValueError(f"the timestamp {timestamp} is out of range") from error
     raise TypeError("an event has no time or no text")
 
 
-def _token(answer: Answer, name: str) -> str | None:
-    token = answer.get(name)
+def _parse_token(response: Response, name: str) -> str | None:
+    token = response.get(name)
     if not isinstance(token, str | None):
-        raise TypeError(f"{name} is no text")
+        raise TypeError(f"{name} is not a string")
     return token

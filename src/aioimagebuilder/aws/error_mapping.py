@@ -1,6 +1,6 @@
-"""The one place where a botocore error becomes one of ours, by its code and its HTTP status.
+"""Mapping of botocore's errors to those of this library, by error code and HTTP status.
 
-Never by the text of a reason: texts change, and what stands in them is nobody's contract.
+Never by the text of a message: texts change, and are not part of any contract.
 """
 
 from __future__ import annotations
@@ -26,16 +26,14 @@ from ..errors import (
     ThrottledError,
 )
 
-__all__ = ["from_botocore"]
-
-# Every code that the service's model has is the name of a class here.
+# Every error code of the service's model is the name of a class.
 _BY_CODE: Final[Mapping[str, type[OperationError]]] = {
     cls.__name__: cls
-    for family in (ThrottledError, ServerError, AccessError, RequestError)
-    for cls in family.__subclasses__()
+    for base in (ThrottledError, ServerError, AccessError, RequestError)
+    for cls in base.__subclasses__()
     if cls.__name__.endswith("Exception")
 } | {
-    # Not modelled, but what AWS's front ends answer for any service.
+    # Not in the model, but returned by AWS's front ends for any service.
     "ThrottlingException": ThrottledError,
     "Throttling": ThrottledError,
     "ThrottledException": ThrottledError,
@@ -61,7 +59,7 @@ _BY_CODE: Final[Mapping[str, type[OperationError]]] = {
     "UnrecognizedClientException": CredentialsError,
 }
 
-# Where the code says nothing, the HTTP status does: the first row that fits.
+# For unknown codes, the HTTP status: the first matching row.
 _BY_STATUS: Final[Sequence[tuple[range, type[OperationError]]]] = (
     (range(429, 430), ThrottledError),
     (range(401, 402), CredentialsError),
@@ -71,7 +69,7 @@ _BY_STATUS: Final[Sequence[tuple[range, type[OperationError]]]] = (
     (range(500, 600), ServerError),
 )
 
-# What botocore raises with no answer in hand: the first row that fits.
+# botocore's errors without a response: the first matching row.
 _BY_BOTOCORE_ERROR: Final[Sequence[tuple[tuple[type[Exception], ...], type[OperationError]]]] = (
     ((botocore_exceptions.ParamValidationError,), ParameterValidationError),
     (
@@ -97,52 +95,53 @@ _BY_BOTOCORE_ERROR: Final[Sequence[tuple[tuple[type[Exception], ...], type[Opera
     ),
 )
 
-# The longest that a server is listened to that asks to be left alone, in seconds. botocore's own retries
-# listen for five seconds more than their backoff (botocore.retries.standard): a hint is not a promise.
-_LONGEST_RETRY_AFTER: Final = 60.0
+# The maximum delay in seconds that a server can request. botocore's own retries allow five seconds in
+# addition to their backoff (botocore.retries.standard).
+_MAXIMUM_RETRY_AFTER: Final = 60.0
 
-# botocore's parser takes an answer to be what the model says. One that is not breaks it anywhere, with any
-# error of Python's; the model is asked for the shape of an error's code, which may be no text at all.
+# botocore's parser assumes that a response matches the model. One that does not makes it fail with any of
+# Python's exceptions. It looks up the shape of an error's code in the model, and the code may not even be a
+# string.
 _PARSERS: Final = frozenset({"aiobotocore.parsers", "botocore.parsers", "botocore.model"})
 
-# Whatever a source of credentials raises comes out of the call that needed them: broken JSON of a
-# ``credential_process``, botocore's own RuntimeError for refreshed ones that have run out already.
+# Exceptions of a credentials provider surface in the call that needed the credentials: malformed JSON of a
+# ``credential_process``, or botocore's RuntimeError for refreshed credentials that have expired already.
 _CREDENTIALS: Final = frozenset({"aiobotocore.credentials"})
 
 _BUGS: Final = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError)
 
 
 def from_botocore(error: Exception, operation: str) -> OperationError | None:
-    """Get the error of ours for what botocore raised in `operation`; chain it with ``raise … from error``.
+    """Return the error of this library for an exception raised by botocore in `operation`.
 
-    ``None`` for an error that neither botocore nor an answer nor the credentials are to blame for.
+    Return ``None`` for an exception that does not come from botocore, a response or the credentials.
     """
     if isinstance(error, botocore_exceptions.ClientError):
         return _from_response(error, operation)
-    if isinstance(error, ResponseParserError) or _came_up_in(_PARSERS, error):
-        return MalformedResponseError.made(operation, f"the answer could not be read: {error!r}.")
+    if isinstance(error, ResponseParserError) or _raised_in(_PARSERS, error):
+        return MalformedResponseError.create(operation, f"the response could not be parsed: {error!r}.")
     if isinstance(error, botocore_exceptions.BotoCoreError):
         return _from_botocore_error(error, operation)
-    if _came_up_in(_CREDENTIALS, error):
-        return CredentialsError.made(operation, f"the credentials could not be refreshed: {error!r}.")
+    if _raised_in(_CREDENTIALS, error):
+        return CredentialsError.create(operation, f"the credentials could not be refreshed: {error!r}.")
     return None
 
 
-def _came_up_in(modules: frozenset[str], error: Exception) -> bool:
+def _raised_in(modules: frozenset[str], error: Exception) -> bool:
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_globals.get("__name__") in modules for frame, _ in frames)
 
 
 def _from_botocore_error(error: botocore_exceptions.BotoCoreError, operation: str) -> OperationError:
-    # aiobotocore wraps whatever its HTTP client raises. An error of the program (a client that is closed
-    # already, an argument of the wrong type) would come again and again: a retry would hide it.
+    # aiobotocore wraps every exception of its HTTP client. A bug (a client that is closed already, an
+    # argument of the wrong type) would recur, and retries would hide it.
     if isinstance(error.kwargs.get("error"), _BUGS):
-        return OperationError.made(operation, f"{error}. Is the client closed already?")
+        return OperationError.create(operation, f"{error}. Is the client closed already?")
     for classes, cls in _BY_BOTOCORE_ERROR:
         if isinstance(error, classes):
-            return cls.made(operation, str(error))
-    # A BotoCoreError that is none of these: nothing that the same call would mend.
-    return RequestError.made(operation, str(error))
+            return cls.create(operation, str(error))
+    # Any other BotoCoreError is final: the same call would fail again.
+    return RequestError.create(operation, str(error))
 
 
 def _from_response(error: botocore_exceptions.ClientError, operation: str) -> OperationError:
@@ -152,8 +151,9 @@ def _from_response(error: botocore_exceptions.ClientError, operation: str) -> Op
     status = metadata.get("HTTPStatusCode")
     status_code = status if isinstance(status, int) else None
     cls = _classify(code, status_code)
-    said = str(response.get("Error", {}).get("Message") or "no message").strip()
-    found = cls.made(operation, f"{code} (HTTP {status_code}): {said}{'' if said.endswith('.') else '.'}")
+    message = str(response.get("Error", {}).get("Message") or "no message").strip()
+    message += "" if message.endswith(".") else "."
+    found = cls.create(operation, f"{code} (HTTP {status_code}): {message}")
     found.code = code
     found.status_code = status_code
     found.request_id = cast("str | None", metadata.get("RequestId"))
@@ -164,17 +164,17 @@ def _from_response(error: botocore_exceptions.ClientError, operation: str) -> Op
 def _classify(code: str, status: int | None) -> type[OperationError]:
     by_code = _BY_CODE.get(code)
     by_status = next((cls for statuses, cls in _BY_STATUS if status in statuses), OperationError)
-    # A throttle or a failing server is one, whatever word it uses for it.
+    # The HTTP status of a throttle or of a server error takes precedence over an unrelated code.
     if by_code is None or (by_status in {ThrottledError, ServerError} and not issubclass(by_code, by_status)):
         return by_status
     return by_code
 
 
 def _retry_after(headers: Mapping[str, object]) -> float | None:
-    # x-amz-retry-after is in milliseconds (botocore.retries.standard), Retry-After in seconds or a date;
-    # nobody has seen Image Builder send either, so a date is not worth a parser.
+    # x-amz-retry-after is in milliseconds (botocore.retries.standard), Retry-After in seconds or a date.
+    # Image Builder has not been seen to send either, so dates are ignored.
     for header, unit in (("x-amz-retry-after", 0.001), ("retry-after", 1.0)):
         value = str(headers.get(header, ""))
         if value.isascii() and value.isdigit():
-            return min(float(value) * unit, _LONGEST_RETRY_AFTER)
+            return min(float(value) * unit, _MAXIMUM_RETRY_AFTER)
     return None

@@ -1,37 +1,32 @@
-"""The two things that anyio has not, and that this one room asks of the event loops themselves.
+"""What anyio does not offer: background tasks with an owner, and the event loop that runs.
 
-`BackgroundTask` may outlive the task that starts it, and has an owner that ends it. anyio's task groups must
-be left by the task that entered them, and a client cannot promise that: pytest-asyncio and web frameworks
-open and close it in different tasks. The task inside is free to use anyio as it likes.
-
-`Signal` is an event for one waiter, once: ten thousand waits hold ten thousand of them, and anyio's own event
-weighs a kilobyte on asyncio.
+A client may be opened and closed in different tasks: pytest-asyncio and web frameworks do that. anyio
+requires that the task which enters a task group also leaves it, so a client cannot hold one open. A
+`BackgroundTask` can outlive the task that starts it, and is cancelled by its owner. Inside it, anyio can be
+used without restriction.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
-from typing import TYPE_CHECKING
+from types import ModuleType
+from typing import Any, TypeVar
 
 import anyio
 
-if TYPE_CHECKING:
-    from types import ModuleType
-
-__all__ = ["BackgroundTask", "Signal", "current_time", "running_trio"]
+F = TypeVar("F", bound=Callable[..., Any])
 
 
 class BackgroundTask:
-    """Runs `function` in a task of its own, until it returns or the owner calls `aclose`.
+    """Runs `function` in its own task until it returns or the owner calls `aclose`.
 
-    It runs in the context of the task that made this object, not of the one that happens to start it.
+    It runs in the context in which this object was created, not in the context of the task that starts it.
 
     Args:
-        function: takes no argument; it must not raise, since nobody awaits it.
+        function: Takes no arguments. It must not raise, since nothing awaits it.
     """
 
     def __init__(self, function: Callable[[], Awaitable[None]]) -> None:
@@ -47,18 +42,17 @@ class BackgroundTask:
         return self._ended is not None
 
     def start(self) -> None:
-        """Start the task, if it does not run already. It can be started again after it has ended."""
+        """Start the task unless it is running. It can be started again after it has ended."""
         if self.is_running:
             return
-        self._scope = anyio.CancelScope()
-        self._ended = anyio.Event()
+        self._scope, self._ended = anyio.CancelScope(), anyio.Event()
+        context, name = self._context.copy(), getattr(self._function, "__qualname__", None)
         if (trio := running_trio()) is not None:
-            trio.lowlevel.spawn_system_task(self._run, context=self._context.copy(), name=self._name)
+            trio.lowlevel.spawn_system_task(self._run, self._scope, self._ended, context=context, name=name)
         else:
-            # The loop itself holds tasks weakly.
-            self._asyncio_task = asyncio.get_running_loop().create_task(
-                self._run(), context=self._context.copy(), name=self._name
-            )
+            run = self._run(self._scope, self._ended)
+            # The event loop itself holds only a weak reference.
+            self._asyncio_task = asyncio.get_running_loop().create_task(run, context=context, name=name)
 
     async def aclose(self) -> None:
         """Cancel the task and wait until it has ended."""
@@ -68,14 +62,7 @@ class BackgroundTask:
             with anyio.CancelScope(shield=True):
                 await ended.wait()
 
-    @property
-    def _name(self) -> str:
-        return getattr(self._function, "__qualname__", repr(self._function))
-
-    async def _run(self) -> None:
-        scope, ended = self._scope, self._ended
-        assert scope is not None  # noqa: S101 - for the type checker: start() has set both
-        assert ended is not None  # noqa: S101
+    async def _run(self, scope: anyio.CancelScope, ended: anyio.Event) -> None:
         try:
             with scope:
                 await self._function()
@@ -84,72 +71,17 @@ class BackgroundTask:
             ended.set()
 
 
-class Signal:
-    """Lets one task wait until another sets it, or a time comes, once."""
+def protect_from_interrupts(function: F) -> F:
+    """Return the coroutine function, protected from KeyboardInterrupt on trio like the background task itself.
 
-    __slots__ = ("_future", "_is_set", "_task", "_timer")
-
-    def __init__(self) -> None:
-        self._is_set = False
-        self._future: asyncio.Future[None] | None = None
-        self._task: object = None
-        self._timer: asyncio.TimerHandle | None = None
-
-    def set(self) -> None:
-        """Let the waiting task go on."""
-        if self._is_set:
-            return
-        self._is_set = True
-        if self._future is not None:
-            # Done already if the waiting task has been cancelled, and has not run since.
-            if not self._future.done():
-                self._future.set_result(None)
-        elif self._task is not None and (trio := running_trio()) is not None:
-            trio.lowlevel.reschedule(self._task)
-            self._task = None
-
-    async def wait(self, until: float = math.inf) -> None:
-        """Wait until it is set, or until that time of `current_time`."""
-        if self._is_set:
-            return
-        if (trio := running_trio()) is None:
-            loop = asyncio.get_running_loop()
-            self._future = loop.create_future()
-            if until != math.inf:
-                self._timer = loop.call_at(until, self._set_at, until)
-            try:
-                await self._future
-            finally:
-                if self._timer is not None:
-                    self._timer.cancel()
-            return
-        self._task = trio.lowlevel.current_task()
-
-        def abort(_: object) -> object:
-            self._task = None
-            return trio.lowlevel.Abort.SUCCEEDED
-
-        with trio.CancelScope(deadline=until):
-            await trio.lowlevel.wait_task_rescheduled(abort)
-
-    def _set_at(self, until: float) -> None:
-        # asyncio's timers go off early, by as much as the resolution of the clock. Whoever looks at the clock
-        # after the wait would only begin it anew.
-        loop = asyncio.get_running_loop()
-        if loop.time() < until:
-            self._timer = loop.call_at(until, self._set_at, until)
-        else:
-            self.set()
-
-
-def current_time() -> float:
-    """Get what `anyio.current_time` gives, at a fraction of its price: each poll asks several times."""
-    trio = running_trio()
-    now: float = asyncio.get_running_loop().time() if trio is None else trio.current_time()
-    return now
+    trio raises it in any task that runs. In a background task, or a child task of one, it would crash trio.
+    """
+    if (trio := running_trio()) is not None:
+        trio.lowlevel.enable_ki_protection(function)
+    return function
 
 
 def running_trio() -> ModuleType | None:
-    """Get the trio module if this task runs on trio: then, and only then, it is imported already."""
+    """Return the trio module if the current task runs on trio, otherwise ``None``."""
     trio = sys.modules.get("trio")
     return trio if trio is not None and trio.lowlevel.in_trio_run() else None

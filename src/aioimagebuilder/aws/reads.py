@@ -1,89 +1,119 @@
-"""How executions are read: a row for each way, and the pages of executions that it gives."""
+"""The reads: one Get for each kind of execution, and the lists."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar, cast
+
+from tenacity import AsyncRetrying
 
 from ..models.executions import EXECUTION_CLASSES, Execution
-from ..models.identifiers import AnyKind, ExecutionKind
-from ..polling.batching import Call, Read
-from .backoff import Tries
-from .call import Answer, Caller
-from .listings import (
-    IMAGE_BUILD_VERSIONS,
-    LIFECYCLE_EXECUTIONS,
-    WAITING_WORKFLOW_STEPS,
-    WORKFLOW_EXECUTIONS,
-    WORKFLOW_STEP_EXECUTIONS,
-    Listing,
+from ..models.identifiers import IdentifierKind
+from ..models.kinds import KINDS, ListOperation
+from .call import Caller, Response
+
+T = TypeVar("T")
+
+# The lists that are not those of the children of an execution, which the table of kinds has.
+WAITING_WORKFLOW_STEPS: Final = ListOperation("ListWaitingWorkflowSteps", None, "steps")
+IMAGE_PIPELINE_IMAGES: Final = ListOperation(
+    "ListImagePipelineImages", "imagePipelineArn", "imageSummaryList"
 )
-
-__all__ = ["get", "list_pages"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Get:
-    """An operation that shows one execution, under `output` if not at the top of the answer."""
-
-    operation: str
-    parameter: str
-    output: str | None = None
-
-
-# A new kind of execution is a new row in both.
-_GETS: Final[Mapping[AnyKind, _Get]] = {
-    ExecutionKind.IMAGE: _Get("GetImage", "imageBuildVersionArn", "image"),
-    ExecutionKind.WORKFLOW_EXECUTION: _Get("GetWorkflowExecution", "workflowExecutionId"),
-    ExecutionKind.WORKFLOW_STEP_EXECUTION: _Get("GetWorkflowStepExecution", "stepExecutionId"),
-    ExecutionKind.LIFECYCLE_EXECUTION: _Get(
-        "GetLifecycleExecution", "lifecycleExecutionId", "lifecycleExecution"
-    ),
-}
-_LISTS: Final[Mapping[Read, Listing[Execution]]] = {
-    Read.WORKFLOW_EXECUTIONS_OF_IMAGE: WORKFLOW_EXECUTIONS,
-    Read.STEPS_OF_WORKFLOW_EXECUTION: WORKFLOW_STEP_EXECUTIONS,
-    Read.BUILDS_OF_IMAGE_VERSION: IMAGE_BUILD_VERSIONS,
-    Read.BUILDS: IMAGE_BUILD_VERSIONS,
-    Read.LIFECYCLE_EXECUTIONS_OF_POLICY: LIFECYCLE_EXECUTIONS,
-    Read.WAITING_STEPS: WAITING_WORKFLOW_STEPS,
-}
+LIFECYCLE_EXECUTION_RESOURCES: Final = ListOperation(
+    "ListLifecycleExecutionResources", "lifecycleExecutionId", "resources"
+)
 
 
 async def get(
     caller: Caller,
-    kind: AnyKind,
+    kind: IdentifierKind,
     value: str,
     *,
-    tries: Tries | None = None,
-    has_turn: bool = False,
+    retrying: AsyncRetrying | None = None,
+    has_permit: bool = False,
 ) -> Execution:
-    """Get one execution by the Get of its kind.
+    """Return one execution.
+
+    Args:
+        caller: Makes the call.
+        kind: The kind of the execution.
+        value: Its id or ARN.
+        retrying: As in `Caller.call`.
+        has_permit: As in `Caller.call`.
 
     Raises:
-        OperationError: the call failed.
+        OperationError: The call failed.
     """
-    row = _GETS[kind]
+    row = KINDS[kind].get
 
-    def parse(answer: Answer) -> Execution:
-        members = answer if row.output is None else answer.get(row.output)
-        execution = EXECUTION_CLASSES[kind].parse(members)
+    def parse(response: Response) -> Execution:
+        execution = EXECUTION_CLASSES[kind].parse(response.get(row.output) if row.output else response)
         if not execution.id:
-            raise ValueError("the answer names no execution")
+            raise ValueError("the response does not identify an execution")
         return execution
 
-    return await caller.call(row.operation, {row.parameter: value}, parse, tries=tries, has_turn=has_turn)
+    return await caller.call(
+        row.operation, {row.parameter: value}, parse, retrying=retrying, has_permit=has_permit
+    )
 
 
-async def list_pages(caller: Caller, call: Call, tries: Tries) -> AsyncGenerator[Sequence[Execution]]:
-    """Get what a list tells, page by page; its first turn at the rate limiter is taken already.
+def list_pages(
+    caller: Caller,
+    listing: ListOperation,
+    parse: Callable[[object], T],
+    params: Mapping[str, object],
+    *,
+    retrying: AsyncRetrying | None = None,
+    has_permit: bool = False,
+) -> AsyncGenerator[Sequence[T]]:
+    """Return the rows of a list page by page.
+
+    Args:
+        caller: Makes the calls.
+        listing: The list.
+        parse: Parses a row.
+        params: The parameters, as AWS writes them.
+        retrying: As in `Caller.call`, for each page.
+        has_permit: As in `Caller.call`, for the first page.
 
     Raises:
-        OperationError: the call failed.
+        OperationError: A call failed.
     """
-    found = _LISTS[call.read].pages_of(caller, call.argument, tries=tries, has_turn=True)
+
+    def parse_page(response: Response) -> Sequence[T]:
+        rows = cast("Sequence[object]", response.get(listing.output) or ())
+        shared = {name: response[name] for name in listing.shared if name in response}
+        return [parse({**shared, **row} if isinstance(row, Mapping) else row) for row in rows]
+
+    return caller.pages(listing.operation, params, parse_page, retrying=retrying, has_permit=has_permit)
+
+
+async def list_executions(
+    caller: Caller,
+    listing: ListOperation,
+    kind: IdentifierKind,
+    parent: str | None,
+    *,
+    retrying: AsyncRetrying | None = None,
+    has_permit: bool = False,
+) -> AsyncGenerator[Sequence[Execution]]:
+    """Yield the executions in a list page by page, without rows that lack an id.
+
+    Args:
+        caller: Makes the calls.
+        listing: The list.
+        kind: The kind of its rows.
+        parent: The id or ARN whose children are listed; ``None`` for all of the account.
+        retrying: As in `Caller.call`, for each page.
+        has_permit: As in `Caller.call`, for the first page.
+
+    Raises:
+        OperationError: A call failed.
+    """
+    params = {} if listing.parameter is None or parent is None else {listing.parameter: parent}
+    parse = EXECUTION_CLASSES[kind].parse
+    found = list_pages(caller, listing, parse, params, retrying=retrying, has_permit=has_permit)
     async with aclosing(found) as pages:
         async for page in pages:
             yield [execution for execution in page if execution.id]

@@ -1,4 +1,4 @@
-"""Opens an aiobotocore client that fits this library: the right HTTP backend, and no retries of its own."""
+"""The aiobotocore session and clients: with the right HTTP backend, and without retries of their own."""
 
 from __future__ import annotations
 
@@ -20,8 +20,6 @@ from .call import AwsClient
 from .error_mapping import from_botocore
 from .event_loops import running_trio
 
-__all__ = ["Opening"]
-
 _SERVICE: Final = "imagebuilder"
 _LOGS_SERVICE: Final = "logs"
 _CONNECT_TIMEOUT: Final = 10
@@ -29,8 +27,8 @@ _READ_TIMEOUT: Final = 30
 
 
 @dataclass(frozen=True, kw_only=True)
-class Opening:
-    """How to open a client: the arguments of `ImageBuilder` that are aiobotocore's, by the same names."""
+class SessionArguments:
+    """The arguments of `ImageBuilder` for aiobotocore, by the same names."""
 
     region_name: str | None = None
     profile_name: str | None = None
@@ -42,24 +40,24 @@ class Opening:
     config: Config | None = None
 
     def with_session(self) -> Self:
-        """Get this with a session, whose credentials all clients that it opens then share."""
+        """Return these arguments with a session, so that all clients share its credentials."""
         return self if self.session else replace(self, session=AioSession(profile=self.profile_name))
 
-    async def open(self, stack: AsyncExitStack) -> AwsClient:
-        """Get an open client of Image Builder, which `stack` closes.
+    async def open_client(self, stack: AsyncExitStack) -> AwsClient:
+        """Open a client of Image Builder, which `stack` closes.
 
         Raises:
-            ValueError: no region, or no such profile, or an argument that botocore refuses.
-            CredentialsError: there are no credentials.
-            RuntimeError: trio runs, and httpx2 is not installed.
+            ValueError: There is no region or no such profile, or botocore rejects an argument.
+            CredentialsError: There are no credentials.
+            RuntimeError: It runs on trio, and httpx2 is not installed.
         """
         return await self._open(stack, _SERVICE, self.endpoint_url)
 
-    async def open_logs(self, stack: AsyncExitStack) -> AwsClient:
-        """Get an open client of CloudWatch Logs, which `stack` closes; the errors are those of `open`."""
-        # An endpoint of Image Builder alone (a VPC endpoint, a FIPS one) does not serve CloudWatch Logs.
-        is_own = _SERVICE in (urlsplit(self.endpoint_url or "").hostname or "")
-        return await self._open(stack, _LOGS_SERVICE, None if is_own else self.endpoint_url)
+    async def open_logs_client(self, stack: AsyncExitStack) -> AwsClient:
+        """Open a client of CloudWatch Logs, which `stack` closes; raises the same errors as `open_client`."""
+        # An endpoint of Image Builder (a VPC or FIPS endpoint) does not serve CloudWatch Logs.
+        is_specific = _SERVICE in (urlsplit(self.endpoint_url or "").hostname or "")
+        return await self._open(stack, _LOGS_SERVICE, None if is_specific else self.endpoint_url)
 
     async def _open(self, stack: AsyncExitStack, service: str, endpoint_url: str | None) -> AwsClient:
         try:
@@ -85,34 +83,34 @@ class Opening:
         except botocore_exceptions.ProfileNotFound as error:
             raise ValueError(f"{error}. See `aws configure list-profiles`.") from error
         except Exception as error:
-            if (failed := from_botocore(error, "ImageBuilder")) is None:
+            if (failure := from_botocore(error, "ImageBuilder")) is None:
                 raise
-            raise failed from error
+            raise failure from error
         return cast("AwsClient", client)
 
     def _config(self) -> Config:
         config = AioConfig(connect_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT)
         if self.config is not None:
             config = config.merge(self.config)
-        # One retry layer: botocore's modes die on the service's own throttle, or hide it.
+        # One retry layer: botocore's retry modes either fail at the service's throttle, or hide it.
         return cast("Config", config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"})))
 
     async def _check_credentials(self, session: AioSession) -> None:
         is_unsigned = self.config is not None and self.config.signature_version is UNSIGNED
         if is_unsigned or self.aws_access_key_id is not None:
             return
-        # The client has just looked for them, and botocore remembers the answer.
+        # The client has just resolved them, and botocore caches the result.
         if await session.get_credentials() is None:
-            raise CredentialsError.made("ImageBuilder", "no AWS credentials were found.")
+            raise CredentialsError.create("ImageBuilder", "no AWS credentials were found.")
 
 
 def _prepare_for_trio(session: AioSession, config: Config | None) -> None:
-    """Let `session` speak through httpx2, the one backend of aiobotocore that runs on trio.
+    """Make `session` use httpx2, the only backend of aiobotocore that runs on trio.
 
-    On the session, not on the client alone: what fetches credentials asks the session.
+    It is set on the session rather than on the client, since the providers of credentials use the session.
     """
     if find_spec("httpx2") is None and find_spec("httpx") is None:
-        raise RuntimeError("aiobotocore speaks on trio through httpx2: pip install 'aioimagebuilder[trio]'.")
+        raise RuntimeError("On trio, aiobotocore needs httpx2: pip install 'aioimagebuilder[trio]'.")
     default = session.get_default_client_config()
     for each in (config, default):
         if is_httpx_session_cls(getattr(each, "http_session_cls", None)):

@@ -1,25 +1,6 @@
-"""Why something failed: evidence is gathered, causes are ranked, and a report is made.
+"""The diagnosis of an execution: evidence is collected, causes are ranked, and a report is made of them.
 
 Data flows one way:
 
-    gathering (I/O) → evidence → causes, hints → conclusion → report → rendering
+    collector (I/O) → evidence → causes → conclusion → hints
 """
-
-from ..models.causes import CauseKind, FailedComponent, FailedTarget, Place, RootCause
-from ..models.diagnosis import Diagnosis
-from .collector import Gatherer
-from .conclusion import conclude
-from .evidence import Source, SourceState
-
-__all__ = [
-    "CauseKind",
-    "Diagnosis",
-    "FailedComponent",
-    "FailedTarget",
-    "Gatherer",
-    "Place",
-    "RootCause",
-    "Source",
-    "SourceState",
-    "conclude",
-]

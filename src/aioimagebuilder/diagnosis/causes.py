@@ -1,4 +1,4 @@
-"""Evidence to root causes, the first one first. No I/O, and nothing that evidence could make it raise."""
+"""Causes of a failure, ranked: from the evidence to the root cause. No I/O; no evidence makes it raise."""
 
 from __future__ import annotations
 
@@ -9,7 +9,14 @@ from datetime import UTC, datetime
 from typing import Final, cast
 
 from ..models.causes import CauseKind, FailedComponent, FailedTarget, Place, RootCause
-from ..models.executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
+from ..models.executions import (
+    WAIT_FOR_ACTION,
+    Execution,
+    Image,
+    LifecycleExecution,
+    WorkflowExecution,
+    WorkflowStepExecution,
+)
 from ..models.log_streams import LogLine
 from ..models.shapes import DistributionFailureContext, ImageFailureContext
 from ..models.statuses import (
@@ -23,26 +30,22 @@ from ..models.statuses import (
 from .evidence import Evidence
 from .sanitize import clean, component_arn, facts_of, find_workflow
 
-__all__ = ["causes_of", "error_output", "failed_step", "place_of", "suspects"]
-
-# What is not known is an empty structure: every member of it is None.
+# What is not known is an empty structure, whose members are all None.
 _NO_WORKFLOW: Final = WorkflowExecution()
 _NO_STEP: Final = WorkflowStepExecution()
 _NO_CONTEXT: Final = ImageFailureContext()
 
-# So many workflow executions are looked into, and so many targets and other failures told.
-_MOST_SUSPECTS: Final = 3
-_MOST_TARGETS: Final = 20
+_MAXIMUM_SUSPECTS: Final = 3
+_MAXIMUM_TARGETS: Final = 20
 
 _COMPONENT_ACTION: Final = "ExecuteComponents"
-_GATE_ACTION: Final = "WaitForAction"
 
 _STAGES: Final[Mapping[str, ImageStatus]] = {
     WorkflowType.BUILD: ImageStatus.BUILDING,
     WorkflowType.TEST: ImageStatus.TESTING,
     WorkflowType.DISTRIBUTION: ImageStatus.DISTRIBUTING,
 }
-# A rollback is a failure already, though it has not ended.
+# A rollback implies a failure, even before it has ended.
 _FAILED_WORKFLOWS: Final = frozenset(
     {
         WorkflowExecutionStatus.FAILED,
@@ -57,10 +60,10 @@ _TIMED_OUT: Final = re.compile(r"\bstep\b.*\btimed out\b", re.IGNORECASE)
 
 
 def suspects(evidence: Evidence) -> tuple[str, ...]:
-    """Get the ids of the workflow executions to look into, the most suspect first.
+    """Return the ids of the workflow executions to examine, the most suspect first.
 
-    The one that the service names comes first, then those that failed, by when. Runs that a retry has
-    replaced tell nothing of the present failure. Where none failed, it is the one that was at work last.
+    The one that the service names comes first, then those that failed, by time. Runs that a retry has
+    replaced are irrelevant. If none failed, it is the one that ran last.
     """
     subject = evidence.subject
     if isinstance(subject, WorkflowExecution) and subject.outcome is not Outcome.CANCELLED:
@@ -75,14 +78,15 @@ def suspects(evidence: Evidence) -> tuple[str, ...]:
     found += [each.id for each in failed]
     if not found and evidence.image is not None and evidence.image.outcome is not Outcome.SUCCEEDED:
         found += [each.id for each in reversed(current) if each.outcome is not Outcome.SUCCEEDED][:1]
-    return tuple(dict.fromkeys(found))[:_MOST_SUSPECTS]
+    return tuple(dict.fromkeys(found))[:_MAXIMUM_SUSPECTS]
 
 
 def failed_step(evidence: Evidence, workflow_execution_id: str) -> WorkflowStepExecution | None:
-    """Get the step that a workflow execution failed by.
+    """Return the step at which a workflow execution failed; ``None`` if it is unknown.
 
-    It is the one that the service names, or else the last one that failed: a workflow goes on after a failed
-    step whose onFailure is Continue, and ends with one whose is Abort.
+    It is the one that the service names, or else the last one that failed: a workflow continues after a
+        failed step
+    whose onFailure is Continue, and ends with one whose onFailure is Abort.
     """
     subject = evidence.subject
     if isinstance(subject, WorkflowStepExecution) and subject.outcome is Outcome.FAILED:
@@ -94,7 +98,7 @@ def failed_step(evidence: Evidence, workflow_execution_id: str) -> WorkflowStepE
 
 
 def causes_of(evidence: Evidence) -> tuple[RootCause, ...]:
-    """Get what failed, the root cause first; nothing where nothing did, or where only somebody cancelled."""
+    """Return what failed, the root cause first; nothing if nothing failed, or if it was only cancelled."""
     subject = evidence.subject
     if isinstance(subject, LifecycleExecution):
         return _lifecycle_cause(evidence, subject)
@@ -110,7 +114,7 @@ def causes_of(evidence: Evidence) -> tuple[RootCause, ...]:
 
 
 def place_of(evidence: Evidence) -> Place | None:
-    """Get where an execution stands that has not failed: at which step of which workflow execution."""
+    """Return the step that an execution has reached that has not failed; ``None`` if it is unknown."""
     for identifier in suspects(evidence):
         steps = evidence.steps_of(identifier)
         begun = [each for each in steps if each.start_time is not None]
@@ -121,7 +125,7 @@ def place_of(evidence: Evidence) -> Place | None:
 
 
 def error_output(lines: Sequence[LogLine]) -> str | None:
-    """Get what the failed command wrote last to its standard error, as far as the log has it."""
+    """Return the last output of the failed command to standard error; ``None`` if the log has none."""
     found = None
     for line in lines:
         text = line.message.removeprefix("CmdExecution: ")
@@ -134,9 +138,9 @@ def error_output(lines: Sequence[LogLine]) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class _Case:
-    """What one failure is made of; a part that is not known is an empty structure.
+    """The parts of one failure; what is not known is an empty structure.
 
-    The context is there only where the service says that it is about this failure.
+    The context is present only if the service says that it concerns this failure.
     """
 
     workflow: WorkflowExecution = _NO_WORKFLOW
@@ -171,12 +175,12 @@ def _cause(evidence: Evidence, case: _Case) -> RootCause:
     message = clean(_message(case))
     output = None if component is None else error_output(lines)
     return RootCause(
-        kind=next(kind for kind, fits in _KINDS if fits(case)),
+        kind=next(kind for kind, matches in _KINDS if matches(case)),
         place=_place(case.workflow, case.step, case.context),
         message=message,
         component=component,
         error_output=None if output == message else output,
-        targets=targets[:_MOST_TARGETS],
+        targets=targets[:_MAXIMUM_TARGETS],
         targets_total=_regions_in_all(evidence.image) if targets else None,
     )
 
@@ -191,27 +195,27 @@ def _timed_out(case: _Case) -> bool:
 
 
 def _component(case: _Case, lines: Sequence[LogLine] = ()) -> FailedComponent | None:
-    told = case.context.component_failure
-    if told is not None:
+    reported = case.context.component_failure
+    if reported is not None:
         return FailedComponent(
-            arn=clean(told.component_arn),
-            phase=clean(told.phase_name),
-            step=clean(told.step_name),
-            action=clean(told.action),
+            arn=clean(reported.component_arn),
+            phase=clean(reported.phase_name),
+            step=clean(reported.step_name),
+            action=clean(reported.action),
         )
     if case.step.action != _COMPONENT_ACTION:
         return None
     texts = (case.reason, case.workflow.message, case.step.message, case.step.outputs)
-    # Where nothing names it, it is the last one that the log tells of.
+    # If nothing else names it, it is the last one in the log.
     return FailedComponent(arn=clean(component_arn(*texts, *(line.message for line in reversed(lines)))))
 
 
-# The first row that fits says what sort of failure it is.
+# The kind of a failure: the first matching row.
 _KINDS: Final[Sequence[tuple[CauseKind, Callable[[_Case], bool]]]] = (
     (CauseKind.DISTRIBUTION, lambda case: case.context.distribution_failure is not None),
     (CauseKind.TIMEOUT, _timed_out),
     (CauseKind.COMPONENT, lambda case: _component(case) is not None),
-    (CauseKind.STOPPED, lambda case: case.step.action == _GATE_ACTION),
+    (CauseKind.STOPPED, lambda case: case.step.action == WAIT_FOR_ACTION),
     (CauseKind.STEP, lambda case: bool(case.step.name or case.context.failed_step)),
     (CauseKind.WORKFLOW, lambda case: case.workflow != _NO_WORKFLOW),
     (CauseKind.IMAGE, lambda _: True),
@@ -219,9 +223,9 @@ _KINDS: Final[Sequence[tuple[CauseKind, Callable[[_Case], bool]]]] = (
 
 
 def _message(case: _Case) -> str | None:
-    """Get the most telling message: the inner ones know more than the outer ones."""
+    """Return the most specific message, which is the innermost."""
     component, distribution = case.context.component_failure, case.context.distribution_failure
-    told = (
+    messages = (
         component.error_message if component else None,
         distribution.error_message if distribution else None,
         case.step.message,
@@ -229,7 +233,7 @@ def _message(case: _Case) -> str | None:
         case.workflow.message,
         _WRAPPER.sub("", case.reason or ""),
     )
-    return next(filter(None, told), None)
+    return next(filter(None, messages), None)
 
 
 def _place(workflow: WorkflowExecution, step: WorkflowStepExecution, context: ImageFailureContext) -> Place:
@@ -292,7 +296,7 @@ def _lifecycle_cause(evidence: Evidence, subject: LifecycleExecution) -> tuple[R
             status=clean(state.status),
             message=clean(state.reason),
         )
-        for each, state in failed[:_MOST_TARGETS]
+        for each, state in failed[:_MAXIMUM_TARGETS]
     )
     message = subject.reason or next((each.message for each in targets if each.message), None)
     return (
@@ -308,8 +312,8 @@ def _lifecycle_cause(evidence: Evidence, subject: LifecycleExecution) -> tuple[R
 
 def _named_workflow(evidence: Evidence) -> str | None:
     context, image = evidence.failure_context, evidence.image
-    told = context.workflow_execution_id if context else None
-    return told or find_workflow(image.reason if image else None)
+    reported = context.workflow_execution_id if context else None
+    return reported or find_workflow(image.reason if image else None)
 
 
 def _is_about_image(subject: Execution) -> bool:

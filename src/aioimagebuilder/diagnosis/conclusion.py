@@ -1,4 +1,4 @@
-"""Evidence to a diagnosis. No I/O."""
+"""The conclusion: from the evidence to a diagnosis. No I/O."""
 
 from __future__ import annotations
 
@@ -8,26 +8,23 @@ from datetime import datetime
 from typing import Final
 
 from ..models.causes import Place, RootCause
-from ..models.diagnosis import Diagnosis
+from ..models.diagnosis import Diagnosis, Source
 from ..models.executions import Execution
 from ..models.log_streams import LogLine
 from ..models.statuses import Outcome
 from .causes import causes_of, failed_step, place_of, suspects
-from .evidence import Evidence, Source
+from .evidence import Evidence
 from .hints import next_steps
-from .sanitize import LONGEST_LINE, StepFacts, clean, facts_of, find_instance
-from .sentences import place_sentence, sentence
-
-__all__ = ["conclude", "failed_at", "last_lines"]
+from .sanitize import MAXIMUM_LINE, StepFacts, clean, facts_of, find_instance
 
 _LAUNCH_ACTION: Final = "LaunchInstance"
 
 
 def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
-    """Get the diagnosis that this evidence amounts to, with so many lines of the log at most."""
+    """Return the diagnosis of this evidence, with at most `log_lines` lines of the log."""
     subject = evidence.subject
     causes = causes_of(evidence)
-    # Who cancels stops what goes on well; what failed beside it did not cause it.
+    # A cancellation is not caused by a failure that happened beside it.
     is_cancelled = subject.outcome is Outcome.CANCELLED and _image_outcome(evidence) is not Outcome.FAILED
     cause = None if is_cancelled or not causes else causes[0]
     place = place_of(evidence) if cause is None and subject.outcome in {None, Outcome.CANCELLED} else None
@@ -48,7 +45,7 @@ def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
         log_group=clean(evidence.stream.group) if evidence.stream else None,
         log_stream=clean(evidence.stream.name) if evidence.stream else None,
         log_lines=tuple(
-            LogLine(line.timestamp, clean(line.message, LONGEST_LINE) or "")
+            LogLine(line.timestamp, clean(line.message, MAXIMUM_LINE) or "")
             for line in last_lines(evidence, log_lines)
         ),
         sources=tuple(Source(each.name, each.state, clean(each.detail)) for each in evidence.sources),
@@ -57,7 +54,7 @@ def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
 
 
 def failed_at(evidence: Evidence) -> datetime | None:
-    """Get the time of the failure, as far as it is known: that of the failed step, or of its workflow."""
+    """Return the time of the failure: that of the failed step, or of its workflow; ``None`` if unknown."""
     for identifier in suspects(evidence):
         for each in (failed_step(evidence, identifier), evidence.workflow(identifier)):
             if each is not None and each.end_time is not None:
@@ -66,7 +63,7 @@ def failed_at(evidence: Evidence) -> datetime | None:
 
 
 def last_lines(evidence: Evidence, count: int) -> tuple[LogLine, ...]:
-    """Get so many lines of the log up to the failure, or to its end if the time of that is not known."""
+    """Return the last `count` lines of the log up to the failure, or up to its end if the time is unknown."""
     before = evidence.lines_until(failed_at(evidence))
     return before[max(0, len(before) - count) :]
 
@@ -76,23 +73,23 @@ def _summary(subject: Execution, cause: RootCause | None, place: Place | None) -
     status = clean(subject.status) or "of no status"
     if cause is not None:
         link = ", although" if subject.outcome is Outcome.SUCCEEDED else ":"
-        return f"{name} is {status}{link} {sentence(cause)}"
-    where = f" [{place_sentence(place)}]" if place else ""
+        return f"{name} is {status}{link} {cause}"
+    where = f" [{place}]" if place else ""
     return f"{name} is {status}{_WITHOUT_CAUSE[subject.outcome](subject)}{where}"
 
 
-# What is told where nothing failed, or nothing says what.
+# The summary if nothing failed, or if there is no information about the failure.
 _WITHOUT_CAUSE: Final[Mapping[Outcome | None, Callable[[Execution], str]]] = {
     None: lambda _: ": it has not ended, and nothing has failed so far",
     Outcome.SUCCEEDED: lambda _: ": nothing failed",
-    Outcome.SKIPPED: lambda _: ": it did not run, and nothing failed",
-    Outcome.CANCELLED: lambda _: ": somebody cancelled it",
+    Outcome.SKIPPED: lambda _: ": it did not run",
+    Outcome.CANCELLED: lambda _: "",
     Outcome.FAILED: lambda subject: f": {clean(subject.reason) or 'the service gives no reason'}",
 }
 
 
 def _facts(evidence: Evidence) -> StepFacts:
-    """Get the ids that lead to more: those of the failed step, and the instance that was launched for it."""
+    """Return the ids that lead to more evidence: those of the failed step and of its instance."""
     found = StepFacts()
     for identifier in suspects(evidence)[:1]:
         step = failed_step(evidence, identifier)
@@ -101,7 +98,7 @@ def _facts(evidence: Evidence) -> StepFacts:
         inputs = facts_of(step.inputs) if step else StepFacts()
         instances = [own, inputs, *(facts_of(each.outputs) for each in launches)]
         known = [each.instance_id for each in instances]
-        # A step that never saw its instance come up has no outputs; the log names the instance.
+        # A step whose instance never came up has no outputs, but the log contains the instance.
         known += [find_instance(line.message) for line in reversed(last_lines(evidence, len(evidence.lines)))]
         found = replace(own, instance_id=next(filter(None, known), None))
     return found

@@ -1,4 +1,4 @@
-"""What to look at next. A new failure pattern is a new row.
+"""Hints: what to look at next. A new failure pattern is a new row of the table.
 
 Source of most rows: aws-samples/amazon-ec2-image-builder-samples, debugging/README.md ("Where a failed build
 leaves evidence"), and the user guide, "Troubleshoot Image Builder".
@@ -10,29 +10,26 @@ import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from ..models.causes import CauseKind
+from ..models.diagnosis import Diagnosis
+from ..models.executions import WAIT_FOR_ACTION
 from ..models.statuses import ImageStatus, Outcome
 
-if TYPE_CHECKING:
-    from ..models.diagnosis import Diagnosis
-
-__all__ = ["next_steps"]
-
-Fits = Callable[["Diagnosis"], bool]
+Applies = Callable[[Diagnosis], bool]
 
 
 def next_steps(diagnosis: Diagnosis) -> tuple[str, ...]:
-    """Get what to look at next, the most telling first."""
+    """Return what to look at next, the most specific hint first."""
     facts = _facts(diagnosis)
-    found = [hint.text.format_map(facts) for hint in _HINTS if hint.fits(diagnosis)]
+    found = [hint.text.format_map(facts) for hint in _HINTS if hint.applies(diagnosis)]
     return tuple(dict.fromkeys(found))
 
 
 def _facts(diagnosis: Diagnosis) -> Mapping[str, str]:
-    # What comes from AWS stands in commands that somebody may copy: it is quoted for a shell.
-    told = {
+    # Values from AWS are part of commands that somebody may copy, so they are quoted for a shell.
+    facts = {
         "command": diagnosis.run_command_id,
         "instance": diagnosis.instance_id,
         "url": f"{diagnosis.log_url.rstrip('/')}/" if diagnosis.log_url else None,
@@ -40,45 +37,45 @@ def _facts(diagnosis: Diagnosis) -> Mapping[str, str]:
         "stream": diagnosis.log_stream,
         "step": diagnosis.place.step_execution_id if diagnosis.place else None,
     }
-    return {name: shlex.quote(value or "") for name, value in told.items()}
+    return {name: shlex.quote(value or "") for name, value in facts.items()}
 
 
-def _says(*patterns: str) -> Fits:
-    """Whether a cause says something of this sort."""
+def _says(*patterns: str) -> Applies:
+    """Return a predicate: whether the message of a cause matches one of these patterns."""
     pattern = re.compile("|".join(patterns), re.IGNORECASE)
 
-    def fits(diagnosis: Diagnosis) -> bool:
+    def applies(diagnosis: Diagnosis) -> bool:
         causes = (*filter(None, (diagnosis.cause,)), *diagnosis.also)
         texts = [text for each in causes for text in (each.message, each.error_output)]
         texts += [target.message for each in causes for target in each.targets]
         return any(pattern.search(text) for text in texts if text)
 
-    return fits
+    return applies
 
 
-def _is(kind: CauseKind) -> Fits:
+def _is(kind: CauseKind) -> Applies:
     return lambda diagnosis: diagnosis.cause is not None and diagnosis.cause.kind is kind
 
 
-def _failed_in(stage: ImageStatus) -> Fits:
-    """Whether it failed in this stage; not where the image went on in spite of it."""
+def _failed_in(stage: ImageStatus) -> Applies:
+    """Return a predicate: whether it failed in this stage, and the image did not continue."""
 
-    def fits(diagnosis: Diagnosis) -> bool:
+    def applies(diagnosis: Diagnosis) -> bool:
         cause = diagnosis.cause
         return diagnosis.outcome is Outcome.FAILED and cause is not None and cause.place.stage == stage
 
-    return fits
+    return applies
 
 
-def _stands_at(action: str) -> Fits:
-    def fits(diagnosis: Diagnosis) -> bool:
+def _runs(action: str) -> Applies:
+    def applies(diagnosis: Diagnosis) -> bool:
         place = diagnosis.place
         return diagnosis.outcome is None and place is not None and place.action == action
 
-    return fits
+    return applies
 
 
-def _denied(source: str) -> Fits:
+def _denied(source: str) -> Applies:
     return lambda diagnosis: any(
         each.name == source and "AccessDenied" in (each.detail or "") for each in diagnosis.sources
     )
@@ -86,9 +83,9 @@ def _denied(source: str) -> Fits:
 
 @dataclass(frozen=True, slots=True)
 class _Hint:
-    """What to do, with facts in braces, and when that helps."""
+    """What to do, with facts in braces, and when it applies."""
 
-    fits: Fits
+    applies: Applies
     text: str
 
 
@@ -107,17 +104,17 @@ _HINTS: Final[Sequence[_Hint]] = (
     ),
     _Hint(
         _says("InvalidInstanceId", "not in a valid state"),
-        "The SSM agent never answered: the instance needs a way to Systems Manager (a NAT gateway or VPC "
+        "The SSM agent never connected: the instance needs a route to Systems Manager (a NAT gateway or VPC "
         "endpoints), a profile with AmazonSSMManagedInstanceCore, and an image with the agent.",
     ),
     _Hint(
         _says("ExpectationNotMet"),
         "The command ended without a report of the components: often the instance could not fetch AWSTOE "
-        "from S3. The output of the Run Command tells.",
+        "from S3. The output of the Run Command shows it.",
     ),
     _Hint(
         _says("Rate exceeded", "Throttl", "RequestLimitExceeded"),
-        "AWS throttled what Image Builder called for the account: retry, and spread what starts together.",
+        "AWS throttled the calls that Image Builder made for the account: retry, and start fewer at once.",
     ),
     _Hint(
         _says("AccessDenied", "not authorized", "UnauthorizedOperation"),
@@ -126,21 +123,21 @@ _HINTS: Final[Sequence[_Hint]] = (
     ),
     _Hint(
         _is(CauseKind.TIMEOUT),
-        "Find what the step waited for in the log. If it only needs longer, raise its timeoutSeconds in the "
-        "workflow document.",
+        "Find out from the log what the step waited for. If it only needs longer, raise its "
+        "timeoutSeconds in the workflow document.",
     ),
     _Hint(
         _is(CauseKind.STOPPED),
-        "Somebody sent STOP to this step: CloudTrail tells who called SendWorkflowStepAction.",
+        "Somebody sent STOP to this step: CloudTrail shows who called SendWorkflowStepAction.",
     ),
     _Hint(
-        _stands_at("WaitForAction"),
+        _runs(WAIT_FOR_ACTION),
         'It waits for a person: answer with resume("{step}") or stop("{step}", reason=…).',
     ),
     _Hint(
         _failed_in(ImageStatus.DISTRIBUTING),
-        "What was distributed stays. Mend the target (the account's distribution role, KMS key, quota); then "
-        "retry_image() distributes again, without a new build.",
+        "What was distributed remains. Fix the target (the account's distribution role, KMS key, quota); "
+        "then retry_image() distributes again, without a new build.",
     ),
     _Hint(
         _failed_in(ImageStatus.TESTING),
@@ -148,8 +145,8 @@ _HINTS: Final[Sequence[_Hint]] = (
     ),
     _Hint(
         lambda diagnosis: diagnosis.outcome is Outcome.SUCCEEDED and diagnosis.cause is not None,
-        "It went on, since onFailure says so: of the workflow in the pipeline (CONTINUE), or of the step "
-        "(Continue). Set ABORT or Abort where such a failure is to fail the build.",
+        "It continued because of onFailure: that of the workflow in the pipeline (CONTINUE), or that of the "
+        "step (Continue). Set ABORT or Abort if such a failure should fail the build.",
     ),
     _Hint(
         lambda diagnosis: bool(diagnosis.run_command_id and diagnosis.instance_id),
@@ -165,10 +162,10 @@ _HINTS: Final[Sequence[_Hint]] = (
     ),
     _Hint(
         lambda diagnosis: diagnosis.outcome is Outcome.CANCELLED,
-        "CloudTrail tells who called CancelImageCreation or CancelLifecycleExecution.",
+        "CloudTrail shows who called CancelImageCreation or CancelLifecycleExecution.",
     ),
     _Hint(
         _denied("GetLogEvents"),
-        "To have the build's log here, allow logs:GetLogEvents on the log group.",
+        "To see the build's log here, allow logs:GetLogEvents on the log group.",
     ),
 )

@@ -1,16 +1,22 @@
-"""What a root cause is: where something failed, what failed, and what the service says of it."""
+"""Causes of a failure as data: what failed, where, and what the service says about it."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
-__all__ = ["CauseKind", "FailedComponent", "FailedTarget", "Place", "RootCause"]
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_MAXIMUM_NAMES: Final = 3
+_STEP_TIMED_OUT: Final = re.compile(r"step \S+ timed out\.?", re.IGNORECASE)
 
 
 class CauseKind(StrEnum):
-    """The sorts of root cause."""
+    """The kinds of cause."""
 
     COMPONENT = "component"
     DISTRIBUTION = "distribution"
@@ -24,20 +30,20 @@ class CauseKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
-    """Where in a build something is; what is not known is ``None``.
+    """A place in a build; what is unknown is ``None``. ``str()`` lists what is known.
 
     Attributes:
-        stage: the image's status in that stage (BUILDING, TESTING, DISTRIBUTING).
-        workflow_arn: the workflow.
-        workflow_execution_id: its execution.
-        step: the name of the step.
-        step_execution_id: its execution.
-        action: the step's action.
-        attempt: the attempt, from 1.
-        max_attempts: the attempts that it has.
-        timeout_seconds: the step's timeout.
-        started: when the step, or else the workflow, started.
-        ended: when it ended.
+        stage: The status of the image in that stage (BUILDING, TESTING, DISTRIBUTING).
+        workflow_arn: The workflow.
+        workflow_execution_id: The workflow execution.
+        step: The name of the step.
+        step_execution_id: The step execution.
+        action: The action of the step.
+        attempt: The attempt, from 1.
+        max_attempts: The maximum number of attempts.
+        timeout_seconds: The timeout of the step.
+        started: When the step, or else the workflow, started.
+        ended: When it ended.
     """
 
     stage: str | None = None
@@ -52,20 +58,48 @@ class Place:
     started: datetime | None = None
     ended: datetime | None = None
 
+    @property
+    def step_with_action(self) -> str:
+        """The name of the step, followed by its action if that is known."""
+        return _with_action(self.step, self.action)
+
+    def __str__(self) -> str:
+        return self.describe(with_step=True)
+
+    def describe(self, *, with_step: bool) -> str:
+        """Return what is known of the place, separated by commas."""
+        parts = [
+            self.stage or "",
+            f"workflow {short_name(self.workflow_arn)}" if self.workflow_arn else "",
+            f"step {self.step_with_action}" if self.step and with_step else "",
+        ]
+        if (self.max_attempts or 1) > 1:
+            parts.append(f"attempt {self.attempt} of {self.max_attempts}")
+        return ", ".join(filter(None, parts))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedComponent:
-    """The component that failed, with the phase and step of its document, and the step's action."""
+    """A component that failed, with the phase and step of its document and the action of the step."""
 
     arn: str | None = None
     phase: str | None = None
     step: str | None = None
     action: str | None = None
 
+    @property
+    def document_place(self) -> str:
+        """The phase and step of the component's document, as far as they are known."""
+        parts = [
+            f"phase {self.phase}" if self.phase else "",
+            f"step {_with_action(self.step, self.action)}" if self.step else "",
+        ]
+        return ", ".join(filter(None, parts))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedTarget:
-    """A region that distribution failed in, or a resource that a lifecycle execution failed at."""
+    """A region in which distribution failed, or a resource on which a lifecycle execution failed."""
 
     name: str
     region: str | None = None
@@ -74,19 +108,22 @@ class FailedTarget:
     status: str | None = None
     message: str | None = None
 
+    def __str__(self) -> str:
+        return self.name if self.region in {None, self.name} else f"{self.name} in {self.region}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootCause:
-    """Why something failed.
+    """The cause of a failure. ``str()`` is a clause without a full stop: what failed, its message, and where.
 
     Attributes:
-        kind: what sort of failure it is.
-        place: where it happened.
-        message: what the service says.
-        component: the component that failed, for COMPONENT.
-        error_output: the last that the failed command wrote to its standard error, from the build's log.
-        targets: the regions or resources that failed, for DISTRIBUTION and RESOURCE.
-        targets_total: how many there were in all, if that is known.
+        kind: The kind of cause.
+        place: Where it happened.
+        message: The service's message.
+        component: The component that failed, for COMPONENT.
+        error_output: The last output of the failed command to standard error, from the build's log.
+        targets: The regions or resources that failed, for DISTRIBUTION and RESOURCE.
+        targets_total: The number of regions or resources, if it is known.
     """
 
     kind: CauseKind
@@ -96,3 +133,77 @@ class RootCause:
     error_output: str | None = None
     targets: tuple[FailedTarget, ...] = ()
     targets_total: int | None = None
+
+    def __str__(self) -> str:
+        subject = _SUBJECTS[self.kind](self)
+        message = self.message or "the service gives no reason"
+        if self.kind is CauseKind.TIMEOUT and _STEP_TIMED_OUT.fullmatch(message):
+            message = ""
+        if self.error_output:
+            message += f" (standard error: {self.error_output})"
+        text = ": ".join(filter(None, (subject, message)))
+        place = self.place.describe(with_step=self.kind not in _NAMING_STEP)
+        return f"{text} [{place}]" if place else text
+
+
+def short_name(arn: str | None) -> str:
+    """Return the name and version in the ARN of a component or workflow; a malformed ARN as it is."""
+    _, _, resource = (arn or "").partition(":component/")
+    if not resource:
+        # workflow/<type>/<name>/<version>
+        resource = (arn or "").partition(":workflow/")[2].partition("/")[2]
+    name, _, version = resource.partition("/")
+    return f"{name} {version}".strip() or arn or "without a name"
+
+
+def duration(seconds: float) -> str:
+    """Return a duration in the largest unit that needs no decimals: ``12 h``, ``90 min``, ``95 s``."""
+    if seconds >= _HOUR and seconds % _HOUR == 0:
+        return f"{seconds / _HOUR:.0f} h"
+    if seconds >= _MINUTE and seconds % _MINUTE == 0:
+        return f"{seconds / _MINUTE:.0f} min"
+    return f"{seconds:.0f} s"
+
+
+def _with_action(name: str | None, action: str | None) -> str:
+    return f"{name} ({action})" if action else f"{name}"
+
+
+def _component(cause: RootCause) -> str:
+    component = cause.component
+    if component is None:
+        return "a component failed"
+    name = f"component {short_name(component.arn)}" if component.arn else "a component"
+    where = component.document_place
+    return f"{name} failed in {where}" if where else f"{name} failed"
+
+
+def _timeout(cause: RootCause) -> str:
+    place = cause.place
+    after = f" after {duration(place.timeout_seconds)}" if place.timeout_seconds else ""
+    return f"step {place.step_with_action} timed out{after}"
+
+
+def _share(cause: RootCause, noun: str) -> str:
+    if not cause.targets:
+        return f"a {noun}"
+    count, total = len(cause.targets), cause.targets_total
+    names = ", ".join(map(str, cause.targets[:_MAXIMUM_NAMES]))
+    more = ", …" if count > _MAXIMUM_NAMES else ""
+    of = f" of {total}" if total and total >= count else ""
+    plural = "" if (total or count) == 1 else "s"
+    return f"{count}{of} {noun}{plural} ({names}{more})"
+
+
+# What failed, by kind of cause. The message and the place follow.
+_SUBJECTS: Final[Mapping[CauseKind, Callable[[RootCause], str]]] = {
+    CauseKind.COMPONENT: _component,
+    CauseKind.DISTRIBUTION: lambda cause: f"distribution failed in {_share(cause, 'region')}",
+    CauseKind.TIMEOUT: _timeout,
+    CauseKind.STOPPED: lambda cause: f"the waiting step {cause.place.step} was stopped",
+    CauseKind.STEP: lambda cause: f"step {cause.place.step_with_action} failed",
+    CauseKind.WORKFLOW: lambda cause: f"workflow {short_name(cause.place.workflow_arn)} failed",
+    CauseKind.IMAGE: lambda _: "",
+    CauseKind.RESOURCE: lambda cause: f"{_share(cause, 'resource')} failed" if cause.targets else "",
+}
+_NAMING_STEP: Final = frozenset({CauseKind.TIMEOUT, CauseKind.STOPPED, CauseKind.STEP})

@@ -1,27 +1,23 @@
 """The executions of EC2 Image Builder, as frozen dataclasses with the service's members in snake_case.
 
-Every member but the id may be absent in a real answer, so every field but the id may be ``None``. What the
-statuses mean stands in the tables of `statuses`; a kind of execution names its tables, and inherits the
-rest.
+Every member but the id may be absent in a real response, so every field but the id may be ``None``. The
+meaning of the statuses is defined by the table in `kinds`.
+
+The response of a Get contains the status of an execution, and for workflow executions the numbers of steps.
+The step that runs and the steps that wait for a person are in separate lists: where they were requested, they
+are attached as a `Detail`, and `Execution.progress` combines both.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
+from enum import StrEnum
 from typing import ClassVar, Final
 
-from . import statuses
-from .identifiers import AnyKind, ExecutionKind
+from .kinds import KINDS, ExecutionKind
 from .parsing import Structure, boolean, enumerated, integer, member, parse_time, text
-from .progress import (
-    Detail,
-    Progress,
-    progress_of_image,
-    progress_of_step,
-    progress_of_workflow_execution,
-)
 from .shapes import (
     Ami,
     ImageLoggingConfiguration,
@@ -44,19 +40,14 @@ from .statuses import (
     WorkflowType,
 )
 
-__all__ = [
-    "EXECUTION_CLASSES",
-    "Detail",
-    "Execution",
-    "Image",
-    "LifecycleExecution",
-    "Progress",
-    "WorkflowExecution",
-    "WorkflowStepExecution",
-]
-
-# The action of a step that waits for a person (user guide, "Step actions for workflow documents").
+# The action of steps that wait for a person (user guide, "Step actions for workflow documents").
 WAIT_FOR_ACTION: Final = "WaitForAction"
+_WORKFLOW_TYPES: Final[Mapping[str, WorkflowType]] = {
+    ImageStatus.BUILDING: WorkflowType.BUILD,
+    ImageStatus.TESTING: WorkflowType.TEST,
+    ImageStatus.DISTRIBUTING: WorkflowType.DISTRIBUTION,
+}
+_LATEST: Final = datetime.max.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -64,36 +55,40 @@ class Execution(Structure):
     """Anything that EC2 Image Builder runs and that can be awaited.
 
     Attributes:
-        detail: what was seen inside it, for those who asked for it; ``None`` in all other answers.
+        detail: The workflow executions and steps inside it, where they were requested; otherwise ``None``.
     """
 
     kind: ClassVar[ExecutionKind]
-    id_member: ClassVar[str]
-    outcomes: ClassVar[Mapping[str, Outcome]]
-    ranks: ClassVar[Mapping[str, int]]
 
     detail: Detail | None = field(default=None, compare=False, repr=False)
 
     @property
     def id(self) -> str:
-        """The id or ARN that names this execution to the service."""
-        value: str = getattr(self, self.id_member)
+        """The id or ARN that identifies this execution."""
+        value: str = getattr(self, KINDS[self.kind].id_member)
+        return value
+
+    @property
+    def parent(self) -> str | None:
+        """The id or ARN that this execution is listed under; ``None`` if the response does not contain it."""
+        parent_member = KINDS[self.kind].parent_member
+        value: str | None = None if parent_member is None else getattr(self, parent_member)
         return value
 
     @property
     def status(self) -> OpenEnum | None:
-        """The service's own word for where it stands; ``None`` if the answer had none."""
+        """The service's status; ``None`` if the response does not contain it."""
         raise NotImplementedError
 
     @property
     def reason(self) -> str | None:
-        """What the service says about the status, mostly after a failure. Untrusted text."""
+        """The service's explanation of the status, mostly after a failure. Untrusted text."""
         raise NotImplementedError
 
     @property
     def outcome(self) -> Outcome | None:
-        """What became of it; ``None`` while it runs, and for a status that nobody knows."""
-        return None if self.status is None else self.outcomes.get(self.status)
+        """The outcome; ``None`` while it runs, and for an unknown status."""
+        return None if self.status is None else KINDS[self.kind].outcomes.get(self.status)
 
     @property
     def is_terminal(self) -> bool:
@@ -102,33 +97,31 @@ class Execution(Structure):
 
     @property
     def progress(self) -> Progress:
-        """How far it has come."""
+        """How far it has advanced."""
         return Progress(self.status)
 
-    def steps_back_from(self, seen: Execution) -> bool:
-        """Whether this is an older state than `seen`, and so a stale read of the same execution."""
+    def is_older_than(self, seen: Execution) -> bool:
+        """Return whether this state precedes `seen`, and so comes from a stale read of the same execution."""
         before, now = seen._position, self._position
         return before is not None and now is not None and now < before
 
     @property
     def _position(self) -> tuple[int, ...] | None:
+        ranks = KINDS[self.kind].ranks
         if self.is_terminal:
-            return (len(self.ranks),)
-        rank = None if self.status is None else self.ranks.get(self.status)
+            return (len(ranks),)
+        rank = None if self.status is None else ranks.get(self.status)
         return None if rank is None else (rank, self.progress.steps_done or 0)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class WorkflowExecution(Execution):
-    """A run of one workflow of an image: every member of GetWorkflowExecution.
+    """A run of one workflow of an image, with every member of GetWorkflowExecution.
 
-    `retried` is in ListWorkflowExecutions alone: true for a run that a RetryImage has replaced.
+    Only ListWorkflowExecutions returns `retried`: true for a run that RetryImage has replaced.
     """
 
     kind: ClassVar[ExecutionKind] = ExecutionKind.WORKFLOW_EXECUTION
-    id_member: ClassVar[str] = "workflow_execution_id"
-    outcomes: ClassVar[Mapping[str, Outcome]] = statuses.WORKFLOW_EXECUTION_OUTCOMES
-    ranks: ClassVar[Mapping[str, int]] = statuses.WORKFLOW_EXECUTION_RANKS
 
     workflow_execution_id: str | None = member(text)
     status: WorkflowExecutionStatus | None = member(enumerated(WorkflowExecutionStatus))
@@ -152,21 +145,24 @@ class WorkflowExecution(Execution):
 
     @property
     def progress(self) -> Progress:
-        return progress_of_workflow_execution(self)
+        counts = (self.total_steps_succeeded, self.total_steps_failed, self.total_steps_skipped)
+        return Progress.of_steps(
+            self.type,
+            None if counts == (None, None, None) else sum(count or 0 for count in counts),
+            self.total_step_count,
+            () if self.detail is None else self.detail.steps,
+        )
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class WorkflowStepExecution(Execution):
-    """A step of a workflow execution: every member of GetWorkflowStepExecution.
+    """A step of a workflow execution, with every member of GetWorkflowStepExecution.
 
-    `inputs` and `outputs` are JSON text, as the service sends them; untrusted, and not always complete.
-    ListWaitingWorkflowSteps gives no status.
+    `inputs` and `outputs` are JSON text as sent by the service; untrusted, and not always complete.
+    ListWaitingWorkflowSteps returns no status.
     """
 
     kind: ClassVar[ExecutionKind] = ExecutionKind.WORKFLOW_STEP_EXECUTION
-    id_member: ClassVar[str] = "step_execution_id"
-    outcomes: ClassVar[Mapping[str, Outcome]] = statuses.WORKFLOW_STEP_EXECUTION_OUTCOMES
-    ranks: ClassVar[Mapping[str, int]] = statuses.WORKFLOW_STEP_EXECUTION_RANKS
 
     step_execution_id: str | None = member(text)
     status: WorkflowStepExecutionStatus | None = member(enumerated(WorkflowStepExecutionStatus))
@@ -196,8 +192,8 @@ class WorkflowStepExecution(Execution):
 
     @property
     def outcome(self) -> Outcome | None:
-        # A step that failed is tried again while it has attempts left; both counts are absent from some
-        # real answers, and then a failure is final.
+        # A failed step is retried while it has attempts left. Some real responses lack both numbers; a
+        # failure is final then.
         if self.status == WorkflowStepExecutionStatus.FAILED and (self.attempt_number or 1) < (
             self.max_attempts or 1
         ):
@@ -206,15 +202,15 @@ class WorkflowStepExecution(Execution):
 
     @property
     def is_waiting(self) -> bool:
-        """Whether it waits for a person: `ImageBuilder.resume` or `stop` answers it."""
-        # The model has no word for it, and the user guide has WAITING: the action tells, too.
+        """Whether it waits for a person. `ImageBuilder.resume` and `stop` answer it."""
+        # WAITING is in the user guide, not in the model; the action of a running step says the same.
         if self.status == WorkflowStepExecutionStatus.WAITING:
             return True
         return self.action == WAIT_FOR_ACTION and self.status == WorkflowStepExecutionStatus.RUNNING
 
     @property
     def progress(self) -> Progress:
-        return progress_of_step(self)
+        return Progress(self.name) if self.is_terminal else Progress.of_steps(self.name, None, None, (self,))
 
     @property
     def _position(self) -> tuple[int, ...] | None:
@@ -224,15 +220,12 @@ class WorkflowStepExecution(Execution):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Image(Execution):
-    """An image build version: what GetImage and the lists of images tell.
+    """An image build version, as returned by GetImage and the lists of images.
 
-    The recipe, the configurations and all else that GetImage carries stand in ``raw``, as they came.
+    The recipe, the configurations and the other members of GetImage are in ``raw``, unchanged.
     """
 
     kind: ClassVar[ExecutionKind] = ExecutionKind.IMAGE
-    id_member: ClassVar[str] = "arn"
-    outcomes: ClassVar[Mapping[str, Outcome]] = statuses.IMAGE_OUTCOMES
-    ranks: ClassVar[Mapping[str, int]] = statuses.IMAGE_RANKS
 
     arn: str | None = member(text)
     name: str | None = member(text)
@@ -262,28 +255,42 @@ class Image(Execution):
 
     @property
     def progress(self) -> Progress:
-        return progress_of_image(self)
+        if self.detail is None:
+            return Progress(self.status)
+        workflow_type = _WORKFLOW_TYPES.get(self.status or "")
+        current = [
+            each for each in self.detail.workflow_executions if each.type and each.type == workflow_type
+        ]
+        steps = self.detail.steps
+        if self.detail.workflow_executions:
+            # The lists may be older or newer than the image's status: ignore the steps of other stages.
+            ids = {each.id for each in current}
+            steps = tuple(each for each in steps if each.workflow_execution_id in ids)
+        counts = [each.progress for each in current]
+        return Progress.of_steps(
+            self.status,
+            sum(each.steps_done or 0 for each in counts) if counts else None,
+            sum(each.steps_total or 0 for each in counts) if counts else None,
+            steps,
+        )
 
     @property
     def amis(self) -> tuple[Ami, ...]:
-        """The AMIs that the build made; empty while there are none."""
+        """The AMIs that the build produced."""
         return (self.output_resources and self.output_resources.amis) or ()
 
     @property
     def image_uris(self) -> tuple[str, ...]:
-        """The URIs of the container images that the build made, in all regions."""
+        """The URIs of the container images that the build produced, in all regions."""
         containers = (self.output_resources and self.output_resources.containers) or ()
         return tuple(uri for container in containers for uri in container.image_uris or ())
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecution(Execution):
-    """A run of a lifecycle policy, or of StartResourceStateUpdate (which has no policy ARN)."""
+    """A run of a lifecycle policy, or of StartResourceStateUpdate, which has no policy ARN."""
 
     kind: ClassVar[ExecutionKind] = ExecutionKind.LIFECYCLE_EXECUTION
-    id_member: ClassVar[str] = "lifecycle_execution_id"
-    outcomes: ClassVar[Mapping[str, Outcome]] = statuses.LIFECYCLE_EXECUTION_OUTCOMES
-    ranks: ClassVar[Mapping[str, int]] = statuses.LIFECYCLE_EXECUTION_RANKS
 
     lifecycle_execution_id: str | None = member(text)
     lifecycle_policy_arn: str | None = member(text)
@@ -303,7 +310,68 @@ class LifecycleExecution(Execution):
         return None if self.state is None else self.state.reason
 
 
-# A new kind of execution is a new row here.
-EXECUTION_CLASSES: Final[Mapping[AnyKind, type[Execution]]] = {
-    cls.kind: cls for cls in (Image, WorkflowExecution, WorkflowStepExecution, LifecycleExecution)
+EXECUTION_CLASSES: Final[Mapping[StrEnum, type[Execution]]] = {
+    cls.kind: cls for cls in Execution.__subclasses__()
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """The workflow executions and steps inside an execution.
+
+    Attributes:
+        workflow_executions: The workflow executions of an image, without those that a retry has replaced.
+        steps: The steps of the workflow executions that run; or only those that wait for a person, where no
+            more was requested.
+    """
+
+    workflow_executions: tuple[WorkflowExecution, ...] = ()
+    steps: tuple[WorkflowStepExecution, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far an execution has advanced, as far as it is known.
+
+    Attributes:
+        stage: The type of a workflow, the name of a step, or the status of an image or lifecycle execution.
+        steps_done: The number of steps that have ended, with any outcome; for an image, those of its stage.
+        steps_total: The number of steps. After a failure `steps_done` may never reach it: the service leaves
+            later steps PENDING.
+        step: The name of the step that runs; of several, the one that started first.
+        since: When that step started.
+        waiting_steps: The steps that wait for a person. `ImageBuilder.resume` and `stop` answer them.
+    """
+
+    stage: str | None = None
+    steps_done: int | None = None
+    steps_total: int | None = None
+    step: str | None = None
+    since: datetime | None = None
+    waiting_steps: tuple[WorkflowStepExecution, ...] = ()
+
+    def __str__(self) -> str:
+        steps = "" if self.steps_total is None else f"{self.steps_done or 0}/{self.steps_total} steps"
+        text = " ".join(filter(None, (self.stage, steps)))
+        if self.waiting_steps:
+            names = ", ".join(step.name or step.id for step in self.waiting_steps)
+            return f"{text}: {names} waits for a person"
+        return f"{text}: {self.step}" if self.step not in {None, self.stage} else text
+
+    @classmethod
+    def of_steps(
+        cls, stage: str | None, done: int | None, total: int | None, steps: Iterable[WorkflowStepExecution]
+    ) -> Progress:
+        """Return the progress of something that runs `steps`, of which those that do not run are ignored."""
+        running = [
+            each for each in steps if each.is_waiting or each.status == WorkflowStepExecutionStatus.RUNNING
+        ]
+        first = min(running, key=lambda each: each.start_time or _LATEST, default=None)
+        return cls(
+            stage,
+            done,
+            total,
+            None if first is None else first.name,
+            None if first is None else first.start_time,
+            tuple(each for each in running if each.is_waiting),
+        )

@@ -1,4 +1,4 @@
-"""Where EC2 Image Builder writes its logs in CloudWatch Logs, and what a line of them is. No I/O.
+"""The log groups and streams of EC2 Image Builder in CloudWatch Logs, and their lines.
 
 Source: the user guide, "Monitor Image Builder events and logs with Amazon CloudWatch Logs", and the model's
 ``ImageLoggingConfiguration`` and ``PipelineLoggingConfiguration``.
@@ -14,16 +14,6 @@ from typing import Final, cast
 from .executions import Image
 from .redaction import redact
 
-__all__ = [
-    "LogLine",
-    "LogStream",
-    "image_log_stream",
-    "milliseconds",
-    "pipeline_log_group",
-    "pipeline_log_stream",
-    "time_of",
-]
-
 _GROUP: Final = "/aws/imagebuilder/"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -33,8 +23,9 @@ class LogLine:
     """A line of a log.
 
     Attributes:
-        timestamp: when it was written, in UTC.
-        message: what it says. Untrusted text: it can hold what a component prints, control characters too.
+        timestamp: When it was written, in UTC.
+        message: The text. Untrusted: it can contain anything that a component prints, even control
+            characters.
     """
 
     timestamp: datetime
@@ -46,7 +37,7 @@ class LogLine:
 
 @dataclass(frozen=True, slots=True)
 class LogStream:
-    """A log stream of CloudWatch Logs, by the names of its group and its own."""
+    """The names of a log stream of CloudWatch Logs and of its group."""
 
     group: str
     name: str
@@ -56,9 +47,9 @@ class LogStream:
 
 
 def image_log_stream(image: Image) -> LogStream | None:
-    """Get the stream of a build's log; ``None`` for an image that says too little of itself.
+    """Return the log stream of a build; ``None`` if the image lacks the ARN.
 
-    The group keeps the case of the image's name, while the ARN is lower-cased: so the name counts.
+    The group keeps the case of the image's name, while the ARN is in lower case. So the name is used.
     """
     arn = (image.arn or "").split("/")
     if len(arn) < 4:  # noqa: PLR2004 - image/name/x.y.z/build
@@ -68,11 +59,11 @@ def image_log_stream(image: Image) -> LogStream | None:
 
 
 def pipeline_log_group(arn: str, pipeline: Mapping[str, object]) -> str:
-    """Get the group of a pipeline's log.
+    """Return the log group of a pipeline.
 
     Args:
-        arn: the pipeline.
-        pipeline: what GetImagePipeline says of it.
+        arn: The ARN of the pipeline.
+        pipeline: The pipeline as returned by GetImagePipeline.
     """
     configuration = pipeline.get("loggingConfiguration")
     if isinstance(configuration, Mapping):
@@ -84,19 +75,19 @@ def pipeline_log_group(arn: str, pipeline: Mapping[str, object]) -> str:
 
 
 def pipeline_log_stream(group: str, day: date) -> LogStream:
-    """Get the stream of a pipeline's log of one day, in UTC."""
+    """Return the log stream of a pipeline for one day, in UTC."""
     return LogStream(group, f"{day:%Y/%m/%d}")
 
 
 def milliseconds(time: datetime) -> int:
-    """Get `time` as CloudWatch Logs counts it: whole milliseconds since the epoch, rounded up."""
+    """Return `time` in milliseconds since the epoch, rounded up, as CloudWatch Logs expects it."""
     return -((_EPOCH - time.astimezone(UTC)) // timedelta(milliseconds=1))
 
 
 def time_of(timestamp: int) -> datetime:
-    """Get the time, in UTC, of a timestamp of CloudWatch Logs.
+    """Return the time in UTC of a timestamp of CloudWatch Logs.
 
     Raises:
-        OverflowError: it is out of the calendar.
+        OverflowError: The timestamp is outside the range of `datetime`.
     """
     return _EPOCH + timedelta(milliseconds=timestamp)

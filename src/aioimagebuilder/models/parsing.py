@@ -1,8 +1,7 @@
-"""How an answer of the service becomes a frozen dataclass, whatever the answer holds.
+"""Parsing of the service's responses into frozen dataclasses.
 
-Every member may be absent, of another type than promised, or new: a member that cannot be read as what it
-should be is left ``None`` and kept as it came in ``raw``, beside the members that this library does not
-know. So nothing is lost, and no answer crashes a wait.
+Any member may be absent, of an unexpected type, or unknown. A member that cannot be parsed is ``None`` and is
+kept unchanged in ``raw``, together with the unknown members: nothing is lost, and no response crashes a wait.
 """
 
 from __future__ import annotations
@@ -18,26 +17,25 @@ from typing import Any, Final, Self, TypeVar
 from .redaction import redact
 from .statuses import OpenEnum
 
-__all__ = ["Structure", "boolean", "enumerated", "integer", "list_of", "member", "parse_time", "text"]
-
 T = TypeVar("T")
 E = TypeVar("E", bound=OpenEnum)
 S = TypeVar("S", bound="Structure")
 
 Convert = Callable[[object], T]
 
-# With the sign, 64.
-_MOST_BITS: Final = 63
-_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
+# 64 with the sign.
+_MAXIMUM_BITS: Final = 63
+_EMPTY: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 def member(convert: Convert[T], *, compare: bool = True) -> T | None:
-    """Get a dataclass field for a member of the service, read by `convert`, ``None`` where it is absent.
+    """Return a dataclass field for a member of the service's response, ``None`` if it is absent.
 
-    `convert` raises ValueError or TypeError for a value that is not what the member should be. A member
-    that says nothing of the state itself (a request id) is not to `compare`.
+    Args:
+        convert: Parses the member; raises ValueError or TypeError if the value is not what it should be.
+        compare: Whether the member is part of the state; a request id, for example, is not.
     """
-    # dataclasses.field() is typed to give the field's own type; the value a caller sees is T or None.
+    # dataclasses.field() is typed to return the type of the field, which is T or None here.
     result: T | None = field(default=None, compare=compare, metadata={"convert": convert})
     return result
 
@@ -47,28 +45,28 @@ class Structure:
     """A structure of the service's model.
 
     Attributes:
-        raw: the members that this library does not know or could not read, as they came.
+        raw: The members that are unknown or could not be parsed, unchanged.
     """
 
-    raw: Mapping[str, object] = field(default_factory=lambda: _NOTHING, compare=False, repr=False)
+    raw: Mapping[str, object] = field(default_factory=lambda: _EMPTY, compare=False, repr=False)
 
     def __repr__(self) -> str:
-        # What is absent is left out: most members of most answers are.
+        # Most members of most responses are absent.
         shown = ((each.name, getattr(self, each.name)) for each in fields(self) if each.repr)
         present = ", ".join(f"{name}={value!r}" for name, value in shown if value is not None)
         return redact(f"{type(self).__name__}({present})")
 
     @classmethod
     def parse(cls, value: object) -> Self:
-        """Get the structure that `value`, a parsed JSON object, is.
+        """Parse a JSON object.
 
         Raises:
-            TypeError: `value` is no JSON object.
+            TypeError: `value` is not a JSON object.
         """
         if not isinstance(value, Mapping):
             raise TypeError(f"expected an object, not {type(value).__name__}")
         read, left = _read(cls, value)
-        return cls(**read, raw=MappingProxyType(left) if left else _NOTHING)
+        return cls(**read, raw=MappingProxyType(left) if left else _EMPTY)
 
 
 def _read(cls: type[Structure], members: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, object]]:
@@ -96,47 +94,45 @@ def _planned(cls: type[Structure]) -> Iterator[tuple[str, str, Convert[object]]]
 
 
 def wire_name(name: str) -> str:
-    """Get the service's spelling of a member: ``total_step_count`` is ``totalStepCount``."""
+    """Return the service's spelling of a member: ``totalStepCount`` for ``total_step_count``."""
     first, *rest = name.split("_")
     return first + "".join(map(str.capitalize, rest))
 
 
 def text(value: object) -> str:
-    """Read a string."""
+    """Parse a string."""
     if not isinstance(value, str):
         raise TypeError(f"expected a string, not {type(value).__name__}")
     return value
 
 
 def integer(value: object) -> int:
-    """Read a whole number of up to 64 bits: Python refuses to print one of thousands of digits."""
+    """Parse an integer of at most 64 bits. Python refuses to print one with thousands of digits."""
     if isinstance(value, bool) or not isinstance(value, int):
-        raise TypeError(f"expected a whole number, not {type(value).__name__}")
-    if value.bit_length() > _MOST_BITS:
-        raise ValueError(f"expected a whole number of 64 bits, not {value.bit_length()}")
+        raise TypeError(f"expected an integer, not {type(value).__name__}")
+    if value.bit_length() > _MAXIMUM_BITS:
+        raise ValueError(f"expected an integer of 64 bits, not {value.bit_length()}")
     return value
 
 
 def boolean(value: object) -> bool:
-    """Read true or false."""
+    """Parse a boolean."""
     if not isinstance(value, bool):
         raise TypeError(f"expected true or false, not {type(value).__name__}")
     return value
 
 
 def enumerated(enum: type[E]) -> Convert[E]:
-    """Read a value of an open enum."""
-    # To call the enum costs ten times as much.
-    known: dict[str, E] = {each.value: each for each in enum}
+    """Return a function that parses a value of an open enum."""
 
     def read(value: object) -> E:
-        return known.get(word := text(value)) or enum(word)
+        return enum(text(value))
 
     return read
 
 
 def list_of(convert: Convert[T]) -> Convert[tuple[T, ...]]:
-    """Read a list, as a tuple; a list with an item that cannot be read is left whole in ``raw``."""
+    """Return a function that parses a list into a tuple; one malformed item makes the list malformed."""
 
     def read(value: object) -> tuple[T, ...]:
         if not isinstance(value, list | tuple):
@@ -148,7 +144,7 @@ def list_of(convert: Convert[T]) -> Convert[tuple[T, ...]]:
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-# SNS bodies carry "Jul 28, 2022 1:13:45 AM"; strptime would read the months and AM/PM by the locale.
+# SNS messages contain "Jul 28, 2022 1:13:45 AM". strptime would parse months and AM/PM by the locale.
 _US_TIME: Final = re.compile(
     rf"(?P<month>{'|'.join(_MONTHS)})\s(?P<day>\d{{1,2}}),\s(?P<year>\d{{4}}),?"
     r"\s(?P<hour>\d{1,2}):(?P<minute>\d{2}):(?P<second>\d{2})\s(?P<half>AM|PM)"
@@ -156,14 +152,14 @@ _US_TIME: Final = re.compile(
 
 
 def parse_time(value: object) -> datetime:
-    """Get the aware datetime, in UTC, that a time in any of the service's forms is.
+    """Parse a time in any of the service's formats into an aware datetime in UTC.
 
     Args:
-        value: an ISO string with any number of decimals, epoch seconds, the US text of SNS bodies, or a
-            datetime that botocore made in the machine's own zone.
+        value: An ISO 8601 string with any number of decimals, epoch seconds, the US format of SNS messages,
+            or a datetime (botocore returns those in the local time zone).
 
     Raises:
-        TypeError, ValueError, OverflowError: it is none of these.
+        TypeError, ValueError, OverflowError: `value` is not a time.
     """
     match value:
         case bool():
@@ -171,14 +167,14 @@ def parse_time(value: object) -> datetime:
         case datetime():
             time = value
         case int() | float():
-            # Not fromtimestamp(): the C library has limits of its own, and raises OSError at them.
+            # Not fromtimestamp(): it raises OSError at limits of the C library.
             time = _EPOCH + timedelta(seconds=value)
         case str() if us := _US_TIME.fullmatch(value):
             time = datetime(
                 int(us["year"]),
                 _MONTHS.index(us["month"]) + 1,
                 int(us["day"]),
-                # 12 AM is the hour 0, and 12 PM the hour 12.
+                # 12 AM is hour 0, 12 PM is hour 12.
                 int(us["hour"]) % 12 + (12 if us["half"] == "PM" else 0),
                 int(us["minute"]),
                 int(us["second"]),

@@ -1,4 +1,4 @@
-"""The structures inside the executions: states, failure contexts, what was made, what was touched."""
+"""The structures inside executions: states, failure contexts, output resources, lifecycle resources."""
 
 from __future__ import annotations
 
@@ -13,29 +13,10 @@ from .statuses import (
     LifecycleExecutionStatus,
 )
 
-__all__ = [
-    "Ami",
-    "ComponentFailureContext",
-    "Container",
-    "DistributionFailureContext",
-    "ImageFailureContext",
-    "ImageLoggingConfiguration",
-    "ImageScanState",
-    "ImageState",
-    "LifecycleExecutionResource",
-    "LifecycleExecutionResourceAction",
-    "LifecycleExecutionResourceState",
-    "LifecycleExecutionResourcesImpactedSummary",
-    "LifecycleExecutionSnapshotResource",
-    "LifecycleExecutionState",
-    "OutputResources",
-    "RegionFailure",
-]
-
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class RegionFailure(Structure):
-    """Why distribution to one region and account failed."""
+    """A failure to distribute to one region and account."""
 
     region: str | None = member(text)
     status: str | None = member(text)
@@ -46,7 +27,7 @@ class RegionFailure(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class DistributionFailureContext(Structure):
-    """Why distribution failed, region by region."""
+    """A failure to distribute, by region."""
 
     error_message: str | None = member(text)
     region_failures: tuple[RegionFailure, ...] | None = member(list_of(RegionFailure.parse))
@@ -54,7 +35,7 @@ class DistributionFailureContext(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ComponentFailureContext(Structure):
-    """Which phase and step of a component failed, and what it said."""
+    """The phase and step of a component that failed, and its error message."""
 
     component_arn: str | None = member(text)
     phase_name: str | None = member(text)
@@ -65,7 +46,7 @@ class ComponentFailureContext(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ImageFailureContext(Structure):
-    """Where an image failed: the first step that did. Given for FAILED images alone, and not for all."""
+    """The first step of an image that failed. Only FAILED images have it, and not all of them."""
 
     image_status: ImageStatus | None = member(enumerated(ImageStatus))
     workflow_execution_id: str | None = member(text)
@@ -78,7 +59,7 @@ class ImageFailureContext(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ImageState(Structure):
-    """Where an image stands, and why it failed if it did."""
+    """The state of an image, and the reason of a failure."""
 
     status: ImageStatus | None = member(enumerated(ImageStatus))
     reason: str | None = member(text)
@@ -87,7 +68,7 @@ class ImageState(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Ami(Structure):
-    """An AMI that a build made: `image` is its id in `region`."""
+    """An AMI produced by a build. `image` is its id in `region`."""
 
     region: str | None = member(text)
     image: str | None = member(text)
@@ -99,7 +80,7 @@ class Ami(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Container(Structure):
-    """The URIs in one region of a container image that a build made."""
+    """The URIs in one region of a container image produced by a build."""
 
     region: str | None = member(text)
     image_uris: tuple[str, ...] | None = member(list_of(text))
@@ -107,7 +88,7 @@ class Container(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class OutputResources(Structure):
-    """What a build made. A FAILED image can have some, too."""
+    """The output of a build. A FAILED image can have some as well."""
 
     amis: tuple[Ami, ...] | None = member(list_of(Ami.parse))
     containers: tuple[Container, ...] | None = member(list_of(Container.parse))
@@ -115,7 +96,7 @@ class OutputResources(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ImageScanState(Structure):
-    """Where the vulnerability scan of an image stands."""
+    """The state of the vulnerability scan of an image."""
 
     status: ImageScanStatus | None = member(enumerated(ImageScanStatus))
     reason: str | None = member(text)
@@ -123,14 +104,14 @@ class ImageScanState(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class ImageLoggingConfiguration(Structure):
-    """Where an image's log goes, if not to ``/aws/imagebuilder/<image name>``."""
+    """The log group of an image, if it is not ``/aws/imagebuilder/<image name>``."""
 
     log_group_name: str | None = member(text)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecutionState(Structure):
-    """Where a lifecycle execution stands."""
+    """The state of a lifecycle execution."""
 
     status: LifecycleExecutionStatus | None = member(enumerated(LifecycleExecutionStatus))
     reason: str | None = member(text)
@@ -138,14 +119,14 @@ class LifecycleExecutionState(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecutionResourcesImpactedSummary(Structure):
-    """Whether a lifecycle execution touched anything."""
+    """Whether a lifecycle execution affected any resource."""
 
     has_impacted_resources: bool | None = member(boolean)
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecutionResourceState(Structure):
-    """What became of a resource in a lifecycle execution."""
+    """The state of a resource in a lifecycle execution."""
 
     status: LifecycleExecutionResourceStatus | None = member(enumerated(LifecycleExecutionResourceStatus))
     reason: str | None = member(text)
@@ -153,7 +134,7 @@ class LifecycleExecutionResourceState(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecutionResourceAction(Structure):
-    """What a lifecycle execution set out to do with a resource."""
+    """The action of a lifecycle execution on a resource."""
 
     name: str | None = member(text)
     reason: str | None = member(text)
@@ -161,7 +142,7 @@ class LifecycleExecutionResourceAction(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecutionSnapshotResource(Structure):
-    """A snapshot that a lifecycle execution dealt with."""
+    """A snapshot affected by a lifecycle execution."""
 
     snapshot_id: str | None = member(text)
     state: LifecycleExecutionResourceState | None = member(LifecycleExecutionResourceState.parse)
@@ -169,7 +150,7 @@ class LifecycleExecutionSnapshotResource(Structure):
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class LifecycleExecutionResource(Structure):
-    """A resource that a lifecycle execution deals with: a row of ListLifecycleExecutionResources."""
+    """A resource affected by a lifecycle execution: a row of ListLifecycleExecutionResources."""
 
     resource_id: str | None = member(text)
     account_id: str | None = member(text)

@@ -1,36 +1,16 @@
-"""The service's statuses, open to values that nobody knows yet, and what each of them means.
+"""The enums of the service, open to values that this library does not know yet.
 
-The tables are the semantics: which status ends an execution, and as what. Everything else asks them.
-Sources: the service model (``GetWorkflowExecutionResponse.status`` states the terminal workflow statuses,
-``ImageState.status`` those of a build) and the user guide ("Manage lifecycle policy executions"; it alone
-knows the step statuses WAITING and TIMED_OUT).
+Which statuses are terminal, and with which outcome, is defined by the table in `kinds`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import StrEnum
-from typing import Final, Self
-
-__all__ = [
-    "BuildType",
-    "ImageScanStatus",
-    "ImageStatus",
-    "ImageType",
-    "LifecycleExecutionResourceStatus",
-    "LifecycleExecutionStatus",
-    "OpenEnum",
-    "Outcome",
-    "WorkflowExecutionStatus",
-    "WorkflowStepActionType",
-    "WorkflowStepExecutionRollbackStatus",
-    "WorkflowStepExecutionStatus",
-    "WorkflowType",
-]
+from typing import Self
 
 
 class Outcome(StrEnum):
-    """What became of an execution, whatever its kind calls it."""
+    """The outcome of an execution, independent of its kind."""
 
     SUCCEEDED = "succeeded"
     FAILED = "failed"
@@ -39,27 +19,27 @@ class Outcome(StrEnum):
 
 
 class OpenEnum(StrEnum):
-    """An enum of the service, which keeps a value that nobody knows as it came.
+    """An enum of the service that preserves unknown values.
 
-    AWS adds values without notice (CANCELLED, DISABLED and IMPORT_ISO came so), and an unknown word must
+    AWS adds values without notice (CANCELLED, DISABLED and IMPORT_ISO for example), and an unknown value must
     neither crash a wait nor be lost.
 
     Attributes:
-        is_known: whether this library knows the value.
+        is_known: Whether this library knows the value.
     """
 
     is_known: bool
 
     def __init__(self, _: object) -> None:
-        # Called for the members that the class is made with, and for no other.
+        # Called for declared members only.
         self.is_known = True
 
     @classmethod
     def _missing_(cls, value: object) -> Self | None:
         if not isinstance(value, str):
             return None
-        # Made anew each time, not stored: a hostile peer could otherwise grow the enum without bound.
-        # Equality and hash are str's, so two unknown members of one value are equal.
+        # Created on each call, not stored: a hostile peer could otherwise grow the enum without bound.
+        # Equality and hash are those of str, so two unknown members with the same value are equal.
         member = str.__new__(cls, value)
         member._name_ = value
         member._value_ = value
@@ -67,7 +47,7 @@ class OpenEnum(StrEnum):
         return member
 
     def __repr__(self) -> str:
-        # The name of an unknown member is untrusted text, which StrEnum's own would show as it is.
+        # The name of an unknown member is untrusted text, which StrEnum's repr would not escape.
         return super().__repr__() if self.is_known else f"<{type(self).__name__}: {self._value_!r}>"
 
 
@@ -85,7 +65,7 @@ class WorkflowExecutionStatus(OpenEnum):
 
 
 class WorkflowStepExecutionStatus(OpenEnum):
-    """The status of a workflow step; WAITING and TIMED_OUT are the guide's, and not in the model."""
+    """The status of a workflow step. WAITING and TIMED_OUT are in the user guide only, not in the model."""
 
     PENDING = "PENDING"
     SKIPPED = "SKIPPED"
@@ -98,7 +78,7 @@ class WorkflowStepExecutionStatus(OpenEnum):
 
 
 class WorkflowStepExecutionRollbackStatus(OpenEnum):
-    """How the rollback of a step went; NO_ROLLBACK is the guide's, and not in the model."""
+    """The rollback status of a workflow step. NO_ROLLBACK is in the user guide only, not in the model."""
 
     RUNNING = "RUNNING"
     COMPLETED = "COMPLETED"
@@ -125,7 +105,7 @@ class ImageStatus(OpenEnum):
 
 
 class LifecycleExecutionStatus(OpenEnum):
-    """The status of a lifecycle execution; PENDING is a pause until the next daily run."""
+    """The status of a lifecycle execution. PENDING is a pause until the next daily run."""
 
     IN_PROGRESS = "IN_PROGRESS"
     CANCELLED = "CANCELLED"
@@ -136,7 +116,7 @@ class LifecycleExecutionStatus(OpenEnum):
 
 
 class LifecycleExecutionResourceStatus(OpenEnum):
-    """What a lifecycle execution did to one resource."""
+    """The status of a resource in a lifecycle execution."""
 
     FAILED = "FAILED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -157,7 +137,7 @@ class ImageScanStatus(OpenEnum):
 
 
 class WorkflowType(OpenEnum):
-    """The stage that a workflow belongs to."""
+    """The type of a workflow: the stage that it belongs to."""
 
     BUILD = "BUILD"
     TEST = "TEST"
@@ -165,14 +145,14 @@ class WorkflowType(OpenEnum):
 
 
 class ImageType(OpenEnum):
-    """What an image is made into."""
+    """The type of an image."""
 
     AMI = "AMI"
     DOCKER = "DOCKER"
 
 
 class BuildType(OpenEnum):
-    """What caused an image to be built."""
+    """The reason for a build."""
 
     USER_INITIATED = "USER_INITIATED"
     SCHEDULED = "SCHEDULED"
@@ -181,69 +161,7 @@ class BuildType(OpenEnum):
 
 
 class WorkflowStepActionType(OpenEnum):
-    """What can be told to a step that waits."""
+    """An action for a waiting step (SendWorkflowStepAction)."""
 
     RESUME = "RESUME"
     STOP = "STOP"
-
-
-# Which status ends an execution, and as what. A status that is not in its table (running, or unknown)
-# does not end it.
-WORKFLOW_EXECUTION_OUTCOMES: Final[Mapping[str, Outcome]] = {
-    WorkflowExecutionStatus.COMPLETED: Outcome.SUCCEEDED,
-    WorkflowExecutionStatus.SKIPPED: Outcome.SKIPPED,
-    WorkflowExecutionStatus.FAILED: Outcome.FAILED,
-    WorkflowExecutionStatus.ROLLBACK_COMPLETED: Outcome.FAILED,
-    WorkflowExecutionStatus.CANCELLED: Outcome.CANCELLED,
-}
-WORKFLOW_STEP_EXECUTION_OUTCOMES: Final[Mapping[str, Outcome]] = {
-    WorkflowStepExecutionStatus.COMPLETED: Outcome.SUCCEEDED,
-    WorkflowStepExecutionStatus.SKIPPED: Outcome.SKIPPED,
-    WorkflowStepExecutionStatus.FAILED: Outcome.FAILED,
-    WorkflowStepExecutionStatus.TIMED_OUT: Outcome.FAILED,
-    WorkflowStepExecutionStatus.CANCELLED: Outcome.CANCELLED,
-}
-IMAGE_OUTCOMES: Final[Mapping[str, Outcome]] = {
-    ImageStatus.AVAILABLE: Outcome.SUCCEEDED,
-    # Only an image that was AVAILABLE can be deprecated or disabled: the build had succeeded.
-    ImageStatus.DEPRECATED: Outcome.SUCCEEDED,
-    ImageStatus.DISABLED: Outcome.SUCCEEDED,
-    ImageStatus.FAILED: Outcome.FAILED,
-    # DELETED says nothing of the build, but there is nothing left to use.
-    ImageStatus.DELETED: Outcome.FAILED,
-    ImageStatus.CANCELLED: Outcome.CANCELLED,
-}
-LIFECYCLE_EXECUTION_OUTCOMES: Final[Mapping[str, Outcome]] = {
-    LifecycleExecutionStatus.SUCCESS: Outcome.SUCCEEDED,
-    LifecycleExecutionStatus.FAILED: Outcome.FAILED,
-    LifecycleExecutionStatus.CANCELLED: Outcome.CANCELLED,
-}
-
-# How far along its course a status is: a read of a lower rank than one already seen is a stale read.
-# Equal ranks may follow each other either way; a status without a rank (unknown) never looks stale, nor
-# makes another look so. Terminal statuses rank above all, by their outcome.
-WORKFLOW_EXECUTION_RANKS: Final[Mapping[str, int]] = {
-    WorkflowExecutionStatus.PENDING: 0,
-    WorkflowExecutionStatus.RUNNING: 1,
-    WorkflowExecutionStatus.ROLLBACK_IN_PROGRESS: 2,
-}
-WORKFLOW_STEP_EXECUTION_RANKS: Final[Mapping[str, int]] = {
-    WorkflowStepExecutionStatus.PENDING: 0,
-    WorkflowStepExecutionStatus.RUNNING: 1,
-    WorkflowStepExecutionStatus.WAITING: 1,
-    # With attempts left; without, it is terminal.
-    WorkflowStepExecutionStatus.FAILED: 2,
-}
-IMAGE_RANKS: Final[Mapping[str, int]] = {
-    ImageStatus.PENDING: 0,
-    ImageStatus.CREATING: 1,
-    ImageStatus.BUILDING: 2,
-    ImageStatus.TESTING: 3,
-    ImageStatus.DISTRIBUTING: 4,
-    ImageStatus.INTEGRATING: 5,
-}
-LIFECYCLE_EXECUTION_RANKS: Final[Mapping[str, int]] = {
-    LifecycleExecutionStatus.PENDING: 0,
-    LifecycleExecutionStatus.IN_PROGRESS: 0,
-    LifecycleExecutionStatus.CANCELLING: 1,
-}

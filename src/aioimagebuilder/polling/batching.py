@@ -1,110 +1,75 @@
-"""Which call answers most of what is due. No I/O, and no clock.
+"""Which call answers most of what is due. No I/O and no clock.
 
-Executions of one image are one ListWorkflowExecutions, steps of one workflow one ListWorkflowStepExecutions,
-images a few pages of ListImageBuildVersions, lifecycle executions of one policy one ListLifecycleExecutions.
-What belongs together is learned from the answers: an id alone does not say. A list is a way to save calls,
-never a source of its own: what it lacks, and what it tells in contradiction to what was seen, is asked for by
-itself, and a list that is refused is not tried again.
+Workflow executions of one image are read by one ListWorkflowExecutions, steps of one workflow execution by
+one ListWorkflowStepExecutions, images by a few pages of ListImageBuildVersions, lifecycle executions of one
+policy by one ListLifecycleExecutions. An id does not contain its parent: it is learned from responses.
+
+A list only saves calls. What it lacks, and what contradicts an earlier read, is read by a Get, and a list
+that fails is not called again.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
-from enum import StrEnum
+from collections.abc import Iterable
 from typing import Final, NamedTuple
 
-from ..models.executions import (
-    Execution,
-    LifecycleExecution,
-    WorkflowExecution,
-    WorkflowStepExecution,
-)
-from ..models.identifiers import AnyKind, ExecutionKind, Identifier
+from ..models.executions import Execution
+from ..models.identifiers import Identifier, IdentifierKind
+from ..models.kinds import KINDS, ExecutionKind, ListOperation
 
-__all__ = ["Batcher", "Call", "Family", "Read", "parent_of"]
-
-_PAGE: Final = 25
-# From so many executions whose image is unknown on, the account's running builds are listed to find them.
+_PAGE_SIZE: Final = 25
+# With so many executions of unknown images, it pays to list the running builds of the account to find them.
 _WORTH_SEARCHING: Final = 8
-# So many listed builds may turn out to be none of ours before the rest of them is left alone.
-_MISSES_ALLOWED: Final = 3
+# After so many listed builds without an awaited execution, the others are not listed.
+_MAXIMUM_MISSES: Final = 3
 
-
-class Read(StrEnum):
-    """The ways to read executions."""
-
-    GET = "get"
-    WORKFLOW_EXECUTIONS_OF_IMAGE = "workflow executions of an image"
-    STEPS_OF_WORKFLOW_EXECUTION = "steps of a workflow execution"
-    BUILDS_OF_IMAGE_VERSION = "builds of an image version"
-    BUILDS = "builds of the account"
-    LIFECYCLE_EXECUTIONS_OF_POLICY = "lifecycle executions of a policy"
-    WAITING_STEPS = "steps of the account that wait"
+_WORKFLOW: Final = ExecutionKind.WORKFLOW_EXECUTION
+_IMAGE: Final = ExecutionKind.IMAGE
 
 
 class Call(NamedTuple):
-    """One read, and what it is to answer.
+    """A call to read executions.
 
     Attributes:
-        read: how.
-        argument: the id or ARN that is asked for, or whose children are; ``None`` for all of the account.
-        kind: the kind of execution that it tells about.
-        answers: what it is made for. It may tell about more.
-        most_pages: after so many pages a list has cost what it saves.
+        listing: The list; ``None`` for a Get.
+        argument: The id or ARN for a Get, the parent for a list; ``None`` for a list of the whole account.
+        kind: The kind of the executions it returns.
+        answers: The executions that it is meant to read. It may return others as well.
+        max_pages: The maximum number of pages: beyond it, a list costs more than it saves.
     """
 
-    read: Read
+    listing: ListOperation | None
     argument: str | None
-    kind: AnyKind
+    kind: IdentifierKind
     answers: tuple[Identifier, ...]
-    most_pages: int = 1
+    max_pages: int = 1
+
+    @property
+    def is_search(self) -> bool:
+        """Whether it lists the builds of the account to find the images of workflow executions."""
+        return self.kind is _IMAGE and not self.answers
 
 
-# Which list tells about executions of a kind that have one parent. A new kind is a new row here.
-_LISTS: Final[Mapping[AnyKind, Read]] = {
-    ExecutionKind.WORKFLOW_EXECUTION: Read.WORKFLOW_EXECUTIONS_OF_IMAGE,
-    ExecutionKind.WORKFLOW_STEP_EXECUTION: Read.STEPS_OF_WORKFLOW_EXECUTION,
-    ExecutionKind.IMAGE: Read.BUILDS_OF_IMAGE_VERSION,
-    ExecutionKind.LIFECYCLE_EXECUTION: Read.LIFECYCLE_EXECUTIONS_OF_POLICY,
-}
+Batch = tuple[IdentifierKind, str | None]
+"""What one list can read: a kind, and the parent of its executions. All images are one batch."""
 
-
-Family = tuple[AnyKind, str | None]
-
-_UNKNOWN: Final = (ExecutionKind.WORKFLOW_EXECUTION, None)
-
-
-def _is_search_for_builds(call: Call) -> bool:
-    return call.read is Read.BUILDS and not call.answers
-
-
-def parent_of(execution: Execution) -> str | None:
-    """Get the id or ARN that `execution` is listed under; ``None`` if its answer does not tell."""
-    match execution:
-        case WorkflowExecution():
-            return execution.image_build_version_arn
-        case WorkflowStepExecution():
-            return execution.workflow_execution_id
-        case LifecycleExecution():
-            return execution.lifecycle_policy_arn
-        case _:
-            return None
+_UNKNOWN: Final[Batch] = (_WORKFLOW, None)
 
 
 class Batcher:
-    """What is due, the longest due first, and the calls that answer it."""
+    """The executions that are due, in order, and the calls that read them."""
 
     def __init__(self) -> None:
         self._due: dict[Identifier, None] = {}
-        self._groups: dict[Family, dict[Identifier, None]] = {}
-        self._images: dict[Identifier, None] = {}
+        self._due_by_batch: dict[Batch, dict[Identifier, None]] = {}
+        self._due_images: dict[Identifier, None] = {}
         self._parents: dict[Identifier, str] = {}
-        self._families: dict[Family, dict[Identifier, None]] = {}
-        self._alone: set[Identifier] = set()
-        self._refused: set[Read] = set()
-        self._pages: dict[tuple[Read, str | None], float] = {}
-        self._unexplored: dict[str, None] = {}
+        self._members: dict[Batch, dict[Identifier, None]] = {}
+        self._read_alone: set[Identifier] = set()
+        self._disabled: set[tuple[str, bool]] = set()
+        self._page_counts: dict[tuple[str, str | None], float] = {}
+        self._unexplored_images: dict[str, None] = {}
         self._has_searched = False
         self._misses = 0
 
@@ -115,119 +80,119 @@ class Batcher:
         return identifier in self._due
 
     def add(self, identifier: Identifier) -> None:
-        """Take in that `identifier` is due."""
+        """Mark `identifier` as due."""
         self._due[identifier] = None
-        if identifier not in self._alone:
-            self._group(identifier)[identifier] = None
-            if identifier.kind is ExecutionKind.IMAGE:
-                self._images[identifier] = None
+        if identifier not in self._read_alone:
+            self._due_by_batch.setdefault(self._batch(identifier), {})[identifier] = None
+            if identifier.kind is _IMAGE:
+                self._due_images[identifier] = None
 
     def discard(self, identifier: Identifier) -> None:
-        """Take in that `identifier` is not due, or not any more."""
+        """Mark `identifier` as not due."""
         if identifier not in self._due:
             return
         del self._due[identifier]
-        self._images.pop(identifier, None)
-        key = (identifier.kind, self._parent(identifier))
-        if (group := self._groups.get(key)) is not None:
-            group.pop(identifier, None)
-            if not group:
-                del self._groups[key]
-                if key == _UNKNOWN:
-                    self._unexplored.clear()
+        self._due_images.pop(identifier, None)
+        batch = self._batch(identifier)
+        if (due := self._due_by_batch.get(batch)) is not None:
+            due.pop(identifier, None)
+            if not due:
+                del self._due_by_batch[batch]
+                if batch == _UNKNOWN:
+                    self._unexplored_images.clear()
                     self._has_searched = False
 
     def forget(self, identifier: Identifier) -> None:
-        """Take in that nobody waits for `identifier` any more."""
+        """Remove `identifier`, which nobody waits for any more."""
         self.discard(identifier)
-        self._leave_family(identifier)
+        self._leave_batch(identifier)
         self._parents.pop(identifier, None)
-        self._alone.discard(identifier)
+        self._read_alone.discard(identifier)
 
-    def family_of(self, identifier: Identifier) -> Family | None:
-        """Get what those have in common that one list may tell about; ``None`` while that is not known.
-
-        They had better fall due together.
-        """
-        if identifier in self._alone:
+    def batch_of(self, identifier: Identifier) -> Batch | None:
+        """Return the batch of `identifier`, whose members should be due together; ``None`` if unknown."""
+        if identifier in self._read_alone:
             return None
-        if identifier.kind is ExecutionKind.IMAGE:
-            return (identifier.kind, None)
+        if identifier.kind is _IMAGE:
+            return (_IMAGE, None)
         parent = self._parents.get(identifier)
         return None if parent is None else (identifier.kind, parent)
 
-    def is_awaited(self, family: Family) -> bool:
-        """Whether anybody may wait for a member of it. All images are one family, which is never gone."""
-        return family[1] is None or family in self._families
+    def is_awaited(self, batch: Batch) -> bool:
+        """Return whether a batch has members. That of all images is kept forever."""
+        return batch[1] is None or batch in self._members
 
-    def ask_alone(self, identifier: Identifier) -> None:
-        """Take in that no list is to be trusted with `identifier`: it is asked for by itself from now on."""
+    def read_alone(self, identifier: Identifier) -> None:
+        """Read `identifier` by Gets from now on, since a list lacked it or contradicted what was seen."""
         is_due = identifier in self._due
         self.discard(identifier)
-        self._leave_family(identifier)
-        self._alone.add(identifier)
+        self._leave_batch(identifier)
+        self._read_alone.add(identifier)
         if is_due:
             self.add(identifier)
 
-    def refuse(self, call: Call, *, for_all: bool) -> None:
-        """Take in that the service refuses this list, or `for_all` every list of its sort."""
+    def disable(self, call: Call, *, for_all: bool) -> None:
+        """Stop using a list that failed, or all lists of that operation if `for_all`."""
+        assert call.listing is not None  # noqa: S101 - for the type checker: a Get is not disabled
         if for_all:
-            self._refused.add(call.read)
+            self._disabled.add((call.listing.operation, call.argument is None))
         else:
-            self._pages[call.read, call.argument] = math.inf
+            self._page_counts[call.listing.operation, call.argument] = math.inf
 
     def learn(self, identifier: Identifier, execution: Execution) -> None:
-        """Take in what an answer for an awaited execution tells about where it belongs."""
-        parent = parent_of(execution)
+        """Record the parent of an awaited execution if a response contains it."""
+        parent = execution.parent
         if parent is None or identifier in self._parents:
             return
         is_due = identifier in self._due
         self.discard(identifier)
         self._parents[identifier] = parent
-        if identifier not in self._alone:
-            self._families.setdefault((identifier.kind, parent), {})[identifier] = None
+        if identifier not in self._read_alone:
+            self._members.setdefault((identifier.kind, parent), {})[identifier] = None
         if is_due:
             self.add(identifier)
-        is_explored = (Read.WORKFLOW_EXECUTIONS_OF_IMAGE, parent) in self._pages
-        if _UNKNOWN in self._groups and not is_explored:
-            self._unexplored[parent] = None
+        is_explored = (KINDS[_WORKFLOW].list.operation, parent) in self._page_counts
+        if _UNKNOWN in self._due_by_batch and not is_explored:
+            self._unexplored_images[parent] = None
 
     def wants_more(self, call: Call, pages: int, found: int, page: Iterable[Execution]) -> bool:
-        """Whether another page of a list is worth its cost.
+        """Return whether another page of a list is worth its cost.
 
         Args:
-            call: the list.
-            pages: the pages that were read.
-            found: how many of its answers stood on them.
-            page: the newest page.
+            call: The list.
+            pages: The number of pages that were read.
+            found: How many of `call.answers` they contained.
+            page: The last page.
         """
-        if pages >= call.most_pages:
+        if pages >= call.max_pages:
             return False
-        if _is_search_for_builds(call):
+        if call.is_search:
             return any(not row.is_terminal for row in page)
         return not call.answers or found < len(call.answers)
 
-    def listed(self, call: Call, pages: int, found: int, rows: Iterable[Execution]) -> None:
-        """Take in how a list went.
+    def record_list(self, call: Call, pages: int, found: int, rows: Iterable[Execution]) -> None:
+        """Record the result of a list.
 
         Args:
-            call: the list.
-            pages: the pages that were read.
-            found: how many of its answers stood on them; if it had none, how many rows are awaited.
-            rows: all rows that were read.
+            call: The list.
+            pages: The number of pages that were read.
+            found: How many of `call.answers` they contained; of awaited executions, if it was meant for none.
+            rows: The rows of all pages.
         """
-        if _is_search_for_builds(call):
-            self._unexplored.update((row.id, None) for row in rows if not row.is_terminal)
+        assert call.listing is not None  # noqa: S101 - for the type checker: it is a list
+        source = (call.listing.operation, call.argument)
+        if call.is_search:
+            self._unexplored_images.update((row.id, None) for row in rows if not row.is_terminal)
         elif call.answers:
-            self._pages[call.read, call.argument] = pages if found else math.inf
+            self._page_counts[source] = pages if found else math.inf
         else:
-            self._pages[call.read, call.argument] = pages
+            self._page_counts[source] = pages
             self._misses = 0 if found else self._misses + 1
-            if self._misses > _MISSES_ALLOWED:
-                self._unexplored.clear()
+            if self._misses > _MAXIMUM_MISSES:
+                self._unexplored_images.clear()
 
     def next_call(self) -> Call | None:
-        """Get the call to make now, whose answers are then not due any more; ``None`` if nothing is due."""
+        """Return the next call, whose answers are not due any more then; ``None`` if nothing is due."""
         first = next(iter(self._due), None)
         if first is None:
             return None
@@ -237,69 +202,70 @@ class Batcher:
         return call
 
     def _call_for(self, first: Identifier) -> Call:
-        get = Call(Read.GET, first.value, first.kind, (first,))
-        if first in self._alone:
+        get = Call(None, first.value, first.kind, (first,))
+        if first in self._read_alone:
             return get
-        if first.kind is ExecutionKind.IMAGE:
+        if first.kind is _IMAGE:
             return self._call_for_images(first, get)
-        parent = self._parent(first)
+        parent = self._parents.get(first)
         if parent is None:
             return self._search(first) or get
-        # A list reveals which other executions belong to the same image: as long as that is not known of
-        # all, one of them is worth a list.
-        is_revealing = parent in self._unexplored and _UNKNOWN in self._groups
-        return self._list(first.kind, parent, at_least=1 if is_revealing else 2) or get
+        # A list may also contain executions whose image is unknown: then it is worth its cost for one answer.
+        is_exploring = parent in self._unexplored_images and _UNKNOWN in self._due_by_batch
+        return self._list((first.kind, parent), at_least=1 if is_exploring else 2) or get
 
     def _call_for_images(self, first: Identifier, get: Call) -> Call:
-        of_version = self._list(first.kind, first.parent, at_least=2)
+        of_version = self._list(self._batch(first), at_least=2)
         of_account = None
-        if Read.BUILDS not in self._refused and len(self._images) > 1:
-            answers = tuple(self._images)
-            of_account = Call(Read.BUILDS, None, first.kind, answers, len(answers))
+        if not self._is_disabled(_IMAGE, of_account=True) and len(self._due_images) > 1:
+            answers = tuple(self._due_images)
+            of_account = Call(KINDS[_IMAGE].list, None, _IMAGE, answers, len(answers))
         calls = [each for each in (get, of_version, of_account) if each is not None]
-        # The first of the best: the most answers for a page.
+        # The most answers for a page; of equal ones, the first.
         return max(calls, key=lambda each: len(each.answers) / self._cost(each))
 
     def _search(self, first: Identifier) -> Call | None:
-        """Get the call that best finds out where executions of unknown parents belong."""
-        unknown = self._groups.get(_UNKNOWN, {})
+        """Return a call that finds the images of workflow executions, if that is worth its cost."""
+        unknown = self._due_by_batch.get(_UNKNOWN, {})
         if first not in unknown or len(unknown) == 1:
             return None
-        if Read.WORKFLOW_EXECUTIONS_OF_IMAGE not in self._refused:
-            for image in tuple(self._unexplored):
-                del self._unexplored[image]
-                return Call(Read.WORKFLOW_EXECUTIONS_OF_IMAGE, image, first.kind, (), _PAGE)
-        if len(unknown) < _WORTH_SEARCHING or self._has_searched or Read.BUILDS in self._refused:
+        if not self._is_disabled(_WORKFLOW):
+            for image in tuple(self._unexplored_images):
+                del self._unexplored_images[image]
+                return Call(KINDS[_WORKFLOW].list, image, _WORKFLOW, (), _PAGE_SIZE)
+        is_worth_it = len(unknown) >= _WORTH_SEARCHING and not self._has_searched
+        if not is_worth_it or self._is_disabled(_IMAGE, of_account=True):
             return None
         self._has_searched = True
-        return Call(Read.BUILDS, None, first.kind, (), 1 + len(unknown) // _WORTH_SEARCHING)
+        return Call(KINDS[_IMAGE].list, None, _IMAGE, (), 1 + len(unknown) // _WORTH_SEARCHING)
 
-    def _list(self, kind: AnyKind, parent: str | None, *, at_least: int) -> Call | None:
-        read = _LISTS[kind]
-        answers = tuple(self._groups.get((kind, parent), ()))
-        # Those who are not due yet are told as well, at no cost.
-        told = max(len(answers), len(self._families.get((kind, parent), ())))
-        if parent is None or read in self._refused or told < at_least:
+    def _list(self, batch: Batch, *, at_least: int) -> Call | None:
+        kind, parent = batch
+        answers = tuple(self._due_by_batch.get(batch, ()))
+        # Members that are not due yet are read at no extra cost.
+        members = max(len(answers), len(self._members.get(batch, ())))
+        if parent is None or self._is_disabled(kind) or members < at_least:
             return None
-        self._unexplored.pop(parent, None)
-        call = Call(read, parent, kind, answers, 1 + told)
-        return call if self._cost(call) <= told else None
+        self._unexplored_images.pop(parent, None)
+        call = Call(KINDS[kind].list, parent, kind, answers, 1 + members)
+        return call if self._cost(call) <= members else None
 
-    def _leave_family(self, identifier: Identifier) -> None:
-        family = (identifier.kind, self._parents.get(identifier))
-        if (members := self._families.get(family)) is not None:
+    def _is_disabled(self, kind: IdentifierKind, *, of_account: bool = False) -> bool:
+        return (KINDS[kind].list.operation, of_account) in self._disabled
+
+    def _leave_batch(self, identifier: Identifier) -> None:
+        batch = (identifier.kind, self._parents.get(identifier))
+        if (members := self._members.get(batch)) is not None:
             members.pop(identifier, None)
             if not members:
-                del self._families[family]
-                self._pages.pop((_LISTS[identifier.kind], family[1]), None)
+                del self._members[batch]
+                self._page_counts.pop((KINDS[batch[0]].list.operation, batch[1]), None)
 
     def _cost(self, call: Call) -> float:
-        if call.read is Read.GET:
+        if call.listing is None:
             return 1
-        return self._pages.get((call.read, call.argument), math.ceil(len(call.answers) / _PAGE))
+        estimate = math.ceil(len(call.answers) / _PAGE_SIZE)
+        return self._page_counts.get((call.listing.operation, call.argument), estimate)
 
-    def _group(self, identifier: Identifier) -> dict[Identifier, None]:
-        return self._groups.setdefault((identifier.kind, self._parent(identifier)), {})
-
-    def _parent(self, identifier: Identifier) -> str | None:
-        return identifier.parent or self._parents.get(identifier)
+    def _batch(self, identifier: Identifier) -> Batch:
+        return (identifier.kind, identifier.image_version_arn or self._parents.get(identifier))

@@ -1,17 +1,18 @@
-"""The one place of a client that polls, and tells its subscribers.
+"""The poller of a client: polls what its subscribers wait for, and delivers what it reads.
 
-A target is an execution that somebody waits for. All who wait for it share its polls; a subscriber that
-leaves takes nothing with it but itself, and with the last one the polling stops. Polls run in a background
-task of the client's, never in a subscriber's: so no poll dies with one caller.
+A target is an execution that somebody waits for. All subscribers of a target share its polls. A subscriber
+that leaves affects nobody else, and when the last one has left, polling stops. Calls are made in a background
+task of the client, never in a subscriber's task, so no call depends on a single subscriber.
 
-What falls due goes to the batcher, which chooses the call when its turn at the rate limiter has come. A
-deadline gets one last poll that starts on it; a failing read is retried by tenacity for as long as anybody
-waits; whoever joins is told the present state first.
+What is due is handed to the batcher, which chooses a call once there is a permit for it. One last poll falls
+on the deadline of each subscriber. A read that fails is retried by tenacity as long as somebody waits for it.
+A new subscriber receives the present state first.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 import random
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
@@ -19,334 +20,375 @@ from functools import partial
 from typing import Final
 
 import anyio
+from anyio.abc import TaskGroup
 from tenacity import RetryCallState
 
-from ..aws.backoff import Backoff, Tries
-from ..aws.event_loops import BackgroundTask, current_time
+from ..aws.backoff import Backoff
+from ..aws.call import Caller
+from ..aws.event_loops import BackgroundTask, protect_from_interrupts
+from ..aws.reads import get, list_executions
 from ..errors import AccessError, CredentialsError, OperationError, ThrottledError
 from ..models.executions import Execution
 from ..models.identifiers import Identifier
-from .agenda import Agenda
-from .batching import Batcher, Family, Read
-from .flights import Flight, Reader
-from .reruns import Reruns
-from .schedule import Cadence, next_poll
-from .subscriptions import Ended, Mailbox, Subscription, Target
-from .unknown_statuses import UnknownStatuses
-from .workers import Workers
-
-__all__ = ["Poller"]
+from ..models.redaction import one_line
+from .batching import Batch, Batcher, Call
+from .history import Reruns
+from .schedule import Cadence, DueQueue, next_poll
+from .subscriptions import EndReason, Subscription, Target, UpdateQueue
 
 _log: Final = logging.getLogger("aioimagebuilder")
+_MAXIMUM_UNKNOWN_STATUSES: Final = 100
+
+
+class _Request:
+    """A call in flight, from its first attempt to its last.
+
+    Attributes:
+        call: The call.
+        targets: The targets that it is meant to read.
+        scope: Cancels it.
+        backoff: The delay before its next attempt, which ends at the deadline of this scope.
+        attempted_at: When the newest attempt of its first page started.
+        pages: The number of pages received.
+        answered: The identifiers that were in them.
+    """
+
+    def __init__(self, call: Call, targets: list[Target]) -> None:
+        self.call = call
+        self.targets = targets
+        self.scope = anyio.CancelScope()
+        self.backoff = anyio.CancelScope()
+        self.attempted_at = -math.inf
+        self.pages = 0
+        self.answered: set[Identifier] = set()
+
+    def cancel_if_unwanted(self) -> None:
+        """Cancel it if its targets have no subscribers left. A search has no targets, and is completed."""
+        if self.targets and not any(target.subscriptions for target in self.targets):
+            self.scope.cancel()
 
 
 class Poller:
-    """Polls what its subscribers wait for.
+    """Polls executions for its subscribers.
 
     Args:
-        reader: makes the calls.
-        backoff: how tenacity retries a read.
-        not_found_grace: seconds for which an id that was never seen may be unknown to the service.
-        jitter: gives a number from 0 to 1.
+        caller: Makes the calls.
+        backoff: How tenacity retries a read.
+        not_found_grace: Seconds for which the service may not know an id that was never read.
+        jitter: Returns a random number from 0 to 1.
     """
 
     def __init__(
         self,
-        reader: Reader,
+        caller: Caller,
         *,
         backoff: Backoff,
         not_found_grace: float,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._reader = reader
+        self._caller = caller
         self._backoff = backoff
         self._not_found_grace = not_found_grace
         self._jitter = jitter
         self._targets: dict[Identifier, Target] = {}
+        self._queue: DueQueue[Target] = DueQueue()
         self._batcher = Batcher()
+        self._batch_due: dict[Batch, float] = {}
+        self._requests: dict[Target, _Request] = {}
         self._reruns = Reruns()
-        # When the members of a family are polled next: who is read together had better fall due together.
-        self._meetings: dict[Family, float] = {}
-        self._flights: dict[Target, Flight] = {}
-        self._agenda = Agenda()
-        self._workers = Workers(self)
-        self._turn: anyio.CancelScope | None = None
-        self._unknown_statuses = UnknownStatuses()
+        self._unknown_statuses: set[str] = set()
+        self._rescheduled = anyio.Event()
+        self._scope = anyio.CancelScope()
         self._is_closed = False
         self._task = BackgroundTask(self._run)
 
     @property
     def is_idle(self) -> bool:
-        """Whether nobody waits, and nothing runs."""
+        """Whether there are neither subscribers nor tasks."""
         return not self._targets and not self._task.is_running
 
     def subscribe(
-        self, identifier: Identifier, *, cadence: Cadence, deadline: float, mailbox: Mailbox
+        self, identifier: Identifier, *, cadence: Cadence, deadline: float, queue: UpdateQueue
     ) -> Subscription:
-        """Begin to poll `identifier` for `mailbox`, until it is terminal or `unsubscribe` is called."""
-        now = current_time()
+        """Poll `identifier` until it is terminal or `unsubscribe` is called. Updates go to `queue`."""
+        now = anyio.current_time()
         target = self._targets.get(identifier) or Target(identifier, now)
-        subscription = Subscription(target, cadence, deadline, mailbox, now)
+        subscription = Subscription(target, cadence, deadline, queue, now)
         if self._is_closed:
-            subscription.end(Ended.CLOSED, now)
+            subscription.end(EndReason.CLOSED, now)
             return subscription
         self._targets[identifier] = target
-        target.add(subscription)
+        target.subscriptions[subscription] = None
         history = target.history
         is_fresh = history.seen is not None and now - history.seen_at < cadence.min_delay
         if history.seen is not None and is_fresh:
-            subscription.tell(history.seen, is_news=True)
-        if target not in self._flights and identifier not in self._batcher:
-            # The others may be content with less than this one is.
-            due = min(target.due, deadline, history.seen_at + cadence.max_delay)
-            self._schedule(target, due if is_fresh else now)
-        if (flight := self._flights.get(target)) is not None:
-            flight.wake()
+            subscription.deliver(history.seen, is_news=True)
+        if target in self._requests:
+            self._poll_at(target, deadline)
+        elif is_fresh:
+            # The other subscribers may be content with fewer polls.
+            self._poll_at(
+                target, min(deadline, self._queue.due_of(target), history.seen_at + cadence.max_delay)
+            )
+        else:
+            self._poll_at(target, now)
         self._task.start()
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
-        """End the consumer's interest; with the last one, a read on its way is given up."""
+        """End a subscription. With the last one of a target, its request in flight is cancelled."""
         target = subscription.target
-        target.discard(subscription)
+        target.subscriptions.pop(subscription, None)
         if not target.subscriptions:
             self._drop(target)
 
     def expect_rerun(self, identifier: Identifier, before: Execution | None = None) -> None:
-        """Take in that `identifier` was asked to run again: for a while, its old end is no news.
+        """Prepare for a retry of `identifier`: for a while, its state before the retry is not news.
 
         Args:
-            identifier: the execution.
-            before: its old end; the first that is read, if ``None``.
+            identifier: The execution.
+            before: Its terminal state before the retry; if ``None``, the first terminal state that is read.
         """
-        self._reruns.expect(identifier, before, current_time())
+        self._reruns.expect(identifier, before, anyio.current_time())
         if (target := self._targets.get(identifier)) is not None:
             target.history.expect_rerun()
 
     async def aclose(self) -> None:
-        """End every subscription, and the polling."""
+        """End every subscription, and stop polling."""
         self._is_closed = True
         await self._task.aclose()
         self._end_all()
 
     async def _run(self) -> None:
         try:
-            # Somebody may subscribe while the task group is being left: then go round again.
+            # Somebody may subscribe while the task group is being left.
             while self._targets:
-                await self._workers.run()
+                with anyio.CancelScope() as self._scope:
+                    async with anyio.create_task_group() as tasks:
+                        await self._send_requests(tasks)
         finally:
-            # Cancelled: by aclose(), or by an event loop that shuts down.
+            # Also if the event loop shuts down.
             self._end_all()
 
-    @property
-    def has_more(self) -> bool:
-        """Whether another target is due, or will be."""
-        return bool(self._agenda or self._batcher)
-
-    async def next_flight(self) -> Flight | None:
-        """Get the next call once its time and its turn have come; ``None`` once nobody waits."""
-        while self._targets:
-            now = current_time()
-            self._collect_due(now)
+    async def _send_requests(self, tasks: TaskGroup) -> None:
+        """Start a task for each call, until the last target is dropped and cancels this."""
+        perform = protect_from_interrupts(self._perform)
+        while True:
+            self._collect_due()
             if not self._batcher:
-                await self._agenda.rest()
+                await self._sleep_until_due()
                 continue
-            # The turn first, then the choice of the call: what falls due in between goes with it.
-            if not self._reader.try_turn(now):
-                with anyio.CancelScope() as self._turn:
-                    await self._reader.turn()
-                self._turn = None
-                self._collect_due(current_time())
+            # The permit first, then the choice of the call: it includes what has become due meanwhile.
+            await self._caller.acquire_permit()
+            self._collect_due()
             if (call := self._batcher.next_call()) is not None:
-                flight = Flight(call, [self._targets[each] for each in call.answers])
-                self._flights.update(dict.fromkeys(flight.targets, flight))
-                return flight
-        return None
+                request = _Request(call, [self._targets[each] for each in call.answers])
+                self._requests.update(dict.fromkeys(request.targets, request))
+                tasks.start_soon(perform, request)
 
-    def _collect_due(self, now: float) -> None:
-        for target in self._agenda.take_due(now):
-            # Otherwise left over from a target that is being read, or was dropped since.
-            if self._is_wanted(target) and target not in self._flights:
-                self._batcher.add(target.identifier)
+    async def _sleep_until_due(self) -> None:
+        self._rescheduled = anyio.Event()
+        with anyio.move_on_at(self._queue.next_due):
+            await self._rescheduled.wait()
 
-    async def fly(self, flight: Flight) -> None:
-        """Make the call, and tell its subscribers what comes of it."""
-        try:
-            await self._read(flight)
-        except OperationError as error:
-            self._settle_failure(flight, error)
-        except Exception as error:  # noqa: BLE001 - raised again in all who wait for this call
-            if not flight.targets:
-                # A search, which nobody in particular waits for: they are found by themselves.
-                self._batcher.refuse(flight.call, for_all=True)
-                _log.error("%s could not be read", flight.call.read.value, exc_info=error)
-            for target in flight.targets:
-                self._end(target, Ended.FAILURE, error)
+    def _poll_at(self, target: Target, due: float) -> None:
+        """Poll `target` at this time: by a new request, or by the next attempt of one in flight."""
+        if (request := self._requests.get(target)) is not None:
+            request.backoff.deadline = min(request.backoff.deadline, due)
+        elif target.identifier not in self._batcher:
+            is_first = due < self._queue.next_due
+            self._queue.put(target, due)
+            if is_first:
+                self._rescheduled.set()
 
-    async def _read(self, flight: Flight) -> None:
-        tries = Tries(
-            partial(self._note_try, flight),
-            lambda: self._backoff.of_read(
-                before_sleep=partial(self._note_failure, flight), sleep=partial(self._pause, flight)
-            ),
+    def _collect_due(self) -> None:
+        for target in self._queue.pop_due(anyio.current_time()):
+            self._batcher.add(target.identifier)
+
+    async def _perform(self, request: _Request) -> None:
+        """Make a call, and deliver the result."""
+        with request.scope:
+            try:
+                await self._read(request)
+            except OperationError as error:
+                self._handle_final_error(request, error)
+            except Exception as error:  # noqa: BLE001 - raised in all who wait for this call
+                if not request.targets:
+                    self._batcher.disable(request.call, for_all=True)
+                    _log.error("The search for images failed", exc_info=error)
+                for target in request.targets:
+                    self._end(target, EndReason.FAILURE, error)
+            finally:
+                self._finish(request)
+
+    async def _read(self, request: _Request) -> None:
+        call = request.call
+        retrying = self._backoff.for_poll(
+            before=lambda _: self._record_attempt(request),
+            before_sleep=partial(self._record_failure, request),
+            sleep=partial(self._back_off, request),
         )
-        call = flight.call
-        if call.read is Read.GET:
-            execution = await self._reader.get(call.answers[0], tries)
-            # It is over: nothing is left to be given up when the last who waited is told.
-            flight.scope = None
-            self._take_page(flight, [execution])
+        if call.listing is None:
+            value = call.answers[0].value
+            execution = await get(self._caller, call.kind, value, retrying=retrying, has_permit=True)
+            self._receive(request, [execution])
             return
         rows: list[Execution] = []
         found = 0
-        async with aclosing(self._reader.pages(call, tries)) as pages:
+        listed = list_executions(
+            self._caller, call.listing, call.kind, call.argument, retrying=retrying, has_permit=True
+        )
+        async with aclosing(listed) as pages:
             async for page in pages:
-                flight.pages += 1
+                request.pages += 1
                 rows.extend(page)
-                self._take_page(flight, page)
-                wanted = flight.answered.intersection(call.answers) if call.answers else flight.answered
-                found = len(wanted)
-                if not self._batcher.wants_more(call, flight.pages, found, page):
+                self._receive(request, page)
+                found = len(request.answered.intersection(call.answers) if call.answers else request.answered)
+                if not self._batcher.wants_more(call, request.pages, found, page):
                     break
-        self._batcher.listed(call, flight.pages, found, rows)
+        self._batcher.record_list(call, request.pages, found, rows)
 
-    def _take_page(self, flight: Flight, page: Sequence[Execution]) -> None:
-        now = current_time()
-        is_list = flight.call.read is not Read.GET
+    async def _back_off(self, request: _Request, seconds: float) -> None:
+        """Sleep before the next attempt, but not past the deadline of a subscriber, for its last poll."""
+        deadlines = [target.deadline for target in request.targets]
+        with anyio.move_on_at(min([anyio.current_time() + seconds, *deadlines])) as request.backoff:
+            await anyio.sleep_forever()
+
+    def _record_attempt(self, request: _Request) -> None:
+        if request.pages == 0:
+            request.attempted_at = anyio.current_time()
+            for target in request.targets:
+                target.history.polls += 1
+
+    def _record_failure(self, request: _Request, state: RetryCallState) -> None:
+        error = state.outcome and state.outcome.exception()
+        if isinstance(error, OperationError):
+            self._record_error(request, error)
+            _log.info("%s Retrying in %.1f s.", error, state.upcoming_sleep)
+        for target in request.targets:
+            self._expire(target, request.attempted_at)
+
+    def _record_error(self, request: _Request, error: OperationError) -> None:
+        now = anyio.current_time()
+        for target in request.targets:
+            target.history.record_failure(error, now, is_throttle=isinstance(error, ThrottledError))
+
+    def _handle_final_error(self, request: _Request, error: OperationError) -> None:
+        if request.call.listing is not None:
+            # A list only saves calls: that it fails says nothing about an execution.
+            is_denied = isinstance(error, AccessError) and not isinstance(error, CredentialsError)
+            self._batcher.disable(request.call, for_all=is_denied)
+            return
+        self._record_error(request, error)
+        for target in request.targets:
+            if target.history.is_final(error, anyio.current_time(), self._not_found_grace):
+                self._end(target, EndReason.FAILURE, error)
+
+    def _receive(self, request: _Request, page: Sequence[Execution]) -> None:
+        now = anyio.current_time()
+        is_list = request.call.listing is not None
         for execution in page:
-            # The service may spell an id otherwise than the caller did: a Get answers what was asked.
-            identifier = Identifier(execution.id, execution.kind) if is_list else flight.call.answers[0]
+            # The service may spell an id differently; the response of a Get is what was requested.
+            identifier = Identifier(execution.id, execution.kind) if is_list else request.call.answers[0]
             target = self._targets.get(identifier)
             if target is None:
                 continue
             self._batcher.learn(identifier, execution)
             if is_list and target.history.is_contradicted_by(execution):
                 continue
-            flight.answered.add(identifier)
-            is_bystander = self._flights.get(target) is not flight
-            target.history.polls += is_bystander
-            self._tell(target, execution, now)
-            if is_bystander and self._is_wanted(target) and target not in self._flights:
+            request.answered.add(identifier)
+            is_additional = self._requests.get(target) is not request
+            target.history.polls += is_additional
+            self._deliver(target, execution, now)
+            if is_additional and self._is_awaited(target) and target not in self._requests:
                 self._schedule_next(target, now)
 
-    def settle(self, flight: Flight) -> None:
-        """Schedule what the call was to answer anew."""
-        for target in flight.targets:
-            del self._flights[target]
-        now = current_time()
-        for target in filter(self._is_wanted, flight.targets):
-            if flight.call.read is not Read.GET and target.identifier not in flight.answered:
-                # Absence is no evidence: what a list lacks is asked for by itself, even past a deadline.
-                self._batcher.ask_alone(target.identifier)
-                self._schedule(target, now)
-                continue
-            self._expire(target, flight.tried)
-            if self._is_wanted(target):
-                self._schedule_next(target, now)
-
-    def _settle_failure(self, flight: Flight, error: OperationError) -> None:
-        if flight.call.read is not Read.GET:
-            # A list is a way to save calls: that it is refused says nothing of an execution.
-            is_denied = isinstance(error, AccessError) and not isinstance(error, CredentialsError)
-            self._batcher.refuse(flight.call, for_all=is_denied)
-            return
-        self._take_error(flight, error)
-        for target in flight.targets:
-            if target.history.is_final(error, current_time(), self._not_found_grace):
-                self._end(target, Ended.FAILURE, error)
-
-    def _note_try(self, flight: Flight, now: float) -> None:
-        if flight.pages == 0:
-            flight.tried = now
-            for target in flight.targets:
-                target.history.polls += 1
-
-    def _note_failure(self, flight: Flight, state: RetryCallState) -> None:
-        error = state.outcome and state.outcome.exception()
-        if isinstance(error, OperationError):
-            self._take_error(flight, error)
-            _log.info("%s; trying again in %.1f s", error, state.upcoming_sleep)
-        for target in flight.targets:
-            self._expire(target, flight.tried)
-
-    def _take_error(self, flight: Flight, error: OperationError) -> None:
-        now = current_time()
-        for target in flight.targets:
-            target.history.fail(error, now, is_throttle=isinstance(error, ThrottledError))
-
-    async def _pause(self, flight: Flight, seconds: float) -> None:
-        # tenacity's sleep before the next try: cut short by a deadline, for its last poll.
-        until = current_time() + seconds
-        while current_time() < min(until, flight.deadline):
-            flight.woken = anyio.Event()
-            with anyio.CancelScope(deadline=min(until, flight.deadline)):
-                await flight.woken.wait()
-            flight.woken = None
-
-    def _tell(self, target: Target, execution: Execution, now: float) -> None:
-        if self._reruns.is_old_end(target.identifier, execution, now):
+    def _deliver(self, target: Target, execution: Execution, now: float) -> None:
+        if self._reruns.precedes(target.identifier, execution, now):
             target.history.withhold(execution, now)
             return
-        is_news = target.history.take(execution, now)
+        is_news = target.history.record(execution, now)
         seen = target.history.seen
-        assert seen is not None  # noqa: S101 - for the type checker: something has just been taken
-        self._unknown_statuses.warn_of(execution)
+        assert seen is not None  # noqa: S101 - for the type checker: one has just been recorded
+        self._warn_of_unknown_status(execution)
         for subscription in target.subscriptions:
-            subscription.tell(seen, is_news=is_news)
+            subscription.deliver(seen, is_news=is_news)
         if seen.is_terminal:
             self._drop(target)
 
-    def _expire(self, target: Target, tried: float) -> None:
-        # A try that began on or after a deadline was its last poll.
-        for subscription in target.expired(tried):
-            subscription.end(Ended.DEADLINE, current_time())
-            self.unsubscribe(subscription)
+    def _finish(self, request: _Request) -> None:
+        """Schedule the next poll of the targets of a request that is over."""
+        for target in request.targets:
+            del self._requests[target]
+        now = anyio.current_time()
+        for target in filter(self._is_awaited, request.targets):
+            if request.call.listing is not None and target.identifier not in request.answered:
+                # That a list lacks an execution proves nothing: it is read by a Get, even past a deadline.
+                self._batcher.read_alone(target.identifier)
+                self._poll_at(target, now)
+                continue
+            self._expire(target, request.attempted_at)
+            if self._is_awaited(target):
+                self._schedule_next(target, now)
 
     def _schedule_next(self, target: Target, now: float) -> None:
         history = target.history
-        family = self._batcher.family_of(target.identifier)
-        meeting = None if family is None else self._meetings.get(family)
-        due = next_poll(now, history.polls, target.cadence, target.deadline, self._jitter, meeting)
-        if family is not None and due < target.deadline:
-            self._meetings[family] = due
+        batch = self._batcher.batch_of(target.identifier)
+        batch_due = None if batch is None else self._batch_due.get(batch)
+        deadline = target.deadline
+        due = next_poll(now, history.polls, target.cadence, deadline, self._jitter, batch_due)
+        if batch is not None and due < deadline:
+            self._batch_due[batch] = due
         if history.is_unread:
-            # The grace of an unknown id ends with a poll of its own, not some time after it.
+            # Poll at the end of the grace period of an unknown id, not some time after it.
             due = min(due, max(now, history.started + self._not_found_grace))
-        self._schedule(target, due)
-
-    def _schedule(self, target: Target, due: float) -> None:
         self._batcher.discard(target.identifier)
-        if self._agenda.put(target, due):
-            self._wake()
+        self._poll_at(target, due)
 
-    def _drop(self, target: Target) -> None:
-        if self._is_wanted(target):
-            del self._targets[target.identifier]
-            family = self._batcher.family_of(target.identifier)
-            self._batcher.forget(target.identifier)
-            if family is not None and not self._batcher.is_awaited(family):
-                self._meetings.pop(family, None)
-        target.clear()
-        if (flight := self._flights.get(target)) is not None:
-            flight.give_up_if_unwanted()
-        if not self._targets:
-            self._wake()
+    def _expire(self, target: Target, attempted_at: float) -> None:
+        """End the subscriptions whose last poll this was: it started at or after their deadline."""
+        for subscription in target.expired(attempted_at):
+            subscription.end(EndReason.DEADLINE, anyio.current_time())
+            self.unsubscribe(subscription)
 
-    def _end(self, target: Target, ended: Ended, failure: Exception | None = None) -> None:
-        now = current_time()
+    def _end(self, target: Target, reason: EndReason, failure: Exception | None = None) -> None:
+        now = anyio.current_time()
         for subscription in target.subscriptions:
-            subscription.end(ended, now, failure)
+            subscription.end(reason, now, failure)
         self._drop(target)
 
     def _end_all(self) -> None:
         for target in list(self._targets.values()):
-            self._end(target, Ended.CLOSED)
+            self._end(target, EndReason.CLOSED)
 
-    def _wake(self) -> None:
-        self._workers.appoint()
-        self._agenda.wake()
-        if self._turn is not None and not self._targets:
-            self._turn.cancel()
+    def _drop(self, target: Target) -> None:
+        """Stop to poll `target`."""
+        target.subscriptions.clear()
+        if self._is_awaited(target):
+            del self._targets[target.identifier]
+            self._queue.discard(target)
+            batch = self._batcher.batch_of(target.identifier)
+            self._batcher.forget(target.identifier)
+            if batch is not None and not self._batcher.is_awaited(batch):
+                self._batch_due.pop(batch, None)
+        if (request := self._requests.get(target)) is not None:
+            request.cancel_if_unwanted()
+        if not self._targets:
+            self._scope.cancel()
 
-    def _is_wanted(self, target: Target) -> bool:
+    def _is_awaited(self, target: Target) -> bool:
         return self._targets.get(target.identifier) is target
+
+    def _warn_of_unknown_status(self, execution: Execution) -> None:
+        if execution.status is None or execution.status.is_known:
+            return
+        # Untrusted and of any length: neither the log nor memory is to be filled with it.
+        status = one_line(execution.status)
+        if status not in self._unknown_statuses and len(self._unknown_statuses) < _MAXIMUM_UNKNOWN_STATUSES:
+            self._unknown_statuses.add(status)
+            _log.warning(
+                "%s %s has the unknown status %r, which is treated as not terminal",
+                execution.kind.value.capitalize(),
+                one_line(execution.id),
+                status,
+            )

@@ -1,23 +1,22 @@
-"""Who waits for what, and how they are told: the poller's side of the counter, and the consumer's."""
+"""Who waits for which execution, and how updates reach them. No I/O and no clock."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from dataclasses import replace
 from enum import Enum, auto
 from functools import reduce
 
-from ..aws.event_loops import Signal
-from ..models.executions import Execution
+import anyio
+
+from ..models.executions import Detail, Execution
 from ..models.identifiers import Identifier
-from ..models.progress import Detail
-from .schedule import Cadence, History
-
-__all__ = ["Ended", "Mailbox", "Subscription", "Target"]
+from .history import History
+from .schedule import Cadence
 
 
-class Ended(Enum):
+class EndReason(Enum):
     """Why a subscription ended without a terminal state."""
 
     DEADLINE = auto()
@@ -25,225 +24,195 @@ class Ended(Enum):
     CLOSED = auto()
 
 
-class Mailbox:
-    """Tells one consumer which of its subscriptions has something new, in the order that it came.
+class UpdateQueue:
+    """The subscriptions of one consumer that have an update, in the order of the updates.
 
     Args:
-        takes_changes: whether its consumer wants to know of the states before the last, too.
+        wants_changes: Whether the consumer wants states before the terminal one as well.
     """
 
-    __slots__ = ("_arrived", "_ready", "takes_changes")
+    __slots__ = ("_ready", "_updated", "wants_changes")
 
-    def __init__(self, *, takes_changes: bool) -> None:
-        self.takes_changes: bool = takes_changes
-        self._ready: list[Subscription] = []
-        self._arrived: Signal | None = None
+    def __init__(self, *, wants_changes: bool) -> None:
+        self.wants_changes: bool = wants_changes
+        self._ready: dict[Subscription, None] = {}
+        self._updated: anyio.Event | None = None
 
     def put(self, subscription: Subscription) -> None:
-        """Tell that `subscription` has something new."""
-        if not subscription.is_ready:
-            subscription.is_ready = True
-            self._ready.append(subscription)
-        if self._arrived is not None:
-            self._arrived.set()
-            self._arrived = None
+        """Add a subscription, unless it is in the queue."""
+        self._ready[subscription] = None
+        if self._updated is not None:
+            self._updated.set()
 
     def pop(self) -> Subscription | None:
-        """Get the first subscription with something new; ``None`` if there is none."""
-        if not self._ready:
-            return None
-        first = self._ready.pop(0)
-        first.is_ready = False
+        """Remove and return the first subscription; ``None`` if there is none."""
+        first = next(iter(self._ready), None)
+        if first is not None:
+            del self._ready[first]
         return first
 
-    def wait(self, until: float = math.inf) -> Awaitable[None]:
-        """Wait until there is one, or until that time of `anyio.current_time`."""
-        signal = Signal()
+    async def wait(self, until: float = math.inf) -> None:
+        """Wait until there is a subscription, or until that time of `anyio.current_time`."""
         if self._ready:
-            signal.set()
-        else:
-            self._arrived = signal
-        return signal.wait(until)
+            return
+        self._updated = anyio.Event()
+        with anyio.move_on_at(until):
+            await self._updated.wait()
+        self._updated = None
 
 
 class Subscription:
     """One consumer's interest in one execution.
 
     Attributes:
-        target: the execution, and all who wait for it.
-        cadence: how often this consumer wants it polled.
-        started: when it began to wait, on the clock of `anyio.current_time`.
-        deadline: when its last poll falls, on the same clock.
-        ended: why nothing more will come; ``None`` while something may, and after a terminal state.
-        ended_at: when that was.
-        failure: the error, if `ended` is FAILURE.
-        on_read: told of each read that leaves the execution running, by those who look inside it, too.
-        is_ready: whether its mailbox holds it.
+        target: The execution.
+        cadence: How often this consumer wants it polled.
+        started: When the consumer started to wait, on the clock of `anyio.current_time`.
+        deadline: When its last poll is due, on the same clock.
+        end_reason: Why there will be no more updates; ``None`` otherwise, and after a terminal state.
+        ended_at: When it ended for that reason.
+        failure: The error, if the reason is FAILURE.
+        on_read: Called after each read that did not return a terminal state.
     """
 
     __slots__ = (
         "_detail",
         "_detail_status",
         "_history",
-        "_mailbox",
-        "_news",
-        "_polls",
-        "_throttles",
-        "_told",
+        "_is_updated",
+        "_polls_before",
+        "_queue",
+        "_throttles_before",
+        "_update",
         "cadence",
         "deadline",
-        "ended",
+        "end_reason",
         "ended_at",
         "failure",
-        "is_ready",
         "on_read",
         "started",
         "target",
     )
 
     def __init__(
-        self, target: Target, cadence: Cadence, deadline: float, mailbox: Mailbox, now: float
+        self, target: Target, cadence: Cadence, deadline: float, queue: UpdateQueue, now: float
     ) -> None:
         self.target: Target = target
-        self._mailbox = mailbox
+        self._queue = queue
         self._history: History | None = None
-        self._news: Execution | None = None
+        self._update: Execution | None = None
         self._detail: Detail | None = None
         self._detail_status: str | None = None
-        self._told = False
-        self._polls = target.history.polls
-        self._throttles = target.history.throttles
+        self._is_updated = False
+        self._polls_before = target.history.polls
+        self._throttles_before = target.history.throttles
         self.cadence: Cadence = cadence
         self.deadline: float = deadline
         self.started: float = now
-        self.ended: Ended | None = None
+        self.end_reason: EndReason | None = None
         self.ended_at: float = math.inf
         self.failure: Exception | None = None
         self.on_read: Callable[[Subscription], None] | None = None
-        self.is_ready: bool = False
 
     @property
     def identifier(self) -> Identifier:
-        """The id or ARN of what is waited for."""
+        """The id or ARN of the execution."""
         return self.target.identifier
 
     @property
     def history(self) -> History:
-        """What is known of the execution, shared with all who wait for it; of an end, what was known then."""
+        """What is known of the execution, shared by its consumers; after the end, what was known then."""
         return self._history or self.target.history
 
     @property
     def seen(self) -> Execution | None:
-        """The newest state, with what this consumer knows of its inside; ``None`` if none was seen."""
+        """The newest state, with the detail known to this consumer; ``None`` if none was seen."""
         seen = self.history.seen
-        return None if seen is None else self._detailed(seen)
+        return None if seen is None else self._with_detail(seen)
 
     @property
     def polls(self) -> int:
-        """The reads made since this subscription began."""
-        return self.history.polls - self._polls
+        """The number of reads since this subscription started."""
+        return self.history.polls - self._polls_before
 
     @property
     def throttles(self) -> int:
-        """How many of them were throttled."""
-        return self.history.throttles - self._throttles
+        """The number of those reads that were throttled."""
+        return self.history.throttles - self._throttles_before
 
-    def take(self) -> Execution | None:
-        """Get the newest state, if it has not been taken yet."""
-        news, self._news = self._news, None
-        # A terminal state is the last word: a deadline in the same instant adds nothing to it.
-        if news is not None and not news.is_terminal and self.ended is not None:
-            self._mailbox.put(self)
-        return None if news is None else self._detailed(news)
+    def pop_update(self) -> Execution | None:
+        """Return the newest state, unless it was returned before."""
+        update, self._update = self._update, None
+        # A terminal state is final: a deadline at the same time adds nothing to it.
+        if update is not None and not update.is_terminal and self.end_reason is not None:
+            self._queue.put(self)
+        return None if update is None else self._with_detail(update)
 
-    def tell(self, execution: Execution, *, is_news: bool) -> None:
-        """Tell the consumer of a state, if it is news to it. What it has not taken yet is replaced."""
-        if is_news or not self._told:
-            self._told = True
-            self._bring(execution)
+    def deliver(self, execution: Execution, *, is_news: bool) -> None:
+        """Deliver a state that was read. It replaces one that the consumer has not received yet."""
+        if is_news or not self._is_updated:
+            self._is_updated = True
+            self._put(execution)
         if self.on_read is not None and not execution.is_terminal:
             self.on_read(self)
 
-    def inform(self, detail: Detail) -> None:
-        """Tell the consumer of the inside of what runs, if its progress is another now."""
+    def deliver_detail(self, detail: Detail) -> None:
+        """Deliver the detail of the newest state, if that changes its progress."""
         seen = self.history.seen
-        if seen is None or seen.is_terminal or self.ended is not None:
+        if seen is None or seen.is_terminal or self.end_reason is not None:
             return
-        before, self._detail, self._detail_status = self._detailed(seen), detail, seen.status
-        if self._detailed(seen).progress != before.progress:
-            self._bring(seen)
+        before, self._detail, self._detail_status = self._with_detail(seen), detail, seen.status
+        if self._with_detail(seen).progress != before.progress:
+            self._put(seen)
 
-    def _bring(self, news: Execution) -> None:
-        self._news = news
-        if news.is_terminal or self._mailbox.takes_changes:
-            self._mailbox.put(self)
+    def end(self, reason: EndReason, now: float, failure: Exception | None = None) -> None:
+        """End the subscription without a terminal state."""
+        if self.end_reason is None:
+            self.end_reason = reason
+            self.ended_at = now
+            self.failure = failure
+            # A slow consumer receives the end later, when others may have learned more.
+            self._history = replace(self.target.history)
+            self._queue.put(self)
 
-    def _detailed(self, execution: Execution) -> Execution:
-        # What was seen inside while it had another status is of the past.
+    def _put(self, update: Execution) -> None:
+        self._update = update
+        if update.is_terminal or self._queue.wants_changes:
+            self._queue.put(self)
+
+    def _with_detail(self, execution: Execution) -> Execution:
+        # A detail that was read at another status is outdated.
         if self._detail is None or execution.is_terminal or execution.status != self._detail_status:
             return execution
         return replace(execution, detail=self._detail)
-
-    def end(self, ended: Ended, now: float, failure: Exception | None = None) -> None:
-        """Tell the consumer that nothing more will come."""
-        if self.ended is None:
-            self.ended = ended
-            self.ended_at = now
-            self.failure = failure
-            # A slow consumer takes it later, and others may have learned more by then: that is not its end.
-            self._history = replace(self.target.history)
-            self._mailbox.put(self)
 
 
 class Target:
     """An execution that somebody waits for.
 
     Attributes:
-        identifier: its id or ARN.
-        subscriptions: who waits for it; to be changed by the methods.
-        history: what was learned of it.
-        due: when it is to be polled next, on the clock of `anyio.current_time`.
+        identifier: Its id or ARN.
+        subscriptions: Its subscriptions, which share its polls.
+        history: What is known of it.
     """
 
-    __slots__ = ("__weakref__", "_cadence", "_deadline", "due", "history", "identifier", "subscriptions")
+    __slots__ = ("__weakref__", "history", "identifier", "subscriptions")
 
     def __init__(self, identifier: Identifier, now: float) -> None:
         self.identifier: Identifier = identifier
         self.subscriptions: dict[Subscription, None] = {}
-        self._cadence: Cadence | None = None
-        self._deadline: float | None = None
         self.history: History = History(started=now)
-        self.due: float = math.inf
-
-    def add(self, subscription: Subscription) -> None:
-        """Take in who waits for it, too."""
-        self.subscriptions[subscription] = None
-        self._cadence = self._deadline = None
-
-    def discard(self, subscription: Subscription) -> None:
-        """Take in who waits for it no more."""
-        self.subscriptions.pop(subscription, None)
-        self._cadence = self._deadline = None
-
-    def clear(self) -> None:
-        """Take in that nobody waits for it any more."""
-        self.subscriptions.clear()
-        self._cadence = self._deadline = None
 
     def expired(self, now: float) -> list[Subscription]:
-        """Get those whose deadline has come."""
-        return [] if self.deadline > now else [each for each in self.subscriptions if each.deadline <= now]
+        """Return the subscriptions whose deadline has passed."""
+        return [each for each in self.subscriptions if each.deadline <= now]
 
     @property
     def cadence(self) -> Cadence:
-        """The cadence that serves all who wait."""
-        if self._cadence is None:
-            self._cadence = reduce(Cadence.fastest, (each.cadence for each in self.subscriptions))
-        return self._cadence
+        """The cadence that satisfies all subscriptions."""
+        return reduce(Cadence.fastest, (each.cadence for each in self.subscriptions))
 
     @property
     def deadline(self) -> float:
-        """The nearest deadline of those who wait."""
-        if self._deadline is None:
-            self._deadline = min((each.deadline for each in self.subscriptions), default=math.inf)
-        return self._deadline
+        """The earliest deadline of the subscriptions; infinity if there is none."""
+        return min((each.deadline for each in self.subscriptions), default=math.inf)

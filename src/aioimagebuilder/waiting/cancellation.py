@@ -1,19 +1,21 @@
-"""Cancels at AWS, and finds out what really became of it.
+"""Cancellation at AWS, and its confirmation.
 
-The service cancels images and lifecycle executions, and answers before it has: a build may yet end as
-AVAILABLE, or FAILED. What has ended already it refuses to cancel. So whoever asks must look afterwards.
+The service cancels images and lifecycle executions asynchronously: a build may still become AVAILABLE or
+FAILED after the request was accepted. It rejects the request for something that has ended. So only a read
+afterwards shows the outcome.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import anyio
 import anyio.lowlevel
+from botocore import xform_name
 
-from ..aws.steering import SteeringOperations as Operations
+from ..aws.operations import Operations
 from ..errors import (
     ClientException,
     InvalidParameterValueException,
@@ -25,43 +27,37 @@ from ..errors import (
     WaitTimeoutError,
 )
 from ..models.executions import Execution
-from ..models.identifiers import AnyKind, ExecutionKind, Identifier
+from ..models.identifiers import Identifier
+from ..models.kinds import KINDS
 from ..models.statuses import Outcome
-from .outcomes import facts_after, made
+from .outcomes import create_error, facts_after
 
-__all__ = ["CONFIRMATION", "Canceller", "WaitForEnd"]
-
-# Waits for the end of an execution, whatever it becomes, for so many seconds; raises WaitError.
+# Waits for an execution to end with any outcome, for so many seconds; raises WaitError.
 WaitForEnd = Callable[[Identifier, float | None], Awaitable[Execution]]
 
 _log: Final = logging.getLogger("aioimagebuilder")
 
-# A row for each kind that the service can cancel.
-_ASKS: Final[Mapping[AnyKind, Callable[[Operations, str], Awaitable[str]]]] = {
-    ExecutionKind.IMAGE: Operations.cancel_image_creation,
-    ExecutionKind.LIFECYCLE_EXECUTION: Operations.cancel_lifecycle_execution,
-}
-# How the service may say that there is nothing to cancel (any more): the model leaves it open.
-_MAYBE_OVER: Final = (
+# The errors for something that cannot be cancelled (any more); the model does not specify them.
+_REJECTIONS: Final = (
     InvalidRequestException,
     InvalidParameterValueException,
     ClientException,
     ResourceInUseException,
 )
-# Seconds for the end to be read that a refusal tells of.
-_LAG: Final = 30.0
-# Seconds for which asking, once a deadline has passed, may hold off a cancellation of the caller's.
-_ASKING: Final = 30.0
-CONFIRMATION: Final = 300.0
-"""Seconds for a cancel that was asked for to be confirmed."""
+# Seconds until a read shows the terminal state that a rejection implies.
+_READ_LAG: Final = 30.0
+# Seconds for which the request at a deadline is shielded from a cancellation of the caller.
+_REQUEST_TIMEOUT: Final = 30.0
+# Seconds in which an accepted request is to be confirmed.
+_CONFIRMATION_TIMEOUT: Final = 300.0
 
 
 class Canceller:
-    """Asks to cancel, and finds out what became of it.
+    """Requests cancellations, and confirms their outcome.
 
     Args:
-        operations: ask.
-        wait_for_end: finds out.
+        operations: Make the requests.
+        wait_for_end: Confirms the outcome.
     """
 
     def __init__(self, operations: Operations, wait_for_end: WaitForEnd) -> None:
@@ -69,81 +65,88 @@ class Canceller:
         self._wait_for_end = wait_for_end
 
     async def cancel(self, identifier: Identifier, timeout: float | None) -> Execution:
-        """Get what became of `identifier` once it has ended; see `ImageBuilder.cancel`."""
-        refusal = await self._ask(identifier)
-        if refusal is not None:
-            return await self._end_despite(refusal, identifier, timeout)
+        """Cancel an execution, and return it when it has ended; see `ImageBuilder.cancel`."""
+        rejection = await self._request(identifier)
+        if rejection is not None:
+            return await self._end_after(rejection, identifier, timeout)
         return await self._wait_for_end(identifier, timeout)
 
-    async def at_deadline(self, identifier: Identifier, expired: WaitError) -> Execution:
-        """Cancel what is still running at the deadline of a wait, and get it if it ended otherwise.
+    async def cancel_at_deadline(self, identifier: Identifier, expired: WaitError) -> Execution:
+        """Cancel an execution at the deadline of a wait, and return it if it ended with another outcome.
 
-        Asking is shielded from a cancellation of the caller's, for some seconds; finding out is not.
+        The request is shielded from a cancellation of the caller for some seconds; the confirmation is not.
 
         Raises:
-            WaitError: `expired`, with what became of the cancel: it worked, it could not be asked for, or
-                was not confirmed in time.
+            WaitError: `expired`, with the result of the cancellation: it succeeded, could not be requested,
+                or was not confirmed in time.
         """
         deadline = anyio.current_time()
 
-        def told(what: str, execution: Execution | None, cause: Exception | None = None) -> WaitError:
-            cls = type(expired) if execution is None or not execution.is_terminal else WaitTimeoutError
+        def error(what: str, execution: Execution | None, cause: Exception | None = None) -> WaitError:
+            is_terminal = execution is not None and execution.is_terminal
+            cls = WaitTimeoutError if is_terminal else type(expired)
             seen = "" if execution is None else f"is {execution.status}: "
             elapsed = expired.elapsed + anyio.current_time() - deadline
-            facts = facts_after(expired, execution, elapsed)
-            return made(cls, identifier, f"{seen}{what} ({elapsed:.0f} s after the wait began)", facts, cause)
+            what = f"{seen}{what} ({elapsed:.0f} s after the wait started)"
+            return create_error(cls, identifier, what, facts_after(expired, execution, elapsed), cause)
 
-        refusal: RequestError | None = None
+        rejection: RequestError | None = None
         failure: OperationError | None = None
-        with anyio.move_on_after(_ASKING, shield=True) as asking:
+        with anyio.move_on_after(_REQUEST_TIMEOUT, shield=True) as request:
             try:
-                refusal = await self._ask(identifier)
-            except OperationError as error:
-                failure = error
-        # A cancellation that was held off has the next word.
+                rejection = await self._request(identifier)
+            except OperationError as refused:
+                failure = refused
+        # A cancellation that was shielded takes effect now.
         await anyio.lowlevel.checkpoint_if_cancelled()
         if failure is not None:
             what = f"it could not be cancelled at the deadline: {failure}"
-            raise told(what, expired.execution, failure)
-        if asking.cancelled_caught:
-            what = f"the deadline passed, and a cancel was asked for, but not answered in {_ASKING:.0f} s"
-            raise told(what, expired.execution)
+            raise error(what, expired.execution, failure)
+        if request.cancelled_caught:
+            what = (
+                f"a cancellation was requested at the deadline, but not answered in {_REQUEST_TIMEOUT:.0f} s"
+            )
+            raise error(what, expired.execution)
         try:
-            if refusal is not None:
-                return await self._end_despite(refusal, identifier, CONFIRMATION)
-            execution = await self._wait_for_end(identifier, CONFIRMATION)
-        except (WaitError, OperationError) as error:
-            seen = error.execution if isinstance(error, WaitError) else None
-            what = f"a cancel was asked for at the deadline, and is not confirmed: {error}"
-            raise told(what, seen or expired.execution, error) from error
+            if rejection is not None:
+                return await self._end_after(rejection, identifier, _CONFIRMATION_TIMEOUT)
+            execution = await self._wait_for_end(identifier, _CONFIRMATION_TIMEOUT)
+        except (WaitError, OperationError) as unconfirmed:
+            seen = unconfirmed.execution if isinstance(unconfirmed, WaitError) else None
+            what = f"a cancellation was requested at the deadline, but not confirmed: {unconfirmed}"
+            raise error(what, seen or expired.execution, unconfirmed) from unconfirmed
         if execution.outcome is Outcome.CANCELLED:
-            raise told("it was cancelled at the deadline", execution)
-        _log.info("%s was to be cancelled at the deadline, and became %s", identifier, execution.status)
+            raise error("it was cancelled at the deadline", execution)
+        _log.info("%s was to be cancelled at the deadline, but became %s", identifier, execution.status)
         return execution
 
-    async def _ask(self, identifier: Identifier) -> RequestError | None:
-        """Ask to cancel, and get the refusal if there may be nothing to cancel."""
+    async def _request(self, identifier: Identifier) -> RequestError | None:
+        """Request a cancellation; return the error if there may be nothing to cancel."""
+        operation = xform_name(KINDS[identifier.kind].cancel)
+        request: Callable[[str], Awaitable[str]] = getattr(self._operations, operation)
         try:
-            await _ASKS[identifier.kind](self._operations, identifier.value)
-        except _MAYBE_OVER as refusal:
-            return refusal
+            await request(identifier.value)
+        except _REJECTIONS as rejection:
+            return rejection
         return None
 
-    async def _end_despite(
-        self, refusal: RequestError, identifier: Identifier, timeout: float | None
+    async def _end_after(
+        self, rejection: RequestError, identifier: Identifier, timeout: float | None
     ) -> Execution:
-        """Get the end that a refusal tells of; one that is being cancelled already has not ended yet.
+        """Return the terminal state that a rejection implies.
 
         Raises:
-            RequestError: the refusal, where it tells of no end.
+            RequestError: The rejection, if there is no terminal state.
         """
-        if not isinstance(refusal, ResourceInUseException):
-            timeout = _LAG if timeout is None else min(timeout, _LAG)
+        # Something that is being cancelled already is in use, and has not ended yet.
+        is_in_use = isinstance(rejection, ResourceInUseException)
+        if not is_in_use:
+            timeout = _READ_LAG if timeout is None else min(timeout, _READ_LAG)
         try:
             execution = await self._wait_for_end(identifier, timeout)
         except WaitTimeoutError:
-            if isinstance(refusal, ResourceInUseException):
+            if is_in_use:
                 raise
-            raise refusal from None
-        _log.info("%s was not cancelled, since it is %s: %s", identifier, execution.status, refusal)
+            raise rejection from None
+        _log.info("%s was not cancelled, since it is %s: %s", identifier, execution.status, rejection)
         return execution

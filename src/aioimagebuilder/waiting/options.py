@@ -1,148 +1,171 @@
-"""What a caller asks of a wait, checked before anything is sent."""
+"""The options of a wait, and their validation before anything is sent."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from datetime import timedelta
+from typing import Literal, TypedDict, cast, get_args
 
-from ..errors import WaitError
-from ..models.executions import Execution
-from ..models.identifiers import ExecutionKind, Identifier
-from ..polling.schedule import Cadence, Seconds, seconds
+from ..models.identifiers import Identifier
+from ..models.kinds import KINDS
+from ..polling.schedule import Cadence
 
-__all__ = [
-    "AtDeadline",
-    "OnTimeout",
-    "OnWaitingStep",
-    "WaitOptions",
-    "WatchDetail",
-    "check_cancellable",
-    "several",
-]
-
+Seconds = float | timedelta
 OnWaitingStep = Literal["ignore", "report", "raise"]
 OnTimeout = Literal["leave", "cancel"]
 WatchDetail = Literal["steps"]
-# Gets what became of an execution after the deadline that ended its wait with that error; raises WaitError.
-AtDeadline = Callable[[Identifier, WaitError], Awaitable[Execution]]
 
-_WITH_STEPS: Final = (ExecutionKind.IMAGE, ExecutionKind.WORKFLOW_EXECUTION)
-_CANCELLABLE: Final = (ExecutionKind.IMAGE, ExecutionKind.LIFECYCLE_EXECUTION)
+
+class PollOptions(TypedDict, total=False):
+    """The options of everything that polls.
+
+    Attributes:
+        min_delay: The minimum delay between two polls of an execution, as seconds or timedelta; by default
+            the client's.
+        max_delay: The maximum delay, up to which the delay grows; by default the client's.
+    """
+
+    min_delay: Seconds | None
+    max_delay: Seconds | None
+
+
+class WaitOptions(PollOptions, total=False):
+    """The options of every method that waits.
+
+    Attributes:
+        check: Whether to raise for a failed or cancelled execution (the default) rather than return it.
+        on_waiting_step: What to do about a step that waits for a person (user guide, "Step actions for
+            workflow documents", WaitForAction). ``"report"`` logs a warning once for each step, and
+            ``"raise"`` raises `WaitingForActionError`. Both inspect at every second poll, by one
+            ListWaitingWorkflowSteps for all waits of the client. ``"ignore"``, the default, makes no
+            additional call.
+        on_timeout: What to do at the deadline. ``"leave"``, the default, lets the work continue at AWS.
+            ``"cancel"`` cancels it, and waits for up to five more minutes to see the outcome: an execution
+            that ended otherwise counts as if it had ended in time, and one that was cancelled is a
+            `WaitTimeoutError`. The service can cancel images and lifecycle executions only.
+        diagnose: Whether to find out why an execution failed, in up to 30 more seconds (60 for all of
+            `wait_all`). The exception then has a `diagnosis`. False by default.
+        min_delay: The minimum delay between two polls of an execution, as seconds or timedelta; by default
+            the client's.
+        max_delay: The maximum delay, up to which the delay grows; by default the client's.
+    """
+
+    check: bool
+    on_waiting_step: OnWaitingStep
+    on_timeout: OnTimeout
+    diagnose: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class WaitOptions:
-    """How to wait.
-
-    Attributes:
-        cadence: how often to poll.
-        timeout: seconds until the deadline; ``None`` for none.
-        check: whether a failed execution is an error.
-        on_waiting_step: what to do about a step that waits for a person.
-        on_timeout: what to do at the deadline.
-        diagnose: whether the error of a failed execution is to say why.
-        shows_gates: whether the consumer is shown the steps that wait for a person.
-        shows_steps: whether it is shown the steps that run, too.
-    """
+class WaitSettings:
+    """The validated options of a wait; `steps` and `waiting_steps` are what its consumer wants inspected."""
 
     cadence: Cadence
-    timeout: float | None = None
-    check: bool = False
+    timeout: float | None
+    check: bool = True
     on_waiting_step: OnWaitingStep = "ignore"
     on_timeout: OnTimeout = "leave"
     diagnose: bool = False
-    shows_gates: bool = False
-    shows_steps: bool = False
+    steps: bool = False
+    waiting_steps: bool = False
 
     @classmethod
     def parse(
         cls,
         cadence: Cadence,
         timeout: Seconds | None,
+        options: PollOptions,
+        identifiers: Iterable[Identifier],
         *,
-        min_delay: Seconds | None = None,
-        max_delay: Seconds | None = None,
-        check: bool = False,
-        on_waiting_step: OnWaitingStep = "ignore",
-        on_timeout: OnTimeout = "leave",
-        diagnose: bool = False,
+        accepts: type[PollOptions] = WaitOptions,
+        check: bool = True,
         watches: bool = False,
         detail: WatchDetail | None = None,
-    ) -> WaitOptions:
-        """Get the options that the arguments of a public method are.
+    ) -> WaitSettings:
+        """Validate the arguments of a method that waits.
 
         Args:
-            cadence: the client's own, for the delays that are ``None``.
-            timeout: seconds or a timedelta.
-            min_delay: the least seconds between two polls.
-            max_delay: the most seconds between two polls.
-            check: whether a failed execution is an error.
-            on_waiting_step: what to do about a step that waits for a person.
-            on_timeout: what to do at the deadline.
-            diagnose: whether the error of a failed execution is to say why.
-            watches: whether the consumer wants each change.
-            detail: of what else it wants each change.
+            cadence: The client's own, for delays that are not given.
+            timeout: The timeout as seconds or timedelta; ``None`` for none.
+            options: The options.
+            identifiers: What is waited for.
+            accepts: The options that the method accepts.
+            check: The default of that option.
+            watches: Whether the consumer wants all changes.
+            detail: Which detail it wants in addition.
 
         Raises:
-            TypeError, ValueError: one of them is none.
+            TypeError: An option is unknown, or a time is neither a number nor a timedelta.
+            ValueError: The value of an option is invalid, or does not apply to one of the executions.
         """
-        _check_word("on_waiting_step", on_waiting_step, get_args(OnWaitingStep))
-        _check_word("on_timeout", on_timeout, get_args(OnTimeout))
-        _check_word("detail", detail, (None, *get_args(WatchDetail)))
-        if on_timeout == "cancel" and timeout is None:
-            raise ValueError('on_timeout="cancel" needs a timeout: without one no deadline ever comes.')
-        return cls(
+        known = accepts.__annotations__
+        if unknown := options.keys() - known.keys():
+            names = ", ".join(sorted(known))
+            raise TypeError(f"Unknown option {min(unknown)!r}: expected {names}.")
+        given = cast("WaitOptions", options)
+        min_delay, max_delay = given.get("min_delay"), given.get("max_delay")
+        on_waiting_step = given.get("on_waiting_step", "ignore")
+        settings = cls(
             cadence=Cadence(
-                cadence.min_delay if min_delay is None else seconds(min_delay, "min_delay"),
-                cadence.max_delay if max_delay is None else seconds(max_delay, "max_delay"),
+                cadence.min_delay if min_delay is None else parse_seconds(min_delay, "min_delay"),
+                cadence.max_delay if max_delay is None else parse_seconds(max_delay, "max_delay"),
             ),
-            timeout=None if timeout is None else seconds(timeout, "timeout"),
-            check=check,
+            timeout=None if timeout is None else parse_seconds(timeout, "timeout"),
+            check=given.get("check", check),
             on_waiting_step=on_waiting_step,
-            on_timeout=on_timeout,
-            diagnose=diagnose,
-            shows_gates=watches or on_waiting_step != "ignore",
-            shows_steps=detail == "steps",
+            on_timeout=given.get("on_timeout", "leave"),
+            diagnose=given.get("diagnose", False),
+            steps=detail == "steps",
+            waiting_steps=watches or on_waiting_step != "ignore",
         )
-
-    def check_kinds(self, identifiers: Iterable[Identifier]) -> None:
-        """Check that what is asked can be done with these executions.
-
-        Raises:
-            ValueError: steps of something that has none, or the cancel of something that cannot be cancelled.
-        """
+        _check_choice("on_waiting_step", settings.on_waiting_step, get_args(OnWaitingStep))
+        _check_choice("on_timeout", settings.on_timeout, get_args(OnTimeout))
+        _check_choice("detail", detail, (None, *get_args(WatchDetail)))
+        if settings.on_timeout == "cancel" and timeout is None:
+            raise ValueError('on_timeout="cancel" needs a timeout: without one there is no deadline.')
         for each in identifiers:
-            if self.shows_steps and each.kind not in _WITH_STEPS:
-                raise ValueError(f"{each} has no steps to show: images and workflow executions have.")
-            if self.on_timeout == "cancel":
+            if settings.steps and not KINDS[each.kind].has_steps:
+                raise ValueError(f"{each} has no steps: only images and workflow executions have.")
+            if settings.on_timeout == "cancel":
                 check_cancellable(each)
+        return settings
 
 
-def several(identifiers: Iterable[str]) -> Iterable[str]:
-    """Get the identifiers of a method that takes many.
+def parse_seconds(value: Seconds, name: str) -> float:
+    """Return a time in seconds.
+
+    Args:
+        value: Seconds or a timedelta.
+        name: The name of the argument, for the exception.
 
     Raises:
-        TypeError: it is one, which would be taken for its letters.
+        TypeError: It is neither a number nor a timedelta.
+        ValueError: It is negative or not finite.
     """
-    if isinstance(identifiers, str):
-        raise TypeError(f"Expected several ids, not one: pass [{identifiers!r}].")
-    return identifiers
+    if isinstance(value, timedelta):
+        value = value.total_seconds()
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise TypeError(f"{name} must be seconds or a timedelta, not {type(value).__name__}.")
+    if not (0 <= value < math.inf):
+        raise ValueError(f"{name} must be a finite number of seconds of at least 0, not {value}.")
+    return float(value)
 
 
 def check_cancellable(identifier: Identifier) -> None:
-    """Check that the service can cancel this.
+    """Check that the service can cancel an execution.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: It cannot.
     """
-    if identifier.kind not in _CANCELLABLE:
+    if KINDS[identifier.kind].cancel is None:
         raise ValueError(
-            f"{identifier} names a {identifier.kind.value}, which the service cannot cancel by itself: "
+            f"{identifier} is a {identifier.kind.value}, which the service cannot cancel by itself: "
             "cancel the image that it belongs to (its image_build_version_arn)."
         )
 
 
-def _check_word(name: str, value: object, known: Iterable[object]) -> None:
-    if value not in known:
-        raise ValueError(f"{name} must be {' or '.join(map(repr, known))}, not {value!r}.")
+def _check_choice(name: str, value: object, choices: Iterable[object]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be {' or '.join(map(repr, choices))}, not {value!r}.")

@@ -1,11 +1,12 @@
-"""The errors of a wait: what ended it other than well, and all that was learned until then."""
+"""The exceptions of a wait, with everything that was learned until then."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Final, TypedDict, TypeVar
 
-from ..aws.event_loops import current_time
+import anyio
+
 from ..errors import (
     ClientClosedError,
     ExecutionCancelledError,
@@ -23,22 +24,20 @@ from ..models.executions import Execution, WorkflowStepExecution
 from ..models.identifiers import Identifier
 from ..models.redaction import one_line
 from ..models.statuses import ImageStatus, Outcome
-from ..polling.subscriptions import Ended, Subscription
-from ..polling.waiting_steps import describe
-
-__all__ = ["Facts", "error_of", "facts_after", "facts_of", "failure_of", "made", "waiting_error_of"]
+from ..polling.step_inspector import describe_waiting_steps
+from ..polling.subscriptions import EndReason, Subscription
 
 E = TypeVar("E", bound=WaitError)
 
-_NO_ANSWER: Final = "no answer came in time."
-_FAILURES: Final[Mapping[Outcome, type[ExecutionFailedError]]] = {
+_NO_RESPONSE: Final = "no response came in time."
+_FAILURES: Final[Mapping[Outcome | None, type[ExecutionFailedError]]] = {
     Outcome.FAILED: ExecutionFailedError,
     Outcome.CANCELLED: ExecutionCancelledError,
 }
 
 
-class Facts(TypedDict):
-    """What every error of a wait tells."""
+class WaitFacts(TypedDict):
+    """The attributes of a `WaitError`."""
 
     identifier: str
     execution: Execution | None
@@ -47,19 +46,19 @@ class Facts(TypedDict):
     throttles: int
 
 
-def facts_of(subscription: Subscription, execution: Execution | None) -> Facts:
-    """Get what an error of the wait that `subscription` was made for tells."""
+def facts_of(subscription: Subscription, execution: Execution | None) -> WaitFacts:
+    """Return the facts of the wait of `subscription`, whose last state is `execution`."""
     return {
         "identifier": subscription.identifier.value,
         "execution": execution,
-        "elapsed": min(subscription.ended_at, current_time()) - subscription.started,
+        "elapsed": min(subscription.ended_at, anyio.current_time()) - subscription.started,
         "polls": subscription.polls,
         "throttles": subscription.throttles,
     }
 
 
-def facts_after(error: WaitError, execution: Execution | None, elapsed: float) -> Facts:
-    """Get what an error tells of a wait that had ended with `error`, and of what came after it."""
+def facts_after(error: WaitError, execution: Execution | None, elapsed: float) -> WaitFacts:
+    """Return the facts of a wait that ended with `error`, updated by what happened afterwards."""
     return {
         "identifier": error.identifier,
         "execution": execution,
@@ -69,40 +68,42 @@ def facts_after(error: WaitError, execution: Execution | None, elapsed: float) -
     }
 
 
-def made(cls: type[E], identifier: Identifier, what: str, facts: Facts, cause: Exception | None = None) -> E:
-    """Get an error that says what became of `identifier`."""
+def create_error(
+    cls: type[E], identifier: Identifier, what: str, facts: WaitFacts, cause: Exception | None = None
+) -> E:
+    """Return an exception that says `what` happened to `identifier`."""
     error = cls(one_line(f"{identifier.kind.value.capitalize()} {identifier} {what}"), **facts)
     error.__cause__ = cause
     return error
 
 
-def failure_of(identifier: Identifier, execution: Execution, facts: Facts) -> ExecutionFailedError | None:
-    """Get the error that a terminal `execution` is; ``None`` for one that is no failure."""
-    cls = None if execution.outcome is None else _FAILURES.get(execution.outcome)
+def failure_of(identifier: Identifier, execution: Execution, facts: WaitFacts) -> ExecutionFailedError | None:
+    """Return the exception for a terminal state; ``None`` if it is not a failure."""
+    cls = _FAILURES.get(execution.outcome)
     if cls is None:
         return None
     if execution.status == ImageStatus.DELETED:
         cls = ImageDeletedError
     reason = f": {execution.reason}" if execution.reason else ", and the service gives no reason"
-    return made(cls, identifier, f"is {execution.status}{reason}", {**facts, "execution": execution})
+    return create_error(cls, identifier, f"is {execution.status}{reason}", {**facts, "execution": execution})
 
 
-def waiting_error_of(
+def waiting_step_error(
     subscription: Subscription, execution: Execution, steps: Sequence[WorkflowStepExecution]
 ) -> WaitingForActionError:
-    """Get the error that a running `execution` is whose `steps` wait for a person."""
-    what = f"is {execution.status}: {describe(steps)}"
+    """Return the exception for an execution of which `steps` wait for a person."""
+    what = f"is {execution.status}: {describe_waiting_steps(steps)}"
     facts = facts_of(subscription, execution)
-    error = made(WaitingForActionError, subscription.identifier, what, facts)
+    error = create_error(WaitingForActionError, subscription.identifier, what, facts)
     error.steps = tuple(steps)
     return error
 
 
-def error_of(subscription: Subscription) -> WaitError:
-    """Get the error that a subscription is which ended without a terminal state.
+def end_error(subscription: Subscription) -> WaitError:
+    """Return the exception for a subscription that ended without a terminal state.
 
     Raises:
-        Exception: what failed the read, if it was no call to AWS.
+        Exception: The exception that ended it, if it was not an error of a call to AWS.
     """
     failure = subscription.failure
     if failure is not None and not isinstance(failure, OperationError):
@@ -112,26 +113,24 @@ def error_of(subscription: Subscription) -> WaitError:
     newest = history.withheld or subscription.seen
     seen = "never seen" if newest is None else f"last seen {newest.status}"
     cls: type[WaitError]
-    if subscription.ended is Ended.CLOSED:
-        cls, what = ClientClosedError, f"({seen}) is not awaited any more: the client was closed"
+    if subscription.end_reason is EndReason.CLOSED:
+        cls, what = ClientClosedError, f"({seen}) is no longer awaited: the client was closed"
     elif failure is not None or newest is None:
-        # Within the grace of a young id, only the last poll of all has the last word.
-        is_last = failure is not None or history.failed_at >= subscription.deadline
-        missing = is_last and isinstance(cause, ResourceNotFoundException)
-        cls = ExecutionNotFoundError if missing else ObservationError
-        what = f"cannot be observed ({seen}): {cause or _NO_ANSWER}"
-    elif history.is_blind(subscription.ended_at, subscription.cadence):
-        cls, what = ObservationError, f"could not be observed any more ({seen}): {cause or _NO_ANSWER}"
+        # Within the grace period of a new id, only the last poll decides that it does not exist.
+        is_decided = failure is not None or history.failed_at >= subscription.deadline
+        is_missing = is_decided and isinstance(cause, ResourceNotFoundException)
+        cls = ExecutionNotFoundError if is_missing else ObservationError
+        what = f"could not be observed ({seen}): {cause or _NO_RESPONSE}"
+    elif history.is_outdated(subscription.ended_at, subscription.cadence):
+        cls, what = ObservationError, f"could no longer be observed ({seen}): {cause or _NO_RESPONSE}"
     elif history.withheld is not None:
-        cls, what = WaitTimeoutError, f"was asked to run again, and still reads {newest.status}, as before"
+        cls, what = WaitTimeoutError, f"is being retried, and still reads {newest.status} as before"
     elif newest.progress.waiting_steps:
-        cls, what = WaitTimeoutError, f"is still {newest.status}: {describe(newest.progress.waiting_steps)}"
+        steps = describe_waiting_steps(newest.progress.waiting_steps)
+        cls, what = WaitTimeoutError, f"is still {newest.status}: {steps}"
     else:
-        cls, what = WaitTimeoutError, f"is still {newest.status}, and goes on at AWS"
+        cls, what = WaitTimeoutError, f"is still {newest.status}, and continues at AWS"
     facts = facts_of(subscription, newest)
-    return made(cls, subscription.identifier, f"{what} ({_effort(facts)})", facts, cause)
-
-
-def _effort(facts: Facts) -> str:
     throttled = f", {facts['throttles']} throttled" if facts["throttles"] else ""
-    return f"after {facts['elapsed']:.0f} s, {facts['polls']} polls{throttled}"
+    effort = f"after {facts['elapsed']:.0f} s, {facts['polls']} polls{throttled}"
+    return create_error(cls, subscription.identifier, f"{what} ({effort})", facts, cause)

@@ -1,85 +1,88 @@
-"""Wait, watch, wait for all, take each as it ends: what a caller does with subscriptions.
+"""The waiters: wait, watch, wait for all, and receive each as it ends.
 
-Nothing here polls, and nothing here owns a task: a consumer that stops listening only unsubscribes.
+They subscribe to the poller, and poll nothing themselves. They own no task: a consumer that stops only
+unsubscribes.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Final, Self, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
 
-from ..aws.event_loops import current_time
 from ..errors import WaitError, WaitGroupError
-from ..models.executions import Execution
+from ..models.executions import Execution, Progress
 from ..models.identifiers import Identifier
-from ..models.progress import Progress
 from ..polling.poller import Poller
-from ..polling.step_inspector import Inspector
-from ..polling.subscriptions import Ended, Mailbox, Subscription
-from .options import AtDeadline, WaitOptions
-from .outcomes import error_of, facts_after, facts_of, failure_of, waiting_error_of
-
-__all__ = ["AsCompleted", "Gathering", "Watch", "wait", "wait_all"]
+from ..polling.step_inspector import StepInspector
+from ..polling.subscriptions import EndReason, Subscription, UpdateQueue
+from .options import WaitSettings
+from .outcomes import end_error, facts_after, facts_of, failure_of, waiting_step_error
 
 X = TypeVar("X", bound=Execution)
 
-# How long the last poll, the one on the deadline, may take before the wait ends without its answer.
-_LAST_POLL_GRACE: Final = 10.0
+# Returns the outcome of an execution after the deadline of the wait that ended with this error; raises
+# WaitError.
+AtDeadline = Callable[[Identifier, WaitError], Awaitable[Execution]]
+
+# How long the last poll, which is made at the deadline, may take before the wait ends without its response.
+_LAST_POLL_TIMEOUT: Final = 10.0
 
 
-class _Listener:
-    """Subscriptions of one consumer, which end when it does, even where it just stops iterating."""
-
-    __slots__ = ("_deadline", "_inspector", "_mailbox", "_options", "_patience", "_poller", "_subscriptions")
+class _Consumer:
+    """The subscriptions of one consumer. They end with it, even if it only stops to iterate."""
 
     def __init__(
-        self, poller: Poller, inspector: Inspector, options: WaitOptions, *, takes_changes: bool
+        self, poller: Poller, inspector: StepInspector, settings: WaitSettings, *, wants_changes: bool
     ) -> None:
         self._poller = poller
         self._inspector = inspector
-        self._options = options
+        self._settings = settings
         self._deadline = math.inf
-        self._patience = math.inf
-        self._mailbox = Mailbox(takes_changes=takes_changes)
+        self._give_up_at = math.inf
+        self._updates = UpdateQueue(wants_changes=wants_changes)
         self._subscriptions: dict[Identifier, Subscription] = {}
 
     def _subscribe(self, identifiers: Iterable[Identifier]) -> None:
-        options = self._options
-        if options.timeout is not None:
-            self._deadline = self._patience = current_time() + options.timeout
+        settings = self._settings
+        if settings.timeout is not None:
+            self._deadline = self._give_up_at = anyio.current_time() + settings.timeout
         for identifier in identifiers:
             subscription = self._poller.subscribe(
-                identifier, cadence=options.cadence, deadline=self._deadline, mailbox=self._mailbox
+                identifier, cadence=settings.cadence, deadline=self._deadline, queue=self._updates
             )
             self._subscriptions[identifier] = subscription
-            self._inspector.follow(subscription, options)
+            if settings.waiting_steps or settings.steps:
+                reports = settings.on_waiting_step == "report"
+                self._inspector.follow(subscription, steps=settings.steps, reports=reports)
 
-    async def _next(self) -> Subscription:
+    async def _next_update(self) -> Subscription:
         """Wait for a subscription that has a new state, or has ended."""
-        while (subscription := self._mailbox.pop()) is None:
-            now = current_time()
-            if now < self._patience:
-                await self._mailbox.wait(self._patience)
-            elif self._patience == self._deadline:
-                # From now, not from the deadline: a machine that slept past it has yet to make the last poll.
-                self._patience = now + _LAST_POLL_GRACE
+        while (subscription := self._updates.pop()) is None:
+            now = anyio.current_time()
+            if now < self._give_up_at:
+                await self._updates.wait(self._give_up_at)
+            elif self._give_up_at == self._deadline:
+                # From now, not from the deadline: after sleeping past it, a machine has yet to make the last
+                # poll.
+                self._give_up_at = now + _LAST_POLL_TIMEOUT
             else:
                 for each in self._subscriptions.values():
-                    each.end(Ended.DEADLINE, now)
+                    each.end(EndReason.DEADLINE, now)
         return subscription
 
     def close(self) -> None:
-        """End it at once; the polling ends with the last who waits."""
+        """End the subscriptions at once."""
         while self._subscriptions:
             self._poller.unsubscribe(self._subscriptions.popitem()[1])
 
     async def aclose(self) -> None:
-        """End it at once; the polling ends with the last who waits."""
+        """End the subscriptions at once."""
         self.close()
 
     async def __aenter__(self) -> Self:
@@ -91,22 +94,22 @@ class _Listener:
         self.close()
 
     def __del__(self) -> None:
-        self.close()
+        # Without a running event loop, the poller has ended as well.
+        with contextlib.suppress(RuntimeError):
+            self.close()
 
 
-class Watch(_Listener, AsyncIterator[X]):
+class Watch(_Consumer, AsyncIterator[X]):
     """The states of one execution: the present one first, then each change, up to the terminal one.
 
-    A consumer that is slow misses states in between, never the last. It may stop at any time. Used as an
-    async context manager, too, it ends the polling at once when it is left.
+    A slow consumer misses states in between, but never the last one. It may stop at any time. As an async
+    context manager, a watch ends at once when it is left.
     """
 
-    __slots__ = ("_identifier", "_is_over", "_shown")
-
     def __init__(
-        self, poller: Poller, inspector: Inspector, options: WaitOptions, identifier: Identifier
+        self, poller: Poller, inspector: StepInspector, settings: WaitSettings, identifier: Identifier
     ) -> None:
-        super().__init__(poller, inspector, options, takes_changes=True)
+        super().__init__(poller, inspector, settings, wants_changes=True)
         self._identifier = identifier
         self._is_over = False
         self._shown: tuple[Execution, Progress] | None = None
@@ -118,35 +121,37 @@ class Watch(_Listener, AsyncIterator[X]):
         if not self._subscriptions:
             self._subscribe([self._identifier])
         while True:
-            subscription = await self._next()
-            execution = subscription.take()
-            self._is_over = execution.is_terminal if execution else subscription.ended is not None
+            subscription = await self._next_update()
+            execution = subscription.pop_update()
+            self._is_over = execution.is_terminal if execution else subscription.end_reason is not None
             if self._is_over:
                 self.close()
-            # What a slow consumer missed may have gone back to what it was shown: that is no change to it.
-            # Its progress is no part of what makes two executions equal, and a change all the same.
+            # A slow consumer may have missed a change and its reversal. The progress is not part of the
+            # equality of executions, but a change of it is a change as well.
             if execution is not None and (shown := (execution, execution.progress)) != self._shown:
                 self._shown = shown
                 return cast("X", execution)
             if self._is_over:
-                raise error_of(subscription)
+                raise end_error(subscription)
 
 
-class Gathering(_Listener):
-    """Several executions awaited at once, duplicates among them once.
+class Gathering(_Consumer):
+    """Several executions that are awaited together; duplicates are awaited once.
 
     Attributes:
-        states: the newest state of each that ended, as far as one was seen.
-        errors: why each of those that ended other than well did so.
+        states: The newest state of each execution whose wait has ended, if one was seen.
+        errors: The exceptions of those that did not succeed.
     """
 
-    __slots__ = ("_expired", "_identifiers", "_is_subscribed", "errors", "states")
-
     def __init__(
-        self, poller: Poller, inspector: Inspector, options: WaitOptions, identifiers: Iterable[Identifier]
+        self,
+        poller: Poller,
+        inspector: StepInspector,
+        settings: WaitSettings,
+        identifiers: Iterable[Identifier],
     ) -> None:
-        # Of what runs on, there is nothing to say to it, unless it is to end at a step that waits.
-        super().__init__(poller, inspector, options, takes_changes=options.on_waiting_step == "raise")
+        # Changes matter only if the wait is to end at a waiting step.
+        super().__init__(poller, inspector, settings, wants_changes=settings.on_waiting_step == "raise")
         self._identifiers = tuple(identifiers)
         self._is_subscribed = False
         self._expired: list[Identifier] = []
@@ -154,25 +159,26 @@ class Gathering(_Listener):
         self.errors: dict[Identifier, WaitError] = {}
 
     async def next_ended(self) -> Identifier | None:
-        """Wait for the next execution that ends, in whatever way; ``None`` after the last."""
+        """Wait for the next execution whose wait ends, in whatever way; return ``None`` after the last."""
         await anyio.lowlevel.checkpoint()
         if not self._is_subscribed:
             self._is_subscribed = True
             self._subscribe(dict.fromkeys(self._identifiers))
         while self._subscriptions:
-            subscription = await self._next()
-            if self._take_end(subscription):
+            subscription = await self._next_update()
+            if self._handle_update(subscription):
                 return subscription.identifier
         return None
 
-    def take_ended(self) -> None:
-        """Take in all that have ended by now."""
-        while (subscription := self._mailbox.pop()) is not None:
-            self._take_end(subscription)
+    def collect_ended(self) -> None:
+        """Collect all executions whose wait has ended by now."""
+        while (subscription := self._updates.pop()) is not None:
+            self._handle_update(subscription)
 
-    def _take_end(self, subscription: Subscription) -> bool:
+    def _handle_update(self, subscription: Subscription) -> bool:
+        """Record an update, and return whether the wait for its execution has ended."""
         identifier = subscription.identifier
-        execution = subscription.take()
+        execution = subscription.pop_update()
         error = self._error(subscription, execution)
         if execution is not None:
             self.states[identifier] = execution
@@ -185,24 +191,26 @@ class Gathering(_Listener):
 
     def _error(self, subscription: Subscription, execution: Execution | None) -> WaitError | None:
         if execution is None:
-            if subscription.ended is Ended.DEADLINE:
+            if subscription.end_reason is EndReason.DEADLINE:
                 self._expired.append(subscription.identifier)
-            return error_of(subscription)
-        if self._options.on_waiting_step == "raise" and (waiting := self._inspector.gates_of(execution)):
-            return waiting_error_of(subscription, execution, waiting)
-        if not self._options.check:
+            return end_error(subscription)
+        if self._settings.on_waiting_step == "raise" and (
+            steps := self._inspector.waiting_steps_of(execution)
+        ):
+            return waiting_step_error(subscription, execution, steps)
+        if not self._settings.check:
             return None
         return failure_of(subscription.identifier, execution, facts_of(subscription, execution))
 
     async def settle(self, at_deadline: AtDeadline) -> None:
-        """Find out what became of those whose wait ended at the deadline."""
+        """Replace the result of each wait that reached the deadline by what `at_deadline` returns."""
         async with anyio.create_task_group() as tasks:
             for identifier in self._expired:
                 tasks.start_soon(self._settle, at_deadline, identifier)
 
     async def _settle(self, at_deadline: AtDeadline, identifier: Identifier) -> None:
         expired = self.errors.pop(identifier)
-        since = current_time()
+        since = anyio.current_time()
         try:
             execution = await at_deadline(identifier, expired)
         except WaitError as error:
@@ -211,19 +219,19 @@ class Gathering(_Listener):
                 self.states[identifier] = error.execution
             return
         self.states[identifier] = execution
-        if self._options.check:
-            elapsed = expired.elapsed + current_time() - since
+        if self._settings.check:
+            elapsed = expired.elapsed + anyio.current_time() - since
             failure = failure_of(identifier, execution, facts_after(expired, execution, elapsed))
             if failure is not None:
                 self.errors[identifier] = failure
 
     def raise_errors(self) -> None:
-        """Raise the errors, if there are any, as one group in the order given."""
+        """Raise the exceptions, if there are any, as one group in the order of the identifiers."""
         if not self.errors:
             return
         distinct = tuple(dict.fromkeys(self._identifiers))
         errors = [self.errors[each] for each in distinct if each in self.errors]
-        what = "ended other than well" if self._options.check else "could not be awaited to the end"
+        what = "did not succeed" if self._settings.check else "could not be awaited"
         group = WaitGroupError(f"{len(errors)} of {len(distinct)} executions {what}", errors)
         group.executions = tuple(self._newest(each) for each in self._identifiers)
         raise group
@@ -234,10 +242,9 @@ class Gathering(_Listener):
 
 
 class AsCompleted(Gathering, AsyncIterator[Execution]):
-    """Executions, each as it ends. When all the others have, those that could not be awaited are raised.
+    """Executions, each as it ends. At the end, exceptions of those that could not be awaited are raised.
 
-    It may be left at any time. Used as an async context manager, too, it ends the polling at once when it
-    is left.
+    The consumer may stop at any time. As an async context manager, it ends at once when it is left.
     """
 
     async def __anext__(self) -> Execution:
@@ -250,13 +257,13 @@ class AsCompleted(Gathering, AsyncIterator[Execution]):
 
 async def wait(
     poller: Poller,
-    inspector: Inspector,
-    options: WaitOptions,
+    inspector: StepInspector,
+    settings: WaitSettings,
     identifier: Identifier,
     at_deadline: AtDeadline | None = None,
 ) -> Execution:
-    """Get the terminal state of one execution; see `ImageBuilder.wait`."""
-    async with Gathering(poller, inspector, options, [identifier]) as gathering:
+    """Return an execution when it has ended; see `ImageBuilder.wait`."""
+    async with Gathering(poller, inspector, settings, [identifier]) as gathering:
         await gathering.next_ended()
         if at_deadline is not None:
             await gathering.settle(at_deadline)
@@ -267,18 +274,18 @@ async def wait(
 
 async def wait_all(
     poller: Poller,
-    inspector: Inspector,
-    options: WaitOptions,
+    inspector: StepInspector,
+    settings: WaitSettings,
     identifiers: Sequence[Identifier],
     at_deadline: AtDeadline | None = None,
     *,
     fail_fast: bool,
 ) -> list[Execution]:
-    """Get the terminal states of many executions; see `ImageBuilder.wait_all`."""
-    async with Gathering(poller, inspector, options, identifiers) as gathering:
+    """Return executions when all have ended; see `ImageBuilder.wait_all`."""
+    async with Gathering(poller, inspector, settings, identifiers) as gathering:
         while await gathering.next_ended() is not None:
             if fail_fast and gathering.errors:
-                gathering.take_ended()
+                gathering.collect_ended()
                 break
         if at_deadline is not None:
             await gathering.settle(at_deadline)

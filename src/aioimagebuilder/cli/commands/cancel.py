@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ...models.executions import Execution
-from ...models.identifiers import ExecutionKind
+from ...models.kinds import ExecutionKind
 from ...models.statuses import Outcome
 from ..build_state import label_of
 from ..exit_codes import ExitCode

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from functools import partial
 
-from ...models.identifiers import ExecutionKind, ResourceKind
+from ...models.identifiers import ResourceKind
+from ...models.kinds import ExecutionKind
 from ..exit_codes import ExitCode
 from ..options import Connection, Display, Waiting
 from ..render.escaping import escaped

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ...models.executions import Execution
-from ...models.identifiers import ExecutionKind
+from ...models.kinds import ExecutionKind
 from ..exit_codes import ExitCode
 from ..options import Connection, Display, Waiting
 from ..runtime.connect import connect, identify

@@ -8,7 +8,8 @@ from typing import Final
 
 from ...client import ImageBuilder
 from ...models.executions import Execution
-from ...models.identifiers import AnyKind, ExecutionKind, Identifier
+from ...models.identifiers import Identifier, IdentifierKind
+from ...models.kinds import KINDS, ExecutionKind
 from ..exit_codes import ExitCode
 from ..options import Connection, Display
 from ..render.members import plain_members, state_members, words
@@ -17,7 +18,7 @@ from ..runtime.run import Invocation, run
 
 __all__ = ["show"]
 
-_GETS: Final[Mapping[AnyKind, Callable[[ImageBuilder, str], Awaitable[Execution]]]] = {
+_GETS: Final[Mapping[IdentifierKind, Callable[[ImageBuilder, str], Awaitable[Execution]]]] = {
     ExecutionKind.IMAGE: ImageBuilder.get_image,
     ExecutionKind.WORKFLOW_EXECUTION: ImageBuilder.get_workflow_execution,
     ExecutionKind.WORKFLOW_STEP_EXECUTION: ImageBuilder.get_workflow_step_execution,
@@ -37,7 +38,9 @@ async def _show(identifier: str, connection: Connection, invocation: Invocation)
     members = state_members(execution)
     told = plain_members(execution)
     rest = {
-        name: value for name, value in told.items() if name not in {execution.id_member, "status", "message"}
+        name: value
+        for name, value in told.items()
+        if name not in {KINDS[execution.kind].id_member, "status", "message"}
     }
     invocation.output.emit("execution", {**members, "members": told}, *words({**members, **rest}))
     return ExitCode.SUCCEEDED

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ...models.identifiers import ExecutionKind
+from ...models.kinds import ExecutionKind
 from ..exit_codes import ExitCode
 from ..options import Connection, Display
 from ..render.escaping import escaped

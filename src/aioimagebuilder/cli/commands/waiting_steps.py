@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from ...models.executions import WorkflowStepExecution
-from ...models.identifiers import ExecutionKind
+from ...models.kinds import ExecutionKind
 from ...models.statuses import WorkflowStepActionType
 from ..exit_codes import ExitCode
 from ..options import Connection, Display

@@ -10,18 +10,18 @@ import click
 
 from ...aws.backoff import Backoff
 from ...aws.call import Caller
-from ...aws.listings import Listing
-from ...aws.rate_limiter import RateLimiter
-from ...aws.session import Opening
+from ...aws.reads import list_pages
+from ...aws.session import SessionArguments
 from ...client import ImageBuilder
-from ...models.identifiers import AnyKind, Identifier, ResourceKind, parse_arn
+from ...models.identifiers import Identifier, IdentifierKind, ResourceKind, parse_arn
+from ...models.kinds import ListOperation
 from ...models.parsing import text
 from ..options import Connection, Waiting
 
 __all__ = ["connect", "identify", "pipeline_arn"]
 
 
-def identify(values: Iterable[str], *kinds: AnyKind) -> list[str]:
+def identify(values: Iterable[str], *kinds: IdentifierKind) -> list[str]:
     """Get ids and ARNs without duplicates, each checked before anything is sent.
 
     Raises:
@@ -69,12 +69,12 @@ async def pipeline_arn(connection: Connection, name_or_arn: str) -> str:
         return identify([name_or_arn], ResourceKind.IMAGE_PIPELINE)[0]
     async with AsyncExitStack() as stack:
         try:
-            client = await _opening(connection).open(stack)
+            client = await _session_arguments(connection).open_client(stack)
         except ValueError as error:
             raise _usage_error(error) from None
-        caller = Caller(client, backoff=Backoff(), rate_limiter=RateLimiter())
+        caller = Caller(client, Backoff())
         filters = [{"name": "name", "values": [name_or_arn]}]
-        async for pipelines in _PIPELINES.pages(caller, {"filters": filters}):
+        async for pipelines in list_pages(caller, _PIPELINES, _name_and_arn, {"filters": filters}):
             for name, arn in pipelines:
                 if name == name_or_arn:
                     return arn
@@ -86,8 +86,8 @@ def _usage_error(error: ValueError) -> click.UsageError:
     return click.UsageError(str(error).replace("region_name=", "--region"))
 
 
-def _opening(connection: Connection) -> Opening:
-    return Opening(
+def _session_arguments(connection: Connection) -> SessionArguments:
+    return SessionArguments(
         region_name=connection.region,
         profile_name=connection.profile,
         endpoint_url=connection.endpoint_url,
@@ -116,4 +116,4 @@ def _name_and_arn(pipeline: object) -> tuple[str, str]:
     return text(pipeline.get("name")), text(pipeline.get("arn"))
 
 
-_PIPELINES: Final = Listing("ListImagePipelines", None, "imagePipelineList", _name_and_arn)
+_PIPELINES: Final = ListOperation("ListImagePipelines", None, "imagePipelineList")

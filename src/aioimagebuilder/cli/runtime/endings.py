@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ...diagnosis import Diagnosis
 from ...errors import ImageBuilderError, WaitError
+from ...models.diagnosis import Diagnosis
 from ...models.executions import Execution
 from ..build_state import label_of
 from ..exit_codes import ExitCode, exit_code_of_error, exit_code_of_outcome, gravest

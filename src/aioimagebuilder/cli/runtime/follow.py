@@ -14,7 +14,8 @@ import anyio
 from ...client import ImageBuilder
 from ...errors import ImageBuilderError
 from ...models.executions import Execution, Image, WorkflowExecution
-from ...models.identifiers import ExecutionKind, Identifier
+from ...models.identifiers import Identifier
+from ...models.kinds import ExecutionKind
 from ..build_state import BuildState, WorkflowState
 
 __all__ = ["follow", "state_of"]

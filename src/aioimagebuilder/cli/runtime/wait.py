@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from typing import Literal, TypedDict
 
 from ...client import ImageBuilder
-from ...diagnosis import Diagnosis
 from ...errors import ExecutionFailedError, ImageBuilderError
+from ...models.diagnosis import Diagnosis
 from ...models.executions import Execution
 from ..build_state import BuildState
 from ..options import Waiting

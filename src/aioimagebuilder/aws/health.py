@@ -1,0 +1,75 @@
+"""The health of a client: credentials that expire during a wait, and outages."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Final
+
+from ..errors import CredentialsError, CredentialsRefreshError, OperationError
+
+_log: Final = logging.getLogger("aioimagebuilder")
+
+# botocore starts to refresh temporary credentials 15 minutes before they expire, and fails every call for as
+# long as it cannot during the last 10 (botocore.credentials). The provider of the credentials may be
+# unavailable for so long.
+_REFRESH_PERIOD: Final = 900.0
+# Shorter outages are not reported; longer ones are reported again.
+_OUTAGE_REPORTED_AFTER: Final = 10.0
+_OUTAGE_REPORTED_EVERY: Final = 300.0
+
+
+class CredentialsHealth:
+    """When the credentials of a client were last accepted.
+
+    A rejection soon afterwards may be temporary: the credentials have expired between two refreshes, cannot
+        be
+    refreshed at the moment, or the clock of the machine has not been set yet after it slept.
+    """
+
+    def __init__(self) -> None:
+        self._accepted_at: float = -math.inf
+        self._is_reported = False
+
+    def accepted(self, now: float) -> None:
+        """Record that the credentials were accepted."""
+        self._accepted_at = now
+        self._is_reported = False
+
+    def rejected(self, error: CredentialsError, now: float) -> CredentialsError:
+        """Return `error`, as a CredentialsRefreshError if the rejection may be temporary."""
+        if now - self._accepted_at >= _REFRESH_PERIOD:
+            return error
+        temporary = CredentialsRefreshError(*error.args)
+        vars(temporary).update(vars(error))
+        if not self._is_reported:
+            self._is_reported = True
+            minutes = _REFRESH_PERIOD / 60
+            _log.warning("%s They worked before: retrying for %.0f minutes.", error, minutes)
+        return temporary
+
+
+class OutageMonitor:
+    """Logs a warning when no call of a client has succeeded for a while, and when the outage is over."""
+
+    def __init__(self) -> None:
+        self._began_at: float | None = None
+        self._report_at = math.inf
+        self._is_reported = False
+
+    def failed(self, error: OperationError, now: float) -> None:
+        """Record a call that failed temporarily."""
+        if self._began_at is None:
+            self._began_at = now
+            self._report_at = now + _OUTAGE_REPORTED_AFTER
+        if now >= self._report_at:
+            _log.warning("No call has succeeded for %.0f s: %s", now - self._began_at, error)
+            self._report_at = now + _OUTAGE_REPORTED_EVERY
+            self._is_reported = True
+
+    def answered(self, now: float) -> None:
+        """Record that the service has responded."""
+        if self._is_reported and self._began_at is not None:
+            _log.warning("The service responds again after %.0f s", now - self._began_at)
+        self._began_at = None
+        self._is_reported = False
