@@ -152,7 +152,7 @@ def test_deploy_exits_with_4_when_aws_does_not_let_it_in(
 def test_deploy_exits_with_124_at_its_timeout(simulator: Simulator, start: Start) -> None:
     code, stdout, stderr = ended(start("deploy.py", simulator.create_pipeline(), "--timeout", 0.2))
     assert (code, stdout) == (124, "")
-    assert "is still PENDING, and goes on at AWS" in stderr
+    assert "is still PENDING, and continues at AWS" in stderr
 
 
 def test_deploy_cancels_at_its_timeout_if_told_to(simulator: Simulator, start: Start) -> None:
