@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from aioimagebuilder.testing.rate_limit import TokenBucket
-from aioimagebuilder.testing.simulation.clock import SimulatedClock, stamp
+from aioimagebuilder.testing.simulation.clock import SimulatedClock, format_time
 
 
 class Wall:
@@ -42,8 +42,8 @@ def test_a_clock_never_runs_backwards():
 
 
 def test_a_stamp_is_the_form_of_the_service():
-    assert stamp(1788981143.175) == "2026-09-09T19:12:23.175Z"
-    assert stamp(float("inf")) == ""
+    assert format_time(1788981143.175) == "2026-09-09T19:12:23.175Z"
+    assert format_time(float("inf")) == ""
 
 
 def test_a_bucket_lets_a_burst_through_and_then_the_rate():

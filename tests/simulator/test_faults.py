@@ -17,7 +17,7 @@ from botocore.exceptions import (
 )
 
 from aioimagebuilder.testing import BuildScript, Fault
-from aioimagebuilder.testing.faults import FaultBoard
+from aioimagebuilder.testing.faults import FaultRegistry
 from simulator.conftest import NO_RETRIES
 from simulator.support import executions, refused, status_of
 
@@ -220,17 +220,17 @@ def test_a_fault_hits_only_what_it_names(simulator, client, running):
 
 def test_a_fault_ends_by_time_and_by_chance():
     now = [0.0]
-    board = FaultBoard(monotonic=lambda: now[0])
+    board = FaultRegistry(monotonic=lambda: now[0])
     board.add(Fault("throttle", seconds=5))
     board.add(Fault("error", probability=0.5))
-    hits = [[fault.kind for fault in board.hitting("GetImage", {})] for _ in range(200)]
+    hits = [[fault.kind for fault in board.match("GetImage", {})] for _ in range(200)]
     assert 60 < sum("error" in kinds for kinds in hits) < 140
     assert all("throttle" in kinds for kinds in hits)
     now[0] = 5.0
-    assert "throttle" not in [fault.kind for fault in board.hitting("GetImage", {})]
+    assert "throttle" not in [fault.kind for fault in board.match("GetImage", {})]
     assert [fault.kind for fault in board.active] == ["error"]
     board.clear()
-    assert board.hitting("GetImage", {}) == []
+    assert board.match("GetImage", {}) == []
 
 
 def test_the_rate_limit_answers_429(simulator, client, running, monkeypatch):

@@ -120,7 +120,7 @@ def test_without_moto_one_line_says_what_to_install():
         except ImportError as error:
             print(error)
     """)
-    assert said == "the simulator needs 'moto', which is missing: pip install aioimagebuilder[testing]\n"
+    assert said == "the simulator requires 'moto'; run: pip install aioimagebuilder[testing]\n"
 
 
 def test_all_names_are_there():
@@ -133,7 +133,7 @@ def test_all_names_are_there():
 
 def test_a_simulator_starts_and_stops_more_than_once():
     simulator = Simulator(time_scale=0)
-    with pytest.raises(RuntimeError, match="does not serve"):
+    with pytest.raises(RuntimeError, match="is not running"):
         _ = simulator.endpoint_url
     for _ in range(2):
         with simulator, urllib.request.urlopen(f"{simulator.endpoint_url}/_simulator/config") as answer:

@@ -10,7 +10,7 @@ import pytest
 from aioimagebuilder.testing import BuildScript, ComponentFailure, Fault, StepScript, WorkflowScript
 from aioimagebuilder.testing.simulation.documents import (
     DocumentError,
-    component_phases,
+    parse_component_phases,
     parse_workflow,
     plan_steps,
     resolve,
@@ -41,7 +41,7 @@ def test_a_fault_survives_json():
 
 
 def test_a_fault_of_no_kind_is_refused():
-    with pytest.raises(ValueError, match="these are: delay, error"):
+    with pytest.raises(ValueError, match="use one of: delay, error"):
         Fault("gremlins")
 
 
@@ -84,13 +84,13 @@ def steps(**parameters):
 
 
 def test_conditions_decide_what_is_skipped():
-    assert {name: step.skipped for name, step in steps().items()} == {
+    assert {name: step.is_skipped for name, step in steps().items()} == {
         "Approve": True,
         "Later": False,
         "Never": True,
         "Either": False,
     }
-    assert not steps(approval="true")["Approve"].skipped
+    assert not steps(approval="true")["Approve"].is_skipped
 
 
 def test_steps_take_what_the_document_says():
@@ -107,7 +107,7 @@ def test_steps_take_what_the_document_says():
         ("just text", "not a mapping"),
         ("name: x", "no steps"),
         ("steps: [{name: A1}]", "no action"),
-        ("steps: [{name: '1 2', action: RunCommand}]", "no name"),
+        ("steps: [{name: '1 2', action: RunCommand}]", "not a valid name"),
         ("steps: [{name: AB, action: RunCommand}, {name: AB, action: RunCommand}]", "same name"),
         (f"steps: [{', '.join(f'{{name: S{n}, action: RunCommand}}' for n in range(16))}]", "at most 15"),
     ],
@@ -125,5 +125,5 @@ def test_references_to_nothing_stay_as_they_are():
 
 
 def test_phases_of_a_component_document():
-    assert component_phases("phases: [{name: build}, {name: test}]") == {"build", "test"}
-    assert component_phases("][") == frozenset()
+    assert parse_component_phases("phases: [{name: build}, {name: test}]") == {"build", "test"}
+    assert parse_component_phases("][") == frozenset()

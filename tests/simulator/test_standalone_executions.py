@@ -95,7 +95,7 @@ def test_an_execution_can_be_in_another_region(simulator, client):
 
 
 def test_what_cannot_be_added(simulator):
-    with pytest.raises(ValueError, match="no kind of execution"):
+    with pytest.raises(ValueError, match="unknown kind of execution"):
         simulator.add_execution("lunch", [("RUNNING", None)])
-    with pytest.raises(ValueError, match="one status"):
+    with pytest.raises(ValueError, match="at least one status"):
         simulator.add_execution("image", [])

@@ -14,8 +14,8 @@ from aioimagebuilder.testing.scripts import BuildScript, ComponentFailure, StepS
 from aioimagebuilder.testing.simulation.catalogue import ACTIONS, MANAGED_WORKFLOWS
 from aioimagebuilder.testing.simulation.documents import parse_workflow, plan_steps
 from aioimagebuilder.testing.simulation.plan import BuildPlan, PlannedWorkflow
-from aioimagebuilder.testing.simulation.run_context import GateAction
-from aioimagebuilder.testing.simulation.timeline import Happenings, compute
+from aioimagebuilder.testing.simulation.run_context import StepAction
+from aioimagebuilder.testing.simulation.timeline import Interventions, compute
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
 COMPONENT = "arn:aws:imagebuilder:us-east-1:123456789012:component/demo/1.0.0/1"
@@ -43,8 +43,10 @@ def plan(*workflows, **members):
     )
 
 
-def run(script=None, *workflows, happenings=None, **members):
-    return compute(plan(*workflows, **members), script or BuildScript(), start=0.0, happenings=happenings)
+def run(script=None, *workflows, interventions=None, **members):
+    return compute(
+        plan(*workflows, **members), script or BuildScript(), start=0.0, interventions=interventions
+    )
 
 
 def course(timeline):
@@ -52,7 +54,7 @@ def course(timeline):
 
 
 def last(row):
-    return row.track.states[-1]
+    return row.history.states[-1]
 
 
 def step(timeline, name):
@@ -63,18 +65,18 @@ def step(timeline, name):
 def test_a_default_build_takes_about_ten_minutes_and_goes_through_every_stage():
     timeline = run()
     assert course(timeline) == ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
-    assert 500 < timeline.image.ends < 800
+    assert 500 < timeline.image.end < 800
     assert [last(row)["status"] for row in timeline.workflows] == ["COMPLETED", "COMPLETED"]
     assert [last(row)["totalStepCount"] for row in timeline.workflows] == [7, 4]
-    assert timeline.stage is None
+    assert timeline.stopped_stage is None
 
 
 def test_a_workflow_appears_when_it_starts_and_sets_its_step_count_first():
     build, test = run().workflows
-    assert test.track.begins > build.track.ends
-    first = build.track.states[0]
+    assert test.history.start > build.history.end
+    first = build.history.states[0]
     assert (first["status"], first["totalStepCount"], first["totalStepsSucceeded"]) == ("PENDING", 7, 0)
-    assert {each.track.states[0]["status"] for each in build.children} == {"PENDING"}
+    assert {each.history.states[0]["status"] for each in build.children} == {"PENDING"}
 
 
 def test_default_steps_have_the_real_names_and_skips():
@@ -107,7 +109,7 @@ def test_outputs_of_one_step_are_inputs_of_the_next():
 def test_an_abort_rolls_back_from_the_failed_step_and_leaves_the_rest_pending():
     timeline = run(BuildScript.failing_step("RunSanitizeScript", "no space left"))
     build = timeline.workflows[0]
-    assert [state["status"] for state in build.track.states][-2:] == [
+    assert [state["status"] for state in build.history.states][-2:] == [
         "ROLLBACK_IN_PROGRESS",
         "ROLLBACK_COMPLETED",
     ]
@@ -115,15 +117,15 @@ def test_an_abort_rolls_back_from_the_failed_step_and_leaves_the_rest_pending():
     assert rollbacks["LaunchBuildInstance"] == "COMPLETED"
     assert rollbacks["RunSanitizeScript"] == "SKIPPED"
     assert rollbacks["CreateOutputAMI"] is None
-    inventory = step(timeline, "InventoryCollection").track
-    launch = step(timeline, "LaunchBuildInstance").track
-    assert inventory.ends <= launch.ends
+    inventory = step(timeline, "InventoryCollection").history
+    launch = step(timeline, "LaunchBuildInstance").history
+    assert inventory.end <= launch.end
     assert last(step(timeline, "CreateOutputAMI"))["status"] == "PENDING"
     assert last(build)["message"] == "no space left"
     assert last(build)["totalStepsFailed"] == 1
     assert course(timeline)[-1] == "FAILED"
     assert timeline.image.states[-1]["reason"].endswith("failed with reason: no space left")
-    assert timeline.stage == "BUILD"
+    assert timeline.stopped_stage == "BUILD"
 
 
 def test_without_rollback_the_workflow_is_failed():
@@ -170,7 +172,7 @@ def test_a_failed_component_is_told_as_the_service_tells_it():
             "errorMessage": "exit status 7",
         },
     }
-    assert "Stderr: exit status 7" in [text for _, text in timeline.lines]
+    assert "Stderr: exit status 7" in [text for _, text in timeline.log_lines]
 
 
 def test_an_early_failure_has_a_reason_and_nothing_else():
@@ -198,7 +200,7 @@ def test_a_failed_test_fails_the_image_and_leaves_its_ami():
     assert course(timeline)[-2:] == ["TESTING", "FAILED"]
     assert timeline.image.states[-1]["outputResources"]["amis"]
     assert timeline.image.states[-1]["failureContext"]["imageStatus"] == "TESTING"
-    assert timeline.stage == "TEST"
+    assert timeline.stopped_stage == "TEST"
 
 
 def test_a_distribution_can_fail_in_some_regions():
@@ -225,15 +227,15 @@ def test_a_distribution_workflow_is_an_execution_of_its_own():
 def test_test_workflows_run_one_after_another_or_five_at_once():
     alone = [workflow(f"test-image-{number}", "TEST", data=TEST_DOCUMENT) for number in range(3)]
     rows = run(None, BUILD, *alone).workflows[1:]
-    assert all(later.track.begins >= earlier.track.ends for earlier, later in pairwise(rows))
+    assert all(later.history.start >= earlier.history.end for earlier, later in pairwise(rows))
     group = [
         workflow(f"test-image-{number}", "TEST", data=TEST_DOCUMENT, parallel_group="g")
         for number in range(7)
     ]
     rows = run(None, BUILD, *group).workflows[1:]
-    starts = [row.track.begins for row in rows]
+    starts = [row.history.start for row in rows]
     assert len(set(starts[:5])) == 1
-    assert starts[5] == starts[6] == rows[0].track.ends
+    assert starts[5] == starts[6] == rows[0].history.end
     assert {last(row)["parallelGroup"] for row in rows} == {"g"}
 
 
@@ -252,8 +254,8 @@ def test_a_group_starts_no_more_tests_after_a_failure():
 def test_a_skipped_workflow_never_runs():
     timeline = run(BuildScript(workflows={"test-image": WorkflowScript(status="SKIPPED")}))
     test = timeline.workflows[1]
-    assert [state["status"] for state in test.track.states] == ["SKIPPED"]
-    assert test.track.begins == test.track.ends
+    assert [state["status"] for state in test.history.states] == ["SKIPPED"]
+    assert test.history.start == test.history.end
     assert course(timeline)[-1] == "AVAILABLE"
 
 
@@ -266,7 +268,7 @@ def test_any_word_can_be_a_status():
     )
     timeline = run(script)
     assert course(timeline) == ["PENDING", "CREATING", "BUILDING", "TRYING", "DISTRIBUTING", "SHELVED"]
-    assert [state["status"] for state in timeline.workflows[0].track.states][-1] == "DONE_SO_TO_SAY"
+    assert [state["status"] for state in timeline.workflows[0].history.states][-1] == "DONE_SO_TO_SAY"
     assert last(step(timeline, "LaunchBuildInstance"))["status"] == "LUKEWARM"
     assert {"WARMING_UP", "LUKEWARM", "HUMMING", "TRYING", "SHELVED"} <= script.words()
 
@@ -277,7 +279,7 @@ def test_integrating_comes_only_when_asked_for():
 
 def test_attempts_are_counted_and_only_the_last_one_is_final():
     timeline = run(BuildScript(steps={"RunSanitizeScript": StepScript(failed_attempts=2, max_attempts=3)}))
-    states = step(timeline, "RunSanitizeScript").track.states
+    states = step(timeline, "RunSanitizeScript").history.states
     shown = [(state["status"], state["attemptNumber"]) for state in states]
     assert shown == [
         ("PENDING", 1),
@@ -302,15 +304,15 @@ def test_a_step_that_takes_too_long_times_out():
 def test_a_step_can_run_for_ever():
     timeline = run(BuildScript(steps={"RunSanitizeScript": StepScript(never_ends=True)}))
     assert timeline.image.at(1e12)["status"] == "BUILDING"
-    assert timeline.workflows[0].track.at(1e12)["status"] == "RUNNING"
-    assert all(at < math.inf for at, _ in timeline.lines)
+    assert timeline.workflows[0].history.at(1e12)["status"] == "RUNNING"
+    assert all(at < math.inf for at, _ in timeline.log_lines)
 
 
 GATED = BuildScript.waiting("RunSanitizeScript")
 
 
 def gate_of(timeline):
-    [(identifier, span)] = timeline.gates.items()
+    [(identifier, span)] = timeline.waiting_steps.items()
     return identifier, span
 
 
@@ -327,9 +329,9 @@ def test_a_gate_waits_three_days_and_then_fails():
 def test_a_gate_says_what_the_script_wants(word):
     timeline = run(BuildScript.waiting("RunSanitizeScript", waiting_status=word))
     _, (start, _) = gate_of(timeline)
-    assert step(timeline, "RunSanitizeScript").track.at(start)["status"] == word
+    assert step(timeline, "RunSanitizeScript").history.at(start)["status"] == word
     assert timeline.image.at(start)["status"] == "BUILDING"
-    assert timeline.workflows[0].track.at(start)["status"] == "RUNNING"
+    assert timeline.workflows[0].history.at(start)["status"] == "RUNNING"
 
 
 @pytest.mark.parametrize(
@@ -337,8 +339,8 @@ def test_a_gate_says_what_the_script_wants(word):
 )
 def test_an_action_ends_the_gate(action, status, image):
     identifier, (start, _) = gate_of(run(GATED))
-    sent = GateAction(at=start + 10, action=action, reason="said so")
-    timeline = run(GATED, happenings=Happenings(actions={identifier: sent}))
+    sent = StepAction(at=start + 10, action=action, reason="said so")
+    timeline = run(GATED, interventions=Interventions(actions={identifier: sent}))
     acted = last(step(timeline, "RunSanitizeScript"))
     assert acted["status"] == status
     assert acted["action"] == "WaitForAction"
@@ -349,33 +351,33 @@ def test_an_action_ends_the_gate(action, status, image):
 
 
 def test_a_cancel_stops_what_runs_and_leaves_what_does_not():
-    at = step(run(), "CreateOutputAMI").track.begins
-    when = run().workflows[0].track.ends - 1
-    timeline = run(happenings=Happenings(cancelled_at=when - BuildScript().cancelling))
+    at = step(run(), "CreateOutputAMI").history.start
+    when = run().workflows[0].history.end - 1
+    timeline = run(interventions=Interventions(cancelled_at=when - BuildScript().cancelling))
     assert timeline.image.states[-1]["status"] == "CANCELLED"
-    assert timeline.image.ends == when > at
+    assert timeline.image.end == when > at
     assert last(timeline.workflows[0])["status"] == "CANCELLED"
     assert last(step(timeline, "TerminateBuildInstance"))["status"] == "CANCELLED"
     assert last(step(timeline, "LaunchBuildInstance"))["status"] == "COMPLETED"
     assert timeline.image.states[-1]["outputResources"]["amis"]
     assert len(timeline.workflows) == 1
-    assert timeline.stage == "BUILD"
+    assert timeline.stopped_stage == "BUILD"
 
 
 def test_a_cancel_that_comes_too_late_changes_nothing():
     done = run()
-    timeline = run(happenings=Happenings(cancelled_at=done.image.ends - 1))
+    timeline = run(interventions=Interventions(cancelled_at=done.image.end - 1))
     assert timeline.image.states == done.image.states
 
 
 @given(st.floats(min_value=0, max_value=900), st.floats(min_value=0, max_value=900))
 def test_a_cancel_never_alters_the_past(cancelled_at, earlier):
-    free, cancelled = run(), run(happenings=Happenings(cancelled_at=cancelled_at))
+    free, cancelled = run(), run(interventions=Interventions(cancelled_at=cancelled_at))
     when = min(earlier, cancelled_at)
     assert cancelled.image.at(when) == free.image.at(when)
     for row in cancelled.workflows:
         same = next(each for each in free.workflows if each.identifier == row.identifier)
-        assert row.track.at(when) == same.track.at(when)
+        assert row.history.at(when) == same.history.at(when)
 
 
 @given(
@@ -397,15 +399,15 @@ def test_a_cancel_never_alters_the_past(cancelled_at, earlier):
 )
 def test_time_never_runs_back_and_counts_never_exceed_the_total(steps, rollback, cancelled_at):
     script = BuildScript(steps=steps, rollback=rollback)
-    timeline = run(script, happenings=Happenings(cancelled_at=cancelled_at))
+    timeline = run(script, interventions=Interventions(cancelled_at=cancelled_at))
     rows = [*timeline.workflows, *(step for row in timeline.workflows for step in row.children)]
-    for track in [timeline.image, *(row.track for row in rows)]:
-        assert track.times == sorted(track.times)
+    for history in [timeline.image, *(row.history for row in rows)]:
+        assert history.times == sorted(history.times)
     for row in timeline.workflows:
-        for state in row.track.states:
+        for state in row.history.states:
             counted = sum(state[f"totalSteps{each}"] for each in ("Succeeded", "Failed", "Skipped"))
             assert counted <= state["totalStepCount"]
-    assert timeline.lines == sorted(timeline.lines, key=lambda line: line[0])
+    assert timeline.log_lines == sorted(timeline.log_lines, key=lambda line: line[0])
 
 
 def test_the_same_course_has_the_same_ids():
@@ -419,14 +421,14 @@ def test_a_retry_has_new_ids():
 
 
 def test_a_pace_shortens_everything():
-    assert run(BuildScript(pace=0.01)).image.ends < 40
+    assert run(BuildScript(pace=0.01)).image.end < 40
 
 
 def test_log_lines_are_spread_over_the_build_stage():
     timeline = run(BuildScript(log_lines=10))
-    lines = [at for at, text in timeline.lines if text.startswith("Stdout: line")]
-    assert len(lines) == 10
-    assert timeline.workflows[0].track.begins - 10 < lines[0] < lines[-1] < timeline.workflows[0].track.ends
+    times = [at for at, text in timeline.log_lines if text.startswith("Stdout: line")]
+    assert len(times) == 10
+    assert timeline.workflows[0].history.start - 10 < times[0] < times[-1] < timeline.workflows[0].history.end
 
 
 def test_a_component_failure_may_name_another_component():

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from aioimagebuilder.testing import Control
 from aioimagebuilder.testing.server import Server
 from aioimagebuilder.testing.service.errors import ServiceError, SimulatorBugError
-from aioimagebuilder.testing.service.validation import check_answer, check_request, error_status
+from aioimagebuilder.testing.service.validation import check_request, check_response, error_status
 from simulator.support import refused
 
 WORKFLOW = "wf-00000000-0000-0000-0000-000000000000"
@@ -65,13 +65,13 @@ def test_members_that_the_model_lacks_are_ignored_in_requests():
 )
 def test_a_bad_answer_is_a_bug_of_the_simulator(answer, text):
     with pytest.raises(SimulatorBugError, match=text):
-        check_answer("GetWorkflowExecution", answer)
+        check_response("GetWorkflowExecution", answer)
 
 
 def test_a_word_of_a_script_is_no_bug():
-    check_answer("GetWorkflowExecution", {"status": "HUMMING"}, {"HUMMING"})
+    check_response("GetWorkflowExecution", {"status": "HUMMING"}, {"HUMMING"})
     with pytest.raises(SimulatorBugError):
-        check_answer("GetWorkflowExecution", {"type": "HUMMING"}, {"HUMMING"})
+        check_response("GetWorkflowExecution", {"type": "HUMMING"}, {"HUMMING"})
 
 
 def test_a_bug_of_the_simulator_is_loud(simulator, client):
@@ -99,7 +99,7 @@ def test_a_crash_of_the_simulator_is_loud(capfd):
 
 
 def test_what_the_simulator_does_not_serve_is_loud(client):
-    with pytest.raises(ClientError, match="does not serve GetComponentPolicy"):
+    with pytest.raises(ClientError, match="does not implement GetComponentPolicy"):
         client.get_component_policy(
             componentArn="arn:aws:imagebuilder:us-east-1:123456789012:component/x/1.0.0/1"
         )
