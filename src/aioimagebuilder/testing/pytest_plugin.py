@@ -26,6 +26,6 @@ def imagebuilder_simulator_server() -> Iterator[Simulator]:
 
 @pytest.fixture
 def imagebuilder_simulator(imagebuilder_simulator_server: Simulator) -> Simulator:
-    """Return the simulator without state of earlier tests; its `client_arguments` connect a client."""
+    """Return a simulator without state from earlier tests; its `client_arguments` connect a client."""
     imagebuilder_simulator_server.reset()
     return imagebuilder_simulator_server

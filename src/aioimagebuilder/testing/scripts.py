@@ -51,8 +51,8 @@ class StepScript:
         retry_delay: Delay between two attempts.
         rollback_status: Final ``rollbackStatus`` of the step, if it is rolled back.
         component_failure: The component failure behind a failed step.
-        gate: Whether the step waits for SendWorkflowStepAction, as a step with the action WaitForAction does.
-        never_ends: The step runs until the image is cancelled.
+        gate: Whether this is a waiting step: it waits for SendWorkflowStepAction, like a WaitForAction step.
+        never_ends: Whether the step runs until the image is cancelled.
         log_lines: Lines that the step writes to the build log.
     """
 

@@ -124,13 +124,13 @@ class Simulator:
         Args:
             name: Name of the pipeline and prefix of the resources created with it.
             container: Build a container image instead of an AMI.
-            regions: Regions that the image is distributed to; defaults to the pipeline's region.
+            regions: Regions to distribute the image to; defaults to the pipeline's region.
             workflows: Workflow configurations in wire names (``workflowArn``, ``parallelGroup``…); defaults
                 to the service's default workflows.
             tests: Whether images are tested.
             version: Version of the component and the recipe.
             log_group: CloudWatch log group of the images; defaults to the service's default group.
-            log_bucket: S3 bucket for the component logs; without it none are written.
+            log_bucket: S3 bucket of the component logs; by default there are none.
 
         Raises:
             ServiceError: The service rejects one of the resources.

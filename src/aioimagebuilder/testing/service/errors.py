@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class ServiceError(Exception):
-    """A service error with its code, which is the name of the error's shape in the model, and its message."""
+    """An error of the service model, with its code (the name of the error shape) and its message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
