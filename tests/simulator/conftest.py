@@ -1,4 +1,4 @@
-"""One simulator for all tests, whose clock stands still, and a client without retries."""
+"""Fixtures: one simulator for all tests, with a stopped clock, and clients without retries."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def logs(simulator: Simulator, session_logs: Any) -> Any:
 
 @pytest.fixture
 def built(simulator: Simulator, client: Any) -> str:
-    """An image that has become AVAILABLE."""
-    arn = client.start_image_pipeline_execution(imagePipelineArn=simulator.create_pipeline())
+    """Build an image and return its ARN once it is AVAILABLE."""
+    response = client.start_image_pipeline_execution(imagePipelineArn=simulator.create_pipeline())
     simulator.advance(3600)
-    return str(arn["imageBuildVersionArn"])
+    return str(response["imageBuildVersionArn"])

@@ -1,4 +1,4 @@
-"""Shorthands for tests over the wire."""
+"""Helpers for tests over the wire."""
 
 from __future__ import annotations
 
@@ -8,27 +8,27 @@ import pytest
 from botocore.exceptions import ClientError
 
 
-def refused(code: str, status: int | None = None) -> Any:
-    """Expect an error of this code (and HTTP status)."""
+def raises_error(code: str, status: int | None = None) -> Any:
+    """Return a context manager that expects an error with a code and, if given, an HTTP status."""
 
-    def fits(error: ClientError) -> bool:
-        told = error.response["ResponseMetadata"]["HTTPStatusCode"]
-        return error.response["Error"]["Code"] == code and status in (None, told)
+    def matches(error: ClientError) -> bool:
+        actual = error.response["ResponseMetadata"]["HTTPStatusCode"]
+        return error.response["Error"]["Code"] == code and status in (None, actual)
 
-    return pytest.raises(ClientError, check=fits)
+    return pytest.raises(ClientError, check=matches)
 
 
-def status_of(client: Any, arn: str) -> str:
-    """What GetImage says."""
+def get_status(client: Any, arn: str) -> str:
+    """Return the status of an image as in GetImage."""
     return str(client.get_image(imageBuildVersionArn=arn)["image"]["state"]["status"])
 
 
-def executions(client: Any, arn: str) -> list[dict[str, Any]]:
-    """Workflow executions of an image."""
+def list_executions(client: Any, arn: str) -> list[dict[str, Any]]:
+    """Return the workflow executions of an image."""
     return list(client.list_workflow_executions(imageBuildVersionArn=arn)["workflowExecutions"])
 
 
-def steps(client: Any, workflow_execution_id: str) -> dict[str, dict[str, Any]]:
-    """Steps of a workflow execution by name."""
+def get_steps(client: Any, workflow_execution_id: str) -> dict[str, dict[str, Any]]:
+    """Return the steps of a workflow execution by name."""
     rows = client.list_workflow_step_executions(workflowExecutionId=workflow_execution_id)["steps"]
     return {row["name"]: row for row in rows}

@@ -1,4 +1,4 @@
-"""Builds over the wire: boto3 against the server, with the shapes of real answers."""
+"""Builds over the wire: boto3 against the server, compared with real responses."""
 
 from __future__ import annotations
 
@@ -8,37 +8,31 @@ import re
 import pytest
 
 from aioimagebuilder.testing import BuildScript, Simulator, StepScript, WorkflowScript
-from simulator.support import executions, refused, status_of, steps
+from simulator.support import get_status, get_steps, list_executions, raises_error
 
 
-def start(simulator, client, script=None, **members):
+def start_build(simulator, client, script=None, **members):
     if script is not None:
         simulator.script(script)
     pipeline = simulator.create_pipeline(**members)
     return client.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
 
 
-def test_a_pipeline_builds_an_image(simulator, client):
-    arn = start(simulator, client, name="Demo App")
+def test_pipeline_build_passes_through_every_status(simulator, client):
+    arn = start_build(simulator, client, name="Demo App")
     assert arn == "arn:aws:imagebuilder:us-east-1:123456789012:image/demo-app/1.0.0/1"
-    seen = []
+    statuses = []
     for _ in range(300):
-        seen.append(status_of(client, arn))
+        statuses.append(get_status(client, arn))
         simulator.advance(5)
-    assert list(dict.fromkeys(seen)) == [
-        "PENDING",
-        "CREATING",
-        "BUILDING",
-        "TESTING",
-        "DISTRIBUTING",
-        "AVAILABLE",
-    ]
+    expected = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
+    assert list(dict.fromkeys(statuses)) == expected
 
 
-def test_an_image_looks_like_a_real_one(client, built):
-    answer = client.get_image(imageBuildVersionArn=built)
-    image = answer["image"]
-    assert re.fullmatch(r"[0-9a-f-]{36}", answer["requestId"])
+def test_image_matches_real_response(client, built):
+    response = client.get_image(imageBuildVersionArn=built)
+    image = response["image"]
+    assert re.fullmatch(r"[0-9a-f-]{36}", response["requestId"])
     assert {name: image[name] for name in ("type", "name", "version", "platform", "tags")} == {
         "type": "AMI",
         "name": "demo",
@@ -52,8 +46,8 @@ def test_an_image_looks_like_a_real_one(client, built):
     assert re.fullmatch(r"ami-[0-9a-f]{17}", image["outputResources"]["amis"][0]["image"])
 
 
-def test_a_workflow_execution_looks_like_a_real_one(client, built):
-    build, test = executions(client, built)
+def test_workflow_execution_matches_real_response(client, built):
+    build, test = list_executions(client, built)
     assert set(build) == {
         "workflowBuildVersionArn",
         "workflowExecutionId",
@@ -75,9 +69,9 @@ def test_a_workflow_execution_looks_like_a_real_one(client, built):
     assert {**one, "retried": False} == test
 
 
-def test_a_step_looks_like_a_real_one(client, built):
-    workflow = executions(client, built)[0]["workflowExecutionId"]
-    row = steps(client, workflow)["LaunchBuildInstance"]
+def test_step_matches_real_response(client, built):
+    workflow = list_executions(client, built)[0]["workflowExecutionId"]
+    row = get_steps(client, workflow)["LaunchBuildInstance"]
     assert set(row) == {
         "stepExecutionId",
         "name",
@@ -94,30 +88,30 @@ def test_a_step_looks_like_a_real_one(client, built):
     assert json.loads(row["inputs"]) == {"waitFor": "ssmAgent"}
 
 
-def test_a_list_of_steps_names_its_workflow(client, built):
-    workflow = executions(client, built)[0]["workflowExecutionId"]
-    answer = client.list_workflow_step_executions(workflowExecutionId=workflow)
-    assert (answer["workflowExecutionId"], answer["imageBuildVersionArn"]) == (workflow, built)
-    assert "message" not in answer
+def test_step_list_has_workflow_and_image_ids(client, built):
+    workflow = list_executions(client, built)[0]["workflowExecutionId"]
+    response = client.list_workflow_step_executions(workflowExecutionId=workflow)
+    assert (response["workflowExecutionId"], response["imageBuildVersionArn"]) == (workflow, built)
+    assert "message" not in response
 
 
 def test_executions_appear_when_they_start(simulator, client):
-    arn = start(simulator, client)
-    assert executions(client, arn) == []
+    arn = start_build(simulator, client)
+    assert list_executions(client, arn) == []
     simulator.advance(60)
-    [build] = executions(client, arn)
+    [build] = list_executions(client, arn)
     assert (build["type"], build["status"], build["totalStepCount"]) == ("BUILD", "RUNNING", 7)
     assert "endTime" not in build
 
 
-def test_a_failure_is_told_by_image_list_and_execution(simulator, client):
-    arn = start(simulator, client, BuildScript.failing_component())
+def test_failure_is_reported_by_image_list_and_execution(simulator, client):
+    arn = start_build(simulator, client, BuildScript.failing_component())
     simulator.advance(3600)
     state = client.get_image(imageBuildVersionArn=arn)["image"]["state"]
-    answer = client.list_workflow_executions(imageBuildVersionArn=arn)
-    [build] = answer["workflowExecutions"]
+    response = client.list_workflow_executions(imageBuildVersionArn=arn)
+    [build] = response["workflowExecutions"]
     assert state["status"] == "FAILED"
-    assert answer["message"] == state["reason"]
+    assert response["message"] == state["reason"]
     assert build["status"] == "ROLLBACK_COMPLETED"
     assert "message" not in build
     assert state["failureContext"]["workflowExecutionId"] == build["workflowExecutionId"]
@@ -125,15 +119,15 @@ def test_a_failure_is_told_by_image_list_and_execution(simulator, client):
     assert component.endswith("component/demo-component/1.0.0/1")
 
 
-def test_a_message_of_a_failed_step_is_told_with_its_steps(simulator, client):
-    arn = start(simulator, client, BuildScript.failing_step("CreateOutputAMI", "too many AMIs"))
+def test_step_list_has_message_of_failed_step(simulator, client):
+    arn = start_build(simulator, client, BuildScript.failing_step("CreateOutputAMI", "too many AMIs"))
     simulator.advance(3600)
-    workflow = executions(client, arn)[0]["workflowExecutionId"]
-    answer = client.list_workflow_step_executions(workflowExecutionId=workflow)
-    assert answer["message"] == "too many AMIs"
+    workflow = list_executions(client, arn)[0]["workflowExecutionId"]
+    response = client.list_workflow_step_executions(workflowExecutionId=workflow)
+    assert response["message"] == "too many AMIs"
 
 
-def test_build_numbers_count_up_and_a_version_names_the_newest(simulator, client):
+def test_builds_are_numbered_and_version_arn_names_newest(simulator, client):
     pipeline = simulator.create_pipeline()
     first = simulator.start_build(pipeline)
     second = simulator.start_build(pipeline)
@@ -142,7 +136,7 @@ def test_build_numbers_count_up_and_a_version_names_the_newest(simulator, client
     assert client.get_image(imageBuildVersionArn=first.replace("1.0.0/1", "x.x.x"))["image"]["arn"] == second
 
 
-def test_scripts_are_taken_in_order_and_by_recipe(simulator, client):
+def test_scripts_apply_in_order_and_by_recipe(simulator, client):
     red, blue = simulator.create_pipeline("red"), simulator.create_pipeline("blue")
     simulator.script(BuildScript(early_failure="one"), recipe="blue")
     simulator.script(BuildScript(early_failure="two"))
@@ -153,10 +147,10 @@ def test_scripts_are_taken_in_order_and_by_recipe(simulator, client):
     assert [state["reason"] for state in states] == ["two", "one", "default"]
 
 
-def test_a_container_build_distributes_by_a_workflow(simulator, client):
-    arn = start(simulator, client, container=True)
+def test_container_build_has_distribution_workflow(simulator, client):
+    arn = start_build(simulator, client, container=True)
     simulator.advance(3600)
-    assert [row["type"] for row in executions(client, arn)] == ["BUILD", "TEST", "DISTRIBUTION"]
+    assert [row["type"] for row in list_executions(client, arn)] == ["BUILD", "TEST", "DISTRIBUTION"]
     image = client.get_image(imageBuildVersionArn=arn)["image"]
     assert image["type"] == "DOCKER"
     [container] = image["outputResources"]["containers"]
@@ -165,31 +159,31 @@ def test_a_container_build_distributes_by_a_workflow(simulator, client):
     )
 
 
-def test_an_image_goes_to_every_region(simulator, client):
-    arn = start(simulator, client, regions=["us-east-1", "eu-west-1"])
+def test_image_is_distributed_to_every_region(simulator, client):
+    arn = start_build(simulator, client, regions=["us-east-1", "eu-west-1"])
     simulator.advance(3600)
     amis = client.get_image(imageBuildVersionArn=arn)["image"]["outputResources"]["amis"]
     assert [ami["region"] for ami in amis] == ["us-east-1", "eu-west-1"]
     assert amis[0]["image"] != amis[1]["image"]
 
 
-def test_without_tests_there_is_no_test_stage(simulator, client):
-    arn = start(simulator, client, tests=False)
+def test_disabled_tests_skip_test_stage(simulator, client):
+    arn = start_build(simulator, client, tests=False)
     simulator.advance(3600)
-    assert [row["type"] for row in executions(client, arn)] == ["BUILD"]
-    assert status_of(client, arn) == "AVAILABLE"
+    assert [row["type"] for row in list_executions(client, arn)] == ["BUILD"]
+    assert get_status(client, arn) == "AVAILABLE"
 
 
-def test_a_build_of_only_tests_puts_out_its_parent(simulator, client):
+def test_test_only_build_outputs_parent_image(simulator, client):
     test = "arn:aws:imagebuilder:us-east-1:aws:workflow/test/test-image/x.x.x"
-    arn = start(simulator, client, workflows=[{"workflowArn": test}])
+    arn = start_build(simulator, client, workflows=[{"workflowArn": test}])
     simulator.advance(3600)
-    assert [row["type"] for row in executions(client, arn)] == ["TEST"]
+    assert [row["type"] for row in list_executions(client, arn)] == ["TEST"]
     [ami] = client.get_image(imageBuildVersionArn=arn)["image"]["outputResources"]["amis"]
     assert ami["image"].endswith("amazon-linux-2023-x86/x.x.x")
 
 
-DOCUMENT = """
+CUSTOM_DOCUMENT = """
 name: own
 schemaVersion: 1.0
 parameters:
@@ -209,67 +203,67 @@ steps:
 """
 
 
-def test_a_workflow_of_ones_own_runs(simulator, client):
-    own = simulator.create_workflow("My Own", DOCUMENT)
+def test_custom_workflow_runs(simulator, client):
+    own = simulator.create_workflow("My Own", CUSTOM_DOCUMENT)
     assert own.endswith(":workflow/build/my-own/1.0.0/1")
     simulator.script(BuildScript(steps={"LaunchIt": StepScript(duration=30)}))
-    arn = start(simulator, client, workflows=[{"workflowArn": own}])
+    arn = start_build(simulator, client, workflows=[{"workflowArn": own}])
     simulator.advance(3600)
-    [row] = executions(client, arn)
+    [row] = list_executions(client, arn)
     assert (row["workflowBuildVersionArn"], row["totalStepsSkipped"]) == (own, 1)
-    shown = steps(client, row["workflowExecutionId"])
-    assert {name: step["status"] for name, step in shown.items()} == {
+    steps = get_steps(client, row["workflowExecutionId"])
+    assert {name: step["status"] for name, step in steps.items()} == {
         "LaunchIt": "COMPLETED",
         "Approve": "SKIPPED",
         "MakeIt": "COMPLETED",
     }
-    assert shown["LaunchIt"]["description"] == "First of all"
+    assert steps["LaunchIt"]["description"] == "First of all"
     parameters = client.get_workflow(workflowBuildVersionArn=own)["workflow"]["parameters"]
     assert parameters == [{"name": "approval", "type": "boolean", "defaultValue": ["false"]}]
 
 
-def test_a_gate_shows_its_three_days_though_the_model_knows_of_half_a_day(simulator, client):
-    own = simulator.create_workflow("gate", "steps: [{name: Approve, action: WaitForAction}]")
-    arn = start(simulator, client, workflows=[{"workflowArn": own}])
+def test_waiting_step_timeout_exceeds_model_maximum(simulator, client):
+    own = simulator.create_workflow("approval", "steps: [{name: Approve, action: WaitForAction}]")
+    arn = start_build(simulator, client, workflows=[{"workflowArn": own}])
     simulator.advance(60)
-    [row] = executions(client, arn)
-    gate = steps(client, row["workflowExecutionId"])["Approve"]
-    shown = client.get_workflow_step_execution(stepExecutionId=gate["stepExecutionId"])
-    assert shown["timeoutSeconds"] == 3 * 24 * 3600
+    [row] = list_executions(client, arn)
+    identifier = get_steps(client, row["workflowExecutionId"])["Approve"]["stepExecutionId"]
+    step = client.get_workflow_step_execution(stepExecutionId=identifier)
+    assert step["timeoutSeconds"] == 3 * 24 * 3600
 
 
-def test_unknown_words_of_a_script_go_through(simulator, client):
+def test_unknown_scripted_statuses_are_returned(simulator, client):
     script = BuildScript(
-        workflows={"BUILD": WorkflowScript(running_status="HUMMING")},
-        renamed_statuses={"BUILDING": "BREWING"},
+        workflows={"BUILD": WorkflowScript(running_status="NEW_RUNNING")},
+        renamed_statuses={"BUILDING": "NEW_BUILDING"},
     )
-    arn = start(simulator, client, script)
+    arn = start_build(simulator, client, script)
     simulator.advance(60)
-    assert status_of(client, arn) == "BREWING"
-    assert executions(client, arn)[0]["status"] == "HUMMING"
+    assert get_status(client, arn) == "NEW_BUILDING"
+    assert list_executions(client, arn)[0]["status"] == "NEW_RUNNING"
 
 
-def test_create_image_works_without_a_pipeline(simulator, client):
+def test_create_image_works_without_pipeline(simulator, client):
     simulator.create_pipeline()
     base = "arn:aws:imagebuilder:us-east-1:123456789012"
-    answer = client.create_image(
+    response = client.create_image(
         imageRecipeArn=f"{base}:image-recipe/demo/x.x.x",
         infrastructureConfigurationArn=f"{base}:infrastructure-configuration/demo-infrastructure",
         tags={"a": "b"},
     )
-    assert answer["latestVersionReferences"]["latestVersionArn"] == f"{base}:image/demo/x.x.x"
-    image = client.get_image(imageBuildVersionArn=answer["imageBuildVersionArn"])["image"]
+    assert response["latestVersionReferences"]["latestVersionArn"] == f"{base}:image/demo/x.x.x"
+    image = client.get_image(imageBuildVersionArn=response["imageBuildVersionArn"])["image"]
     assert image["tags"] == {"a": "b"}
-    with refused("InvalidRequestException", 400):
+    with raises_error("InvalidRequestException", 400):
         client.create_image(infrastructureConfigurationArn=f"{base}:infrastructure-configuration/demo")
-    with refused("InvalidRequestException", 400):
+    with raises_error("InvalidRequestException", 400):
         client.create_image(
             imageRecipeArn=f"{base}:image-recipe/demo/1.0.0",
             infrastructureConfigurationArn=f"{base}:infrastructure-configuration/nowhere",
         )
 
 
-def test_imports_and_distributions_are_images_too(simulator, client, built):
+def test_imports_and_distributions_create_images(simulator, client, built):
     base = "arn:aws:imagebuilder:us-east-1:123456789012"
     vm = client.import_vm_image(
         name="My VM", semanticVersion="2.0.0", platform="Linux", vmImportTaskId="import-ami-1"
@@ -294,23 +288,23 @@ def test_imports_and_distributions_are_images_too(simulator, client, built):
     )["imageBuildVersionArn"]
     assert vm == f"{base}:image/my-vm/2.0.0/1"
     assert copy == f"{base}:image/demo/1.0.0/2"
-    assert {status_of(client, arn) for arn in (vm, iso, copy, other)} == {"PENDING"}
+    assert {get_status(client, arn) for arn in (vm, iso, copy, other)} == {"PENDING"}
     simulator.advance(9000)
     images = {arn: client.get_image(imageBuildVersionArn=arn)["image"] for arn in (vm, iso, copy, other)}
     assert {image["state"]["status"] for image in images.values()} == {"AVAILABLE"}
     assert all(image["outputResources"]["amis"] for image in images.values())
     assert [images[arn]["buildType"] for arn in (vm, iso)] == ["IMPORT", "IMPORT_ISO"]
-    assert [row["type"] for row in executions(client, copy)] == ["DISTRIBUTION"]
+    assert [row["type"] for row in list_executions(client, copy)] == ["DISTRIBUTION"]
     source = client.get_image(imageBuildVersionArn=built)["image"]["outputResources"]["amis"][0]["image"]
     assert images[copy]["outputResources"]["amis"][0]["image"] == source
 
 
-def test_an_image_can_be_deleted_when_it_is_over(simulator, client):
-    arn = start(simulator, client)
-    with refused("ResourceDependencyException", 400):
+def test_finished_image_can_be_deleted(simulator, client):
+    arn = start_build(simulator, client)
+    with raises_error("ResourceDependencyException", 400):
         client.delete_image(imageBuildVersionArn=arn)
     simulator.advance(3600)
-    workflow = executions(client, arn)[0]["workflowExecutionId"]
+    workflow = list_executions(client, arn)[0]["workflowExecutionId"]
     assert client.delete_image(imageBuildVersionArn=arn)["imageBuildVersionArn"] == arn
     for call, arguments in (
         (client.get_image, {"imageBuildVersionArn": arn}),
@@ -319,21 +313,21 @@ def test_an_image_can_be_deleted_when_it_is_over(simulator, client):
         (client.list_workflow_step_executions, {"workflowExecutionId": workflow}),
         (client.delete_image, {"imageBuildVersionArn": arn}),
     ):
-        with refused("ResourceNotFoundException", 404):
+        with raises_error("ResourceNotFoundException", 404):
             call(**arguments)
 
 
 def test_unknown_ids_are_not_found(simulator, client):
     number = "00000000-0000-0000-0000-000000000000"
-    with refused("ResourceNotFoundException", 404):
+    with raises_error("ResourceNotFoundException", 404):
         client.get_workflow_execution(workflowExecutionId=f"wf-{number}")
-    with refused("ResourceNotFoundException", 404):
+    with raises_error("ResourceNotFoundException", 404):
         client.get_workflow_step_execution(stepExecutionId=f"step-{number}")
-    with refused("ResourceNotFoundException", 404):
+    with raises_error("ResourceNotFoundException", 404):
         client.get_lifecycle_execution(lifecycleExecutionId=f"lce-{number}")
 
 
-def test_a_pipeline_knows_its_last_run(simulator, client, built):
+def test_pipeline_shows_its_last_run(simulator, client, built):
     pipeline = client.list_image_pipelines()["imagePipelineList"][0]
     assert pipeline["lastRunStatus"] == "AVAILABLE"
     [image] = client.list_image_pipeline_images(imagePipelineArn=pipeline["arn"])["imageSummaryList"]
@@ -342,16 +336,16 @@ def test_a_pipeline_knows_its_last_run(simulator, client, built):
     assert client.list_images(owner="Amazon")["imageVersionList"] == []
 
 
-def test_two_simulators_know_nothing_of_each_other(simulator, client, built):
+def test_simulators_are_independent(simulator, client, built):
     with Simulator(time_scale=0) as other:
         assert other.endpoint_url != simulator.endpoint_url
         assert other.call_count() == 0
         assert other.control.states == {}
-    assert status_of(client, built) == "AVAILABLE"
+    assert get_status(client, built) == "AVAILABLE"
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1", "us-gov-west-1"])
-def test_regions_are_worlds_of_their_own(region):
+def test_arn_has_partition_of_region(region):
     with Simulator(time_scale=0, region_name=region) as simulator:
         arn = simulator.start_build(simulator.create_pipeline())
         partition = {"c": "aws-cn", "u": "aws-us-gov"}.get(region[0], "aws")

@@ -1,4 +1,4 @@
-"""Lifecycle executions: state updates of single images, and runs of policies."""
+"""Lifecycle executions: state updates of single images, and policy runs."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ import json
 
 import pytest
 
-from simulator.support import refused, status_of
+from simulator.support import get_status, raises_error
 
 INCLUDED = {"executionRole": "role", "includeResources": {"amis": True}}
 DELETION = {"executionRole": "role", "includeResources": {"amis": True, "snapshots": True}}
 
 
-def update(client, arn, status, **members):
+def start_update(client, arn, status, **members):
     return client.start_resource_state_update(resourceArn=arn, state={"status": status}, **members)
 
 
-def execution(client, identifier):
+def get_execution(client, identifier):
     return client.get_lifecycle_execution(lifecycleExecutionId=identifier)["lifecycleExecution"]
 
 
-def test_without_resources_the_change_is_immediate(client, built):
-    answer = update(client, built, "DEPRECATED")
-    assert answer["resourceArn"] == built
-    assert "lifecycleExecutionId" not in answer
-    assert status_of(client, built) == "DEPRECATED"
-    update(client, built, "AVAILABLE")
-    assert status_of(client, built) == "AVAILABLE"
+def test_update_without_resources_is_immediate(client, built):
+    response = start_update(client, built, "DEPRECATED")
+    assert response["resourceArn"] == built
+    assert "lifecycleExecutionId" not in response
+    assert get_status(client, built) == "DEPRECATED"
+    start_update(client, built, "AVAILABLE")
+    assert get_status(client, built) == "AVAILABLE"
 
 
-def test_with_resources_an_execution_does_it(simulator, client, built):
-    identifier = update(client, built, "DISABLED", **INCLUDED)["lifecycleExecutionId"]
-    running = execution(client, identifier)
+def test_update_with_resources_starts_execution(simulator, client, built):
+    identifier = start_update(client, built, "DISABLED", **INCLUDED)["lifecycleExecutionId"]
+    running = get_execution(client, identifier)
     assert running["state"] == {"status": "IN_PROGRESS"}
     assert "endTime" not in running
     assert "lifecyclePolicyArn" not in running
     assert running["resourcesImpactedSummary"] == {"hasImpactedResources": True}
     assert running["startTime"].tzinfo is not None
-    assert status_of(client, built) == "AVAILABLE"
+    assert get_status(client, built) == "AVAILABLE"
     assert client.get_image(imageBuildVersionArn=built)["image"]["lifecycleExecutionId"] == identifier
     simulator.advance(20)
-    assert execution(client, identifier)["state"] == {"status": "SUCCESS"}
-    assert status_of(client, built) == "DISABLED"
+    assert get_execution(client, identifier)["state"] == {"status": "SUCCESS"}
+    assert get_status(client, built) == "DISABLED"
 
 
-def test_times_are_seconds_with_a_fraction_on_the_wire(simulator, client, built):
-    identifier = update(client, built, "DISABLED", **INCLUDED)["lifecycleExecutionId"]
+def test_lifecycle_times_are_epoch_seconds_with_fraction(simulator, client, built):
+    identifier = start_update(client, built, "DISABLED", **INCLUDED)["lifecycleExecutionId"]
     state = simulator.control.perform(
         "GetLifecycleExecution",
         {"lifecycleExecutionId": identifier},
@@ -56,13 +56,13 @@ def test_times_are_seconds_with_a_fraction_on_the_wire(simulator, client, built)
     assert isinstance(json.loads(json.dumps(state))["lifecycleExecution"]["startTime"], float)
 
 
-def test_a_deletion_tells_its_resources_and_snapshots(simulator, client, built):
-    identifier = update(client, built, "DELETED", **DELETION)["lifecycleExecutionId"]
+def test_deletion_lists_resources_and_snapshots(simulator, client, built):
+    identifier = start_update(client, built, "DELETED", **DELETION)["lifecycleExecutionId"]
     simulator.advance(20)
-    assert status_of(client, built) == "DELETED"
-    answer = client.list_lifecycle_execution_resources(lifecycleExecutionId=identifier)
-    assert answer["lifecycleExecutionState"] == {"status": "SUCCESS"}
-    [image] = answer["resources"]
+    assert get_status(client, built) == "DELETED"
+    response = client.list_lifecycle_execution_resources(lifecycleExecutionId=identifier)
+    assert response["lifecycleExecutionState"] == {"status": "SUCCESS"}
+    [image] = response["resources"]
     assert (image["resourceId"], image["action"]) == (built, {"name": "DELETE"})
     [ami] = client.list_lifecycle_execution_resources(
         lifecycleExecutionId=identifier, parentResourceId=built
@@ -74,53 +74,54 @@ def test_a_deletion_tells_its_resources_and_snapshots(simulator, client, built):
     assert snapshot["state"] == {"status": "SUCCESS"}
 
 
-def test_excluded_resources_are_skipped_and_keep_the_image(simulator, client, built):
+def test_excluded_resource_is_skipped_and_keeps_image(simulator, client, built):
     rules = {"amis": {"regions": ["us-east-1"]}}
-    identifier = update(client, built, "DELETED", exclusionRules=rules, **DELETION)["lifecycleExecutionId"]
+    response = start_update(client, built, "DELETED", exclusionRules=rules, **DELETION)
+    identifier = response["lifecycleExecutionId"]
     simulator.advance(20)
     [ami] = client.list_lifecycle_execution_resources(
         lifecycleExecutionId=identifier, parentResourceId=built
     )["resources"]
     assert ami["state"] == {"status": "SKIPPED"}
-    assert status_of(client, built) == "AVAILABLE"
+    assert get_status(client, built) == "AVAILABLE"
 
 
-def test_a_date_ahead_keeps_the_execution_in_progress(simulator, client, built):
+def test_future_update_stays_in_progress_until_date(simulator, client, built):
     when = dt.datetime.fromtimestamp(simulator.now() + 2 * 86400, dt.UTC)
-    identifier = update(client, built, "DEPRECATED", updateAt=when)["lifecycleExecutionId"]
+    identifier = start_update(client, built, "DEPRECATED", updateAt=when)["lifecycleExecutionId"]
     simulator.advance(86400)
-    running = execution(client, identifier)
+    running = get_execution(client, identifier)
     assert running["state"] == {"status": "IN_PROGRESS"}
     assert running["resourcesImpactedSummary"] == {"hasImpactedResources": False}
     assert client.list_lifecycle_execution_resources(lifecycleExecutionId=identifier)["resources"] == []
     image = client.get_image(imageBuildVersionArn=built)["image"]
     assert abs(image["deprecationTime"] - when) < dt.timedelta(seconds=1)
     simulator.advance(86401)
-    assert execution(client, identifier)["state"] == {"status": "SUCCESS"}
-    assert status_of(client, built) == "DEPRECATED"
+    assert get_execution(client, identifier)["state"] == {"status": "SUCCESS"}
+    assert get_status(client, built) == "DEPRECATED"
 
 
-def test_a_second_one_is_refused_while_one_runs(simulator, client, built):
-    update(client, built, "DISABLED", **INCLUDED)
-    with refused("ResourceInUseException", 400):
-        update(client, built, "DISABLED", **INCLUDED)
+def test_second_update_is_rejected_while_one_runs(simulator, client, built):
+    start_update(client, built, "DISABLED", **INCLUDED)
+    with raises_error("ResourceInUseException", 400):
+        start_update(client, built, "DISABLED", **INCLUDED)
     simulator.advance(20)
-    assert update(client, built, "AVAILABLE", **INCLUDED)["lifecycleExecutionId"]
+    assert start_update(client, built, "AVAILABLE", **INCLUDED)["lifecycleExecutionId"]
 
 
-def test_a_cancel_goes_by_cancelling(simulator, client, built):
-    identifier = update(client, built, "DELETED", **DELETION)["lifecycleExecutionId"]
-    answer = client.cancel_lifecycle_execution(lifecycleExecutionId=identifier)
-    assert answer["lifecycleExecutionId"] == identifier
-    assert execution(client, identifier)["state"]["status"] == "CANCELLING"
-    with refused("ResourceInUseException", 400):
+def test_cancelled_execution_passes_through_cancelling(simulator, client, built):
+    identifier = start_update(client, built, "DELETED", **DELETION)["lifecycleExecutionId"]
+    response = client.cancel_lifecycle_execution(lifecycleExecutionId=identifier)
+    assert response["lifecycleExecutionId"] == identifier
+    assert get_execution(client, identifier)["state"]["status"] == "CANCELLING"
+    with raises_error("ResourceInUseException", 400):
         client.cancel_lifecycle_execution(lifecycleExecutionId=identifier)
     simulator.advance(60)
-    assert execution(client, identifier)["state"]["status"] == "CANCELLED"
-    assert status_of(client, built) == "AVAILABLE"
+    assert get_execution(client, identifier)["state"]["status"] == "CANCELLED"
+    assert get_status(client, built) == "AVAILABLE"
     [image] = client.list_lifecycle_execution_resources(lifecycleExecutionId=identifier)["resources"]
     assert image["state"]["status"] == "SKIPPED"
-    with refused("InvalidRequestException", 400):
+    with raises_error("InvalidRequestException", 400):
         client.cancel_lifecycle_execution(lifecycleExecutionId=identifier)
 
 
@@ -135,36 +136,36 @@ def test_a_cancel_goes_by_cancelling(simulator, client, built):
         ("DEPRECATED", {"updateAt": dt.datetime(2000, 1, 1, tzinfo=dt.UTC)}),
     ],
 )
-def test_what_an_update_may_not_ask(client, built, status, members):
-    with refused("InvalidRequestException", 400):
-        update(client, built, status, **members)
+def test_invalid_update_is_rejected(client, built, status, members):
+    with raises_error("InvalidRequestException", 400):
+        start_update(client, built, status, **members)
 
 
-def test_which_images_can_be_updated(simulator, client):
+def test_update_depends_on_image_status(simulator, client):
     running = simulator.start_build(simulator.create_pipeline())
-    with refused("ResourceInUseException", 400):
-        update(client, running, "DEPRECATED")
+    with raises_error("ResourceInUseException", 400):
+        start_update(client, running, "DEPRECATED")
     failed = simulator.add_execution("image", [("FAILED", None)])
-    with refused("InvalidRequestException", 400):
-        update(client, failed, "DEPRECATED")
-    assert update(client, failed, "DELETED", **INCLUDED)["lifecycleExecutionId"]
-    with refused("InvalidRequestException", 400):
+    with raises_error("InvalidRequestException", 400):
+        start_update(client, failed, "DEPRECATED")
+    assert start_update(client, failed, "DELETED", **INCLUDED)["lifecycleExecutionId"]
+    with raises_error("InvalidRequestException", 400):
         client.start_resource_state_update(resourceArn=failed, state={})
 
 
-def policy(client, **members):
+def create_policy(client, **members):
     details = {
         "action": {"type": "DELETE", "includeResources": {"amis": True, "snapshots": True}},
         "filter": {"type": "COUNT", "value": 2},
     }
-    answer = client.create_lifecycle_policy(
+    response = client.create_lifecycle_policy(
         name="Old ones",
         executionRole="role",
         resourceType="AMI_IMAGE",
         policyDetails=[{**details, **members}],
         resourceSelection={"recipes": [{"name": "demo", "semanticVersion": "1.x.x"}]},
     )
-    return answer["lifecyclePolicyArn"]
+    return response["lifecyclePolicyArn"]
 
 
 @pytest.fixture
@@ -177,12 +178,12 @@ def four_images(simulator):
     return arns
 
 
-def test_a_policy_keeps_the_newest(simulator, client, four_images):
-    arn = policy(client)
+def test_count_policy_keeps_newest_images(simulator, client, four_images):
+    arn = create_policy(client)
     identifier = simulator.run_lifecycle_policy(arn)
-    assert execution(client, identifier)["lifecyclePolicyArn"] == arn
+    assert get_execution(client, identifier)["lifecyclePolicyArn"] == arn
     simulator.advance(60)
-    assert [status_of(client, each) for each in four_images] == [
+    assert [get_status(client, each) for each in four_images] == [
         "DELETED",
         "DELETED",
         "AVAILABLE",
@@ -194,29 +195,29 @@ def test_a_policy_keeps_the_newest(simulator, client, four_images):
         [run] = client.list_lifecycle_executions(resourceArn=resource)["lifecycleExecutions"]
         assert run["lifecycleExecutionId"] == identifier
     assert client.get_lifecycle_policy(lifecyclePolicyArn=arn)["lifecyclePolicy"]["dateLastRun"]
-    with refused("ResourceNotFoundException", 404):
+    with raises_error("ResourceNotFoundException", 404):
         client.list_lifecycle_executions(resourceArn=arn + "x")
 
 
-def test_a_policy_goes_by_age(simulator, client, four_images):
+def test_age_policy_deprecates_old_images(simulator, client, four_images):
     rule = {"type": "AGE", "value": 2, "unit": "DAYS", "retainAtLeast": 2}
-    simulator.run_lifecycle_policy(policy(client, filter=rule, action={"type": "DEPRECATE"}))
+    simulator.run_lifecycle_policy(create_policy(client, filter=rule, action={"type": "DEPRECATE"}))
     simulator.advance(60)
-    shown = [status_of(client, each) for each in four_images]
-    assert shown == ["DEPRECATED", "DEPRECATED", "AVAILABLE", "AVAILABLE"]
+    statuses = [get_status(client, each) for each in four_images]
+    assert statuses == ["DEPRECATED", "DEPRECATED", "AVAILABLE", "AVAILABLE"]
 
 
-def test_a_policy_runs_once_at_a_time_and_can_fail(simulator, client, four_images):
-    arn = policy(client)
+def test_policy_rejects_second_run_and_can_fail(simulator, client, four_images):
+    arn = create_policy(client)
     identifier = simulator.run_lifecycle_policy(arn, seconds=60, status="FAILED", reason="no permission")
     with pytest.raises(Exception, match="ResourceInUseException"):
         simulator.run_lifecycle_policy(arn)
     simulator.advance(61)
-    assert execution(client, identifier)["state"] == {"status": "FAILED", "reason": "no permission"}
-    assert {status_of(client, each) for each in four_images} == {"AVAILABLE"}
+    assert get_execution(client, identifier)["state"] == {"status": "FAILED", "reason": "no permission"}
+    assert {get_status(client, each) for each in four_images} == {"AVAILABLE"}
     assert simulator.run_lifecycle_policy(arn) != identifier
 
 
-def test_a_policy_with_nothing_to_do_says_so(simulator, client):
-    identifier = simulator.run_lifecycle_policy(policy(client))
-    assert execution(client, identifier)["resourcesImpactedSummary"] == {"hasImpactedResources": False}
+def test_policy_without_matches_has_no_impacted_resources(simulator, client):
+    identifier = simulator.run_lifecycle_policy(create_policy(client))
+    assert get_execution(client, identifier)["resourcesImpactedSummary"] == {"hasImpactedResources": False}

@@ -1,4 +1,4 @@
-"""In process, under moto.mock_aws: boto3 code that knows nothing of the simulator."""
+"""boto3 code in process, under moto.mock_aws."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def credentials(monkeypatch):
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
 
 
-def set_a_pipeline_up(client):
-    """Code as a deployment script has it."""
+def create_pipeline(client):
+    """Create a pipeline as a deployment script does."""
     component = client.create_component(
         name="web-server",
         semanticVersion="1.0.0",
@@ -55,8 +55,8 @@ def client():
         yield boto3.client("imagebuilder", region_name="eu-west-1")
 
 
-def test_a_pipeline_is_set_up_and_run(client):
-    pipeline = set_a_pipeline_up(client)
+def test_pipeline_is_created_and_run(client):
+    pipeline = create_pipeline(client)
     arn = client.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
     assert arn == "arn:aws:imagebuilder:eu-west-1:123456789012:image/web-server/1.0.0/1"
     control().advance(3600)
@@ -66,9 +66,9 @@ def test_a_pipeline_is_set_up_and_run(client):
     assert [(row["type"], row["status"]) for row in rows] == [("BUILD", "COMPLETED"), ("TEST", "COMPLETED")]
 
 
-def test_scripts_and_faults_work_here_too(client):
+def test_scripts_and_faults_apply_under_mock_aws(client):
     control().script(BuildScript(early_failure="no such instance type"))
-    pipeline = set_a_pipeline_up(client)
+    pipeline = create_pipeline(client)
     arn = client.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
     control().advance(60)
     state = client.get_image(imageBuildVersionArn=arn)["image"]["state"]
@@ -79,14 +79,14 @@ def test_scripts_and_faults_work_here_too(client):
     assert control().call_count("GetImage") == 2
 
 
-def test_a_fault_of_the_wire_needs_a_wire(client):
+def test_connection_fault_requires_simulator(client):
     control().inject(Fault("reset"))
     with pytest.raises(NotImplementedError, match="use a Simulator"):
         client.list_waiting_workflow_steps()
 
 
-def test_logs_are_written_before_they_are_read(client):
-    pipeline = set_a_pipeline_up(client)
+def test_due_log_lines_are_written_before_read(client):
+    pipeline = create_pipeline(client)
     client.start_image_pipeline_execution(imagePipelineArn=pipeline)
     control().advance(100)
     logs = boto3.client("logs", region_name="eu-west-1")
@@ -95,15 +95,15 @@ def test_logs_are_written_before_they_are_read(client):
 
 
 @pytest.mark.parametrize("turn", [1, 2])
-def test_every_mock_begins_with_nothing(client, turn):
+def test_each_mock_starts_empty(client, turn):
     assert client.list_image_pipelines()["imagePipelineList"] == []
-    set_a_pipeline_up(client)
+    create_pipeline(client)
     control().script(BuildScript(early_failure="left behind"))
 
 
 @mock_aws
-def test_the_decorator_works_as_well():
+def test_mock_aws_decorator_works():
     client = boto3.client("imagebuilder", region_name="eu-west-1")
-    pipeline = set_a_pipeline_up(client)
+    pipeline = create_pipeline(client)
     arn = client.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
     assert client.get_image(imageBuildVersionArn=arn)["image"]["state"]["status"] == "PENDING"

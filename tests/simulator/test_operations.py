@@ -1,4 +1,4 @@
-"""Every operation that the simulator serves, answered once at least and judged by botocore itself."""
+"""Every implemented operation, called at least once, with its responses validated by botocore."""
 
 from __future__ import annotations
 
@@ -25,23 +25,23 @@ POLICY = {
 }
 
 
-class Sweep:
-    """Calls operations and keeps what they were, after botocore judged their answers."""
+class ValidatingCaller:
+    """A caller that validates the responses of operations and records their names."""
 
     def __init__(self, client):
         self.client = client
         self.called = set()
 
     def __call__(self, name, /, **members):
-        answer = getattr(self.client, xform_name(name))(**members)
-        answer.pop("ResponseMetadata")
-        report = ParamValidator().validate(answer, operation(name).output_shape)
+        response = getattr(self.client, xform_name(name))(**members)
+        response.pop("ResponseMetadata")
+        report = ParamValidator().validate(response, operation(name).output_shape)
         assert not report.has_errors(), f"{name}: {report.generate_report()}"
         self.called.add(name)
-        return answer
+        return response
 
 
-def sweep_resources(call, simulator):
+def call_resource_operations(call, simulator):
     document = "steps: [{name: Check, action: RunCommand}]"
     component = call(
         "CreateComponent",
@@ -131,7 +131,7 @@ def sweep_resources(call, simulator):
     return named
 
 
-def sweep_builds(call, simulator, named):
+def call_build_operations(call, simulator, named):
     pipeline = named["ImagePipeline"][1]
     simulator.script(BuildScript.waiting("RunSanitizeScript"))
     waiting = call("StartImagePipelineExecution", imagePipelineArn=pipeline)["imageBuildVersionArn"]
@@ -149,10 +149,10 @@ def sweep_builds(call, simulator, named):
     built = call("CreateImage", imageRecipeArn=named["ImageRecipe"][1], **infrastructure)[
         "imageBuildVersionArn"
     ]
-    boxed = call("CreateImage", containerRecipeArn=named["ContainerRecipe"][1], **infrastructure)
+    container_image = call("CreateImage", containerRecipeArn=named["ContainerRecipe"][1], **infrastructure)
     for _ in range(40):
         simulator.advance(60)
-        for arn in (waiting, built, boxed["imageBuildVersionArn"]):
+        for arn in (waiting, built, container_image["imageBuildVersionArn"]):
             call("GetImage", imageBuildVersionArn=arn)
             for row in call("ListWorkflowExecutions", imageBuildVersionArn=arn)["workflowExecutions"]:
                 identifier = row["workflowExecutionId"]
@@ -182,7 +182,7 @@ def sweep_builds(call, simulator, named):
     return f"{BASE}:image/machine/1.0.0/1"
 
 
-def sweep_lifecycle(call, simulator, image, policy):
+def call_lifecycle_operations(call, simulator, image, policy):
     when = dt.datetime.fromtimestamp(simulator.now() + 86400, dt.UTC)
     first = call(
         "StartResourceStateUpdate", resourceArn=image, state={"status": "DEPRECATED"}, updateAt=when
@@ -202,11 +202,11 @@ def sweep_lifecycle(call, simulator, image, policy):
     call("GetImage", imageBuildVersionArn=image)
 
 
-def test_every_operation_is_answered_as_the_model_wants_it(simulator, client):
-    call = Sweep(client)
-    named = sweep_resources(call, simulator)
-    image = sweep_builds(call, simulator, named)
-    sweep_lifecycle(call, simulator, image, named["LifecyclePolicy"][1])
+def test_every_operation_returns_valid_response(simulator, client):
+    call = ValidatingCaller(client)
+    named = call_resource_operations(call, simulator)
+    image = call_build_operations(call, simulator, named)
+    call_lifecycle_operations(call, simulator, image, named["LifecyclePolicy"][1])
     for noun in reversed(named):
         member, arn = named[noun]
         call(f"Delete{noun}", **{member: arn})
@@ -214,5 +214,5 @@ def test_every_operation_is_answered_as_the_model_wants_it(simulator, client):
 
 
 @pytest.mark.parametrize("name", sorted(HANDLERS))
-def test_what_is_served_is_in_the_model(name):
+def test_operation_is_in_service_model(name):
     assert name in service_model().operation_names

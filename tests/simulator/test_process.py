@@ -1,4 +1,4 @@
-"""The simulator as a process, as a pytest plugin, and without moto."""
+"""The simulator as a separate process and as a pytest plugin, and its imports without moto."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SOURCE = str(Path(aioimagebuilder.testing.__file__).parents[2])
 ENVIRONMENT = {**os.environ, "PYTHONPATH": SOURCE}
 
 
-def start(*arguments):
+def start_process(*arguments):
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "aioimagebuilder.testing", *arguments],
         stdout=subprocess.PIPE,
@@ -33,12 +33,12 @@ def start(*arguments):
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_process_serves_until_it_is_told_to_stop(number):
-    with start("--port", "0", "--time-scale", "120", "--rate-limit", "10", "--burst", "20") as process:
+def test_process_serves_until_stop_signal(number):
+    with start_process("--port=0", "--time-scale=120", "--rate-limit=10", "--burst=20") as process:
         line = process.stdout.readline()
         url = re.search(r"http://127\.0\.0\.1:\d+", line)[0]
-        with urllib.request.urlopen(f"{url}/_simulator/config") as answer:
-            config = json.load(answer)
+        with urllib.request.urlopen(f"{url}/_simulator/config") as response:
+            config = json.load(response)
         process.send_signal(number)
         rest, errors = process.stdout.read(), process.stderr.read()
     assert (config["time_scale"], config["rate_limit"], config["burst"]) == (120, 10, 20)
@@ -46,29 +46,29 @@ def test_a_process_serves_until_it_is_told_to_stop(number):
     assert (process.returncode, errors) == (0, "")
 
 
-def test_a_volley_of_signals_stops_it_as_one_does():
-    with start("--port", "0") as process:
+def test_repeated_stop_signals_stop_process():
+    with start_process("--port", "0") as process:
         process.stdout.readline()
         for _ in range(100):
             process.send_signal(signal.SIGTERM)
         _, errors = process.communicate(timeout=20)
-    # One that comes after the interpreter has given its handlers back kills it.
+    # A signal that arrives after the interpreter has restored the default handlers kills the process.
     assert process.returncode in {0, -signal.SIGTERM}
     assert errors == ""
 
 
-def test_a_taken_port_is_told_in_one_line():
+def test_port_in_use_is_reported_in_one_line():
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with start("--port", str(taken.getsockname()[1])) as process:
+        with start_process("--port", str(taken.getsockname()[1])) as process:
             out, errors = process.communicate(timeout=20)
     assert (process.returncode, out) == (1, "")
     assert errors.startswith("cannot listen on port")
     assert len(errors.splitlines()) == 1
 
 
-def test_the_plugin_gives_a_fresh_simulator_to_each_test(tmp_path):
+def test_plugin_resets_simulator_for_each_test(tmp_path):
     (tmp_path / "test_with_plugin.py").write_text(
         textwrap.dedent("""
             def test_one(imagebuilder_simulator):
@@ -90,7 +90,7 @@ def test_the_plugin_gives_a_fresh_simulator_to_each_test(tmp_path):
     assert "2 passed" in done.stdout, done.stdout + done.stderr
 
 
-def run(code):
+def run_code(code):
     return subprocess.run(
         [sys.executable, "-c", textwrap.dedent(code)],
         capture_output=True,
@@ -100,8 +100,8 @@ def run(code):
     ).stdout
 
 
-def test_the_plugin_costs_nothing_to_load():
-    loaded = run("""
+def test_plugin_does_not_import_moto():
+    loaded = run_code("""
         import sys
         import aioimagebuilder.testing.pytest_plugin
         heavy = ("moto", "flask", "werkzeug", "yaml")
@@ -110,8 +110,8 @@ def test_the_plugin_costs_nothing_to_load():
     assert loaded == "[]\n"
 
 
-def test_without_moto_one_line_says_what_to_install():
-    said = run("""
+def test_missing_moto_error_says_what_to_install():
+    output = run_code("""
         import sys
         sys.modules["moto"] = None
         from aioimagebuilder.testing import BuildScript
@@ -120,10 +120,10 @@ def test_without_moto_one_line_says_what_to_install():
         except ImportError as error:
             print(error)
     """)
-    assert said == "the simulator needs 'moto', which is missing: pip install aioimagebuilder[testing]\n"
+    assert output == "the simulator requires 'moto'; run: pip install aioimagebuilder[testing]\n"
 
 
-def test_all_names_are_there():
+def test_all_public_names_are_importable():
     for name in aioimagebuilder.testing.__all__:
         assert getattr(aioimagebuilder.testing, name) is not None
     assert dir(aioimagebuilder.testing) == sorted(aioimagebuilder.testing.__all__)
@@ -131,11 +131,11 @@ def test_all_names_are_there():
         aioimagebuilder.testing.nothing  # noqa: B018
 
 
-def test_a_simulator_starts_and_stops_more_than_once():
+def test_simulator_can_be_restarted():
     simulator = Simulator(time_scale=0)
-    with pytest.raises(RuntimeError, match="does not serve"):
+    with pytest.raises(RuntimeError, match="is not running"):
         _ = simulator.endpoint_url
     for _ in range(2):
-        with simulator, urllib.request.urlopen(f"{simulator.endpoint_url}/_simulator/config") as answer:
-            assert answer.status == 200
+        with simulator, urllib.request.urlopen(f"{simulator.endpoint_url}/_simulator/config") as response:
+            assert response.status == 200
     simulator.stop()

@@ -1,4 +1,4 @@
-"""Scripts and faults travel as JSON; workflow documents are read as the service reads them."""
+"""Scripts and faults as JSON, and parsing of workflow and component documents."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from aioimagebuilder.testing import BuildScript, ComponentFailure, Fault, StepScript, WorkflowScript
 from aioimagebuilder.testing.simulation.documents import (
     DocumentError,
-    component_phases,
+    parse_component_phases,
     parse_workflow,
     plan_steps,
     resolve,
@@ -31,23 +31,23 @@ from aioimagebuilder.testing.simulation.documents import (
         ),
     ],
 )
-def test_a_script_survives_json(script):
+def test_script_round_trips_through_json(script):
     assert BuildScript(**json.loads(json.dumps(asdict(script)))) == script
 
 
-def test_a_fault_survives_json():
+def test_fault_round_trips_through_json():
     fault = Fault("missing_rows", identifiers=("a", "b"), times=2)
     assert Fault(**json.loads(json.dumps(asdict(fault)))) == fault
 
 
-def test_a_fault_of_no_kind_is_refused():
-    with pytest.raises(ValueError, match="these are: delay, error"):
-        Fault("gremlins")
+def test_unknown_fault_kind_is_rejected():
+    with pytest.raises(ValueError, match="use one of: delay, error"):
+        Fault("unknown")
 
 
 DOCUMENT = """
 name: wait
-description: Waits for somebody
+description: Waits for approval
 parameters:
   - {name: approval, type: boolean, default: false}
 steps:
@@ -75,7 +75,7 @@ steps:
 """
 
 
-def steps(**parameters):
+def plan(**parameters):
     document = parse_workflow(DOCUMENT)
     planned = plan_steps(
         document, builder={"platform": "Linux"}, parameters=parameters, runs_components=False
@@ -83,21 +83,21 @@ def steps(**parameters):
     return {step.name: step for step in planned}
 
 
-def test_conditions_decide_what_is_skipped():
-    assert {name: step.skipped for name, step in steps().items()} == {
+def test_conditions_select_skipped_steps():
+    assert {name: step.is_skipped for name, step in plan().items()} == {
         "Approve": True,
         "Later": False,
         "Never": True,
         "Either": False,
     }
-    assert not steps(approval="true")["Approve"].skipped
+    assert not plan(approval="true")["Approve"].is_skipped
 
 
-def test_steps_take_what_the_document_says():
-    approve = steps(topic="arn:topic")["Approve"]
+def test_steps_use_document_values():
+    approve = plan(topic="arn:topic")["Approve"]
     assert (approve.on_failure, approve.timeout_seconds) == ("Continue", 600)
     assert approve.inputs == {"snsTopicArn": "arn:topic"}
-    assert steps()["Later"].on_failure == "Abort"
+    assert plan()["Later"].on_failure == "Abort"
 
 
 @pytest.mark.parametrize(
@@ -107,23 +107,23 @@ def test_steps_take_what_the_document_says():
         ("just text", "not a mapping"),
         ("name: x", "no steps"),
         ("steps: [{name: A1}]", "no action"),
-        ("steps: [{name: '1 2', action: RunCommand}]", "no name"),
+        ("steps: [{name: '1 2', action: RunCommand}]", "not a valid name"),
         ("steps: [{name: AB, action: RunCommand}, {name: AB, action: RunCommand}]", "same name"),
         (f"steps: [{', '.join(f'{{name: S{n}, action: RunCommand}}' for n in range(16))}]", "at most 15"),
     ],
 )
-def test_a_document_that_is_none_is_refused(data, why):
+def test_invalid_document_is_rejected(data, why):
     with pytest.raises(DocumentError, match=why):
         parse_workflow(data)
 
 
-def test_references_to_nothing_stay_as_they_are():
+def test_unresolved_references_are_kept():
     assert resolve({"a.$": "$.stepOutputs.X.y", "b": 1}, {"stepOutputs": {}}) == {
         "a.$": "$.stepOutputs.X.y",
         "b": 1,
     }
 
 
-def test_phases_of_a_component_document():
-    assert component_phases("phases: [{name: build}, {name: test}]") == {"build", "test"}
-    assert component_phases("][") == frozenset()
+def test_component_phases_are_parsed():
+    assert parse_component_phases("phases: [{name: build}, {name: test}]") == {"build", "test"}
+    assert parse_component_phases("][") == frozenset()

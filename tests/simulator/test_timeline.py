@@ -1,4 +1,4 @@
-"""The pure engine: what a build looks like at any time, from its plan, its script and what was done to it."""
+"""The computation of timelines from plans, scripts and interventions."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from aioimagebuilder.testing.scripts import BuildScript, ComponentFailure, StepS
 from aioimagebuilder.testing.simulation.catalogue import ACTIONS, MANAGED_WORKFLOWS
 from aioimagebuilder.testing.simulation.documents import parse_workflow, plan_steps
 from aioimagebuilder.testing.simulation.plan import BuildPlan, PlannedWorkflow
-from aioimagebuilder.testing.simulation.run_context import GateAction
-from aioimagebuilder.testing.simulation.timeline import Happenings, compute
+from aioimagebuilder.testing.simulation.run_context import StepAction
+from aioimagebuilder.testing.simulation.timeline import Interventions, compute
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
 COMPONENT = "arn:aws:imagebuilder:us-east-1:123456789012:component/demo/1.0.0/1"
@@ -43,41 +43,42 @@ def plan(*workflows, **members):
     )
 
 
-def run(script=None, *workflows, happenings=None, **members):
-    return compute(plan(*workflows, **members), script or BuildScript(), start=0.0, happenings=happenings)
+def run(script=None, *workflows, interventions=None, **members):
+    planned, script = plan(*workflows, **members), script or BuildScript()
+    return compute(planned, script, start=0.0, interventions=interventions)
 
 
-def course(timeline):
+def statuses(timeline):
     return [state["status"] for state in timeline.image.states]
 
 
 def last(row):
-    return row.track.states[-1]
+    return row.history.states[-1]
 
 
-def step(timeline, name):
+def find_step(timeline, name):
     rows = [row for each in timeline.workflows for row in each.children]
     return next(row for row in rows if last(row)["name"] == name)
 
 
-def test_a_default_build_takes_about_ten_minutes_and_goes_through_every_stage():
+def test_default_build_takes_ten_minutes_over_all_stages():
     timeline = run()
-    assert course(timeline) == ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
-    assert 500 < timeline.image.ends < 800
+    assert statuses(timeline) == ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
+    assert 500 < timeline.image.end < 800
     assert [last(row)["status"] for row in timeline.workflows] == ["COMPLETED", "COMPLETED"]
     assert [last(row)["totalStepCount"] for row in timeline.workflows] == [7, 4]
-    assert timeline.stage is None
+    assert timeline.stopped_stage is None
 
 
-def test_a_workflow_appears_when_it_starts_and_sets_its_step_count_first():
+def test_workflow_starts_pending_with_its_step_count():
     build, test = run().workflows
-    assert test.track.begins > build.track.ends
-    first = build.track.states[0]
+    assert test.history.start > build.history.end
+    first = build.history.states[0]
     assert (first["status"], first["totalStepCount"], first["totalStepsSucceeded"]) == ("PENDING", 7, 0)
-    assert {each.track.states[0]["status"] for each in build.children} == {"PENDING"}
+    assert {each.history.states[0]["status"] for each in build.children} == {"PENDING"}
 
 
-def test_default_steps_have_the_real_names_and_skips():
+def test_default_steps_have_real_names_and_skips():
     timeline = run(None, workflow(components=False), TEST)
     shown = [(last(row)["name"], last(row)["status"]) for row in timeline.workflows[0].children]
     assert shown == [
@@ -91,23 +92,23 @@ def test_default_steps_have_the_real_names_and_skips():
     ]
     counts = last(timeline.workflows[0])
     assert (counts["totalStepsSucceeded"], counts["totalStepsSkipped"]) == (5, 2)
-    skipped = last(step(timeline, "RunSysPrepScript"))
+    skipped = last(find_step(timeline, "RunSysPrepScript"))
     assert skipped["inputs"] == '{"instanceId.$": "$.stepOutputs.LaunchBuildInstance.instanceId"}'
     assert skipped["startTime"] == skipped["endTime"]
 
 
-def test_outputs_of_one_step_are_inputs_of_the_next():
+def test_step_outputs_are_inputs_of_later_steps():
     timeline = run()
-    instance = json.loads(last(step(timeline, "LaunchBuildInstance"))["outputs"])["instanceId"]
-    assert json.loads(last(step(timeline, "CreateOutputAMI"))["inputs"]) == {"instanceId": instance}
-    ami = json.loads(last(step(timeline, "CreateOutputAMI"))["outputs"])["imageId"]
+    instance = json.loads(last(find_step(timeline, "LaunchBuildInstance"))["outputs"])["instanceId"]
+    assert json.loads(last(find_step(timeline, "CreateOutputAMI"))["inputs"]) == {"instanceId": instance}
+    ami = json.loads(last(find_step(timeline, "CreateOutputAMI"))["outputs"])["imageId"]
     assert timeline.image.states[-1]["outputResources"]["amis"][0]["image"] == ami
 
 
-def test_an_abort_rolls_back_from_the_failed_step_and_leaves_the_rest_pending():
+def test_abort_rolls_back_and_leaves_later_steps_pending():
     timeline = run(BuildScript.failing_step("RunSanitizeScript", "no space left"))
     build = timeline.workflows[0]
-    assert [state["status"] for state in build.track.states][-2:] == [
+    assert [state["status"] for state in build.history.states][-2:] == [
         "ROLLBACK_IN_PROGRESS",
         "ROLLBACK_COMPLETED",
     ]
@@ -115,37 +116,37 @@ def test_an_abort_rolls_back_from_the_failed_step_and_leaves_the_rest_pending():
     assert rollbacks["LaunchBuildInstance"] == "COMPLETED"
     assert rollbacks["RunSanitizeScript"] == "SKIPPED"
     assert rollbacks["CreateOutputAMI"] is None
-    inventory = step(timeline, "InventoryCollection").track
-    launch = step(timeline, "LaunchBuildInstance").track
-    assert inventory.ends <= launch.ends
-    assert last(step(timeline, "CreateOutputAMI"))["status"] == "PENDING"
+    inventory = find_step(timeline, "InventoryCollection").history
+    launch = find_step(timeline, "LaunchBuildInstance").history
+    assert inventory.end <= launch.end
+    assert last(find_step(timeline, "CreateOutputAMI"))["status"] == "PENDING"
     assert last(build)["message"] == "no space left"
     assert last(build)["totalStepsFailed"] == 1
-    assert course(timeline)[-1] == "FAILED"
+    assert statuses(timeline)[-1] == "FAILED"
     assert timeline.image.states[-1]["reason"].endswith("failed with reason: no space left")
-    assert timeline.stage == "BUILD"
+    assert timeline.stopped_stage == "BUILD"
 
 
-def test_without_rollback_the_workflow_is_failed():
+def test_workflow_without_rollback_ends_failed():
     timeline = run(BuildScript.failing_step("RunSanitizeScript", rollback=False))
     assert last(timeline.workflows[0])["status"] == "FAILED"
-    assert "rollbackStatus" not in last(step(timeline, "LaunchBuildInstance"))
+    assert "rollbackStatus" not in last(find_step(timeline, "LaunchBuildInstance"))
     one = BuildScript.failing_step("RunSanitizeScript", workflows={"BUILD": WorkflowScript(rollback=False)})
     assert last(run(one).workflows[0])["status"] == "FAILED"
 
 
-def test_a_step_that_continues_fails_alone():
+def test_continue_on_failure_does_not_fail_workflow():
     timeline = run(
         BuildScript(steps={"RunSanitizeScript": StepScript(status="FAILED", on_failure="Continue")})
     )
     build = last(timeline.workflows[0])
     assert (build["status"], build["totalStepsFailed"], build["totalStepsSucceeded"]) == ("COMPLETED", 1, 5)
-    assert course(timeline)[-1] == "AVAILABLE"
+    assert statuses(timeline)[-1] == "AVAILABLE"
 
 
-def test_a_failed_component_is_told_as_the_service_tells_it():
+def test_component_failure_is_reported_as_in_the_service():
     timeline = run(BuildScript.failing_component("exit status 7"), s3_logs="bucket/prefix")
-    build, failed = last(timeline.workflows[0]), last(step(timeline, "ApplyBuildComponents"))
+    build, failed = last(timeline.workflows[0]), last(find_step(timeline, "ApplyBuildComponents"))
     assert "message" not in build
     assert "message" not in failed
     outputs = json.loads(failed["outputs"])
@@ -170,38 +171,38 @@ def test_a_failed_component_is_told_as_the_service_tells_it():
             "errorMessage": "exit status 7",
         },
     }
-    assert "Stderr: exit status 7" in [text for _, text in timeline.lines]
+    assert "Stderr: exit status 7" in [text for _, text in timeline.log_lines]
 
 
-def test_an_early_failure_has_a_reason_and_nothing_else():
+def test_early_failure_has_only_a_reason():
     reason = "None of the provided Instance Types are available in the current region."
     timeline = run(BuildScript(early_failure=reason))
-    assert course(timeline) == ["PENDING", "FAILED"]
+    assert statuses(timeline) == ["PENDING", "FAILED"]
     assert timeline.image.states[-1] == {"status": "FAILED", "reason": reason}
     assert timeline.workflows == []
 
 
-def test_a_script_can_hide_the_failure_context_and_word_the_reason():
+def test_script_hides_failure_context_and_sets_reason():
     script = BuildScript.failing_step("RunSanitizeScript", failure_context=False, reason="because")
     assert run(script).image.states[-1] == {"status": "FAILED", "reason": "because"}
 
 
-def test_a_failed_test_that_continues_leaves_the_image_available():
-    tolerant = workflow("test-image", "TEST", components=False, continues_on_failure=True)
-    timeline = run(BuildScript.failing_step("LaunchTestInstance"), BUILD, tolerant)
+def test_tolerated_test_failure_leaves_image_available():
+    tolerated = workflow("test-image", "TEST", components=False, continues_on_failure=True)
+    timeline = run(BuildScript.failing_step("LaunchTestInstance"), BUILD, tolerated)
     assert last(timeline.workflows[1])["status"] == "ROLLBACK_COMPLETED"
-    assert course(timeline)[-1] == "AVAILABLE"
+    assert statuses(timeline)[-1] == "AVAILABLE"
 
 
-def test_a_failed_test_fails_the_image_and_leaves_its_ami():
+def test_failed_test_fails_image_and_keeps_ami():
     timeline = run(BuildScript.failing_step("LaunchTestInstance"))
-    assert course(timeline)[-2:] == ["TESTING", "FAILED"]
+    assert statuses(timeline)[-2:] == ["TESTING", "FAILED"]
     assert timeline.image.states[-1]["outputResources"]["amis"]
     assert timeline.image.states[-1]["failureContext"]["imageStatus"] == "TESTING"
-    assert timeline.stage == "TEST"
+    assert timeline.stopped_stage == "TEST"
 
 
-def test_a_distribution_can_fail_in_some_regions():
+def test_distribution_can_fail_in_some_regions():
     script = BuildScript(failed_regions={"eu-west-1": "no permission"})
     timeline = run(script, regions=("us-east-1", "eu-west-1", "eu-west-2"))
     state = timeline.image.states[-1]
@@ -211,7 +212,7 @@ def test_a_distribution_can_fail_in_some_regions():
     assert [each["region"] for each in state["outputResources"]["amis"]] == ["us-east-1", "eu-west-2"]
 
 
-def test_a_distribution_workflow_is_an_execution_of_its_own():
+def test_distribution_workflow_has_its_own_execution():
     distribution = workflow("distribute-image", "DISTRIBUTION")
     timeline = run(None, BUILD, TEST, distribution)
     assert [last(row)["type"] for row in timeline.workflows] == ["BUILD", "TEST", "DISTRIBUTION"]
@@ -222,62 +223,64 @@ def test_a_distribution_workflow_is_an_execution_of_its_own():
     assert context["distributionFailure"]["errorMessage"] == "no permission"
 
 
-def test_test_workflows_run_one_after_another_or_five_at_once():
+def test_test_workflows_run_serially_or_five_in_parallel():
     alone = [workflow(f"test-image-{number}", "TEST", data=TEST_DOCUMENT) for number in range(3)]
     rows = run(None, BUILD, *alone).workflows[1:]
-    assert all(later.track.begins >= earlier.track.ends for earlier, later in pairwise(rows))
+    assert all(later.history.start >= earlier.history.end for earlier, later in pairwise(rows))
     group = [
         workflow(f"test-image-{number}", "TEST", data=TEST_DOCUMENT, parallel_group="g")
         for number in range(7)
     ]
     rows = run(None, BUILD, *group).workflows[1:]
-    starts = [row.track.begins for row in rows]
+    starts = [row.history.start for row in rows]
     assert len(set(starts[:5])) == 1
-    assert starts[5] == starts[6] == rows[0].track.ends
+    assert starts[5] == starts[6] == rows[0].history.end
     assert {last(row)["parallelGroup"] for row in rows} == {"g"}
 
 
 TEST_DOCUMENT = "steps: [{name: Check, action: RunCommand}]"
 
 
-def test_a_group_starts_no_more_tests_after_a_failure():
+def test_parallel_group_starts_no_tests_after_failure():
     group = [
         workflow(f"test-{number}", "TEST", data=TEST_DOCUMENT, parallel_group="g") for number in range(6)
     ]
     timeline = run(BuildScript(steps={"test-0/Check": StepScript(status="FAILED")}), BUILD, *group)
     assert len(timeline.workflows) == 1 + 5
-    assert course(timeline)[-1] == "FAILED"
+    assert statuses(timeline)[-1] == "FAILED"
 
 
-def test_a_skipped_workflow_never_runs():
+def test_skipped_workflow_never_runs():
     timeline = run(BuildScript(workflows={"test-image": WorkflowScript(status="SKIPPED")}))
     test = timeline.workflows[1]
-    assert [state["status"] for state in test.track.states] == ["SKIPPED"]
-    assert test.track.begins == test.track.ends
-    assert course(timeline)[-1] == "AVAILABLE"
+    assert [state["status"] for state in test.history.states] == ["SKIPPED"]
+    assert test.history.start == test.history.end
+    assert statuses(timeline)[-1] == "AVAILABLE"
 
 
-def test_any_word_can_be_a_status():
+def test_any_string_can_be_a_status():
     script = BuildScript(
-        steps={"LaunchBuildInstance": StepScript(running_status="WARMING_UP", status="LUKEWARM")},
-        workflows={"BUILD": WorkflowScript(running_status="HUMMING", status="DONE_SO_TO_SAY")},
-        renamed_statuses={"TESTING": "TRYING"},
-        status="SHELVED",
+        steps={"LaunchBuildInstance": StepScript(running_status="STEP_RUNS", status="STEP_ENDED")},
+        workflows={"BUILD": WorkflowScript(running_status="WORKFLOW_RUNS", status="WORKFLOW_ENDED")},
+        renamed_statuses={"TESTING": "CHECKING"},
+        status="IMAGE_ENDED",
     )
     timeline = run(script)
-    assert course(timeline) == ["PENDING", "CREATING", "BUILDING", "TRYING", "DISTRIBUTING", "SHELVED"]
-    assert [state["status"] for state in timeline.workflows[0].track.states][-1] == "DONE_SO_TO_SAY"
-    assert last(step(timeline, "LaunchBuildInstance"))["status"] == "LUKEWARM"
-    assert {"WARMING_UP", "LUKEWARM", "HUMMING", "TRYING", "SHELVED"} <= script.words()
+    expected = ["PENDING", "CREATING", "BUILDING", "CHECKING", "DISTRIBUTING", "IMAGE_ENDED"]
+    assert statuses(timeline) == expected
+    assert [state["status"] for state in timeline.workflows[0].history.states][-1] == "WORKFLOW_ENDED"
+    assert last(find_step(timeline, "LaunchBuildInstance"))["status"] == "STEP_ENDED"
+    assert {"STEP_RUNS", "STEP_ENDED", "WORKFLOW_RUNS", "CHECKING", "IMAGE_ENDED"} <= script.words()
 
 
-def test_integrating_comes_only_when_asked_for():
-    assert course(run(BuildScript(integrating=30)))[-3:] == ["DISTRIBUTING", "INTEGRATING", "AVAILABLE"]
+def test_integrating_is_shown_only_if_scripted():
+    timeline = run(BuildScript(integrating=30))
+    assert statuses(timeline)[-3:] == ["DISTRIBUTING", "INTEGRATING", "AVAILABLE"]
 
 
-def test_attempts_are_counted_and_only_the_last_one_is_final():
+def test_failed_attempts_precede_the_final_attempt():
     timeline = run(BuildScript(steps={"RunSanitizeScript": StepScript(failed_attempts=2, max_attempts=3)}))
-    states = step(timeline, "RunSanitizeScript").track.states
+    states = find_step(timeline, "RunSanitizeScript").history.states
     shown = [(state["status"], state["attemptNumber"]) for state in states]
     assert shown == [
         ("PENDING", 1),
@@ -293,89 +296,89 @@ def test_attempts_are_counted_and_only_the_last_one_is_final():
     assert {state["maxAttempts"] for state in states} == {3}
 
 
-def test_a_step_that_takes_too_long_times_out():
+def test_step_exceeding_its_timeout_fails():
     timeline = run(BuildScript(steps={"RunSanitizeScript": StepScript(duration=9e6, timeout_seconds=60)}))
-    failed = last(step(timeline, "RunSanitizeScript"))
+    failed = last(find_step(timeline, "RunSanitizeScript"))
     assert (failed["status"], failed["message"]) == ("FAILED", "Step RunSanitizeScript timed out")
 
 
-def test_a_step_can_run_for_ever():
+def test_step_can_run_forever():
     timeline = run(BuildScript(steps={"RunSanitizeScript": StepScript(never_ends=True)}))
     assert timeline.image.at(1e12)["status"] == "BUILDING"
-    assert timeline.workflows[0].track.at(1e12)["status"] == "RUNNING"
-    assert all(at < math.inf for at, _ in timeline.lines)
+    assert timeline.workflows[0].history.at(1e12)["status"] == "RUNNING"
+    assert all(at < math.inf for at, _ in timeline.log_lines)
 
 
-GATED = BuildScript.waiting("RunSanitizeScript")
+WAITING = BuildScript.waiting("RunSanitizeScript")
 
 
-def gate_of(timeline):
-    [(identifier, span)] = timeline.gates.items()
+def find_waiting_step(timeline):
+    [(identifier, span)] = timeline.waiting_steps.items()
     return identifier, span
 
 
-def test_a_gate_waits_three_days_and_then_fails():
+def test_waiting_step_fails_after_three_days():
     timeline = run(BuildScript(), workflow(data="steps: [{name: Approve, action: WaitForAction}]"))
-    identifier, (start, end) = gate_of(timeline)
+    identifier, (start, end) = find_waiting_step(timeline)
     assert end - start == 3 * 24 * 3600
-    failed = last(step(timeline, "Approve"))
+    failed = last(find_step(timeline, "Approve"))
     assert (failed["stepExecutionId"], failed["message"]) == (identifier, "Step Approve timed out")
     assert failed["timeoutSeconds"] == ACTIONS["WaitForAction"].timeout
 
 
-@pytest.mark.parametrize("word", ["RUNNING", "WAITING"])
-def test_a_gate_says_what_the_script_wants(word):
-    timeline = run(BuildScript.waiting("RunSanitizeScript", waiting_status=word))
-    _, (start, _) = gate_of(timeline)
-    assert step(timeline, "RunSanitizeScript").track.at(start)["status"] == word
+@pytest.mark.parametrize("status", ["RUNNING", "WAITING"])
+def test_waiting_step_has_scripted_status(status):
+    timeline = run(BuildScript.waiting("RunSanitizeScript", waiting_status=status))
+    _, (start, _) = find_waiting_step(timeline)
+    assert find_step(timeline, "RunSanitizeScript").history.at(start)["status"] == status
     assert timeline.image.at(start)["status"] == "BUILDING"
-    assert timeline.workflows[0].track.at(start)["status"] == "RUNNING"
+    assert timeline.workflows[0].history.at(start)["status"] == "RUNNING"
 
 
 @pytest.mark.parametrize(
     ("action", "status", "image"), [("RESUME", "COMPLETED", "AVAILABLE"), ("STOP", "FAILED", "FAILED")]
 )
-def test_an_action_ends_the_gate(action, status, image):
-    identifier, (start, _) = gate_of(run(GATED))
-    sent = GateAction(at=start + 10, action=action, reason="said so")
-    timeline = run(GATED, happenings=Happenings(actions={identifier: sent}))
-    acted = last(step(timeline, "RunSanitizeScript"))
-    assert acted["status"] == status
-    assert acted["action"] == "WaitForAction"
-    assert json.loads(acted["outputs"]) == {"action": action, "reason": "said so"}
-    assert course(timeline)[-1] == image
+def test_action_ends_waiting_step(action, status, image):
+    identifier, (start, _) = find_waiting_step(run(WAITING))
+    sent = StepAction(at=start + 10, action=action, reason="reviewed")
+    timeline = run(WAITING, interventions=Interventions(actions={identifier: sent}))
+    finished = last(find_step(timeline, "RunSanitizeScript"))
+    assert finished["status"] == status
+    assert finished["action"] == "WaitForAction"
+    assert json.loads(finished["outputs"]) == {"action": action, "reason": "reviewed"}
+    assert statuses(timeline)[-1] == image
     if action == "STOP":
-        assert timeline.image.states[-1]["reason"].endswith("said so")
+        assert timeline.image.states[-1]["reason"].endswith("reviewed")
 
 
-def test_a_cancel_stops_what_runs_and_leaves_what_does_not():
-    at = step(run(), "CreateOutputAMI").track.begins
-    when = run().workflows[0].track.ends - 1
-    timeline = run(happenings=Happenings(cancelled_at=when - BuildScript().cancelling))
+def test_cancel_stops_only_running_executions():
+    at = find_step(run(), "CreateOutputAMI").history.start
+    when = run().workflows[0].history.end - 1
+    timeline = run(interventions=Interventions(cancelled_at=when - BuildScript().cancelling))
     assert timeline.image.states[-1]["status"] == "CANCELLED"
-    assert timeline.image.ends == when > at
+    assert timeline.image.end == when > at
     assert last(timeline.workflows[0])["status"] == "CANCELLED"
-    assert last(step(timeline, "TerminateBuildInstance"))["status"] == "CANCELLED"
-    assert last(step(timeline, "LaunchBuildInstance"))["status"] == "COMPLETED"
+    assert last(find_step(timeline, "TerminateBuildInstance"))["status"] == "CANCELLED"
+    assert last(find_step(timeline, "LaunchBuildInstance"))["status"] == "COMPLETED"
     assert timeline.image.states[-1]["outputResources"]["amis"]
     assert len(timeline.workflows) == 1
-    assert timeline.stage == "BUILD"
+    assert timeline.stopped_stage == "BUILD"
 
 
-def test_a_cancel_that_comes_too_late_changes_nothing():
+def test_late_cancel_changes_nothing():
     done = run()
-    timeline = run(happenings=Happenings(cancelled_at=done.image.ends - 1))
+    timeline = run(interventions=Interventions(cancelled_at=done.image.end - 1))
     assert timeline.image.states == done.image.states
 
 
 @given(st.floats(min_value=0, max_value=900), st.floats(min_value=0, max_value=900))
-def test_a_cancel_never_alters_the_past(cancelled_at, earlier):
-    free, cancelled = run(), run(happenings=Happenings(cancelled_at=cancelled_at))
+def test_cancel_does_not_change_the_past(cancelled_at, earlier):
+    original, cancelled = run(), run(interventions=Interventions(cancelled_at=cancelled_at))
     when = min(earlier, cancelled_at)
-    assert cancelled.image.at(when) == free.image.at(when)
+    assert cancelled.image.at(when) == original.image.at(when)
     for row in cancelled.workflows:
-        same = next(each for each in free.workflows if each.identifier == row.identifier)
-        assert row.track.at(when) == same.track.at(when)
+        same = next(each for each in original.workflows if each.identifier == row.identifier)
+        assert row.history.at(when) == same.history.at(when)
 
 
 @given(
@@ -385,7 +388,7 @@ def test_a_cancel_never_alters_the_past(cancelled_at, earlier):
         ),
         st.builds(
             StepScript,
-            status=st.sampled_from([None, "FAILED", "SKIPPED", "COMPLETED", "TIMED_OUT", "ODD"]),
+            status=st.sampled_from([None, "FAILED", "SKIPPED", "COMPLETED", "TIMED_OUT", "NEW_STATUS"]),
             on_failure=st.sampled_from([None, "Abort", "Continue"]),
             duration=st.sampled_from([None, 0.0, 5.0, 1e6]),
             failed_attempts=st.integers(0, 3),
@@ -395,41 +398,41 @@ def test_a_cancel_never_alters_the_past(cancelled_at, earlier):
     st.booleans(),
     st.one_of(st.none(), st.floats(0, 1000)),
 )
-def test_time_never_runs_back_and_counts_never_exceed_the_total(steps, rollback, cancelled_at):
+def test_times_are_ordered_and_counts_within_total(steps, rollback, cancelled_at):
     script = BuildScript(steps=steps, rollback=rollback)
-    timeline = run(script, happenings=Happenings(cancelled_at=cancelled_at))
+    timeline = run(script, interventions=Interventions(cancelled_at=cancelled_at))
     rows = [*timeline.workflows, *(step for row in timeline.workflows for step in row.children)]
-    for track in [timeline.image, *(row.track for row in rows)]:
-        assert track.times == sorted(track.times)
+    for history in [timeline.image, *(row.history for row in rows)]:
+        assert history.times == sorted(history.times)
     for row in timeline.workflows:
-        for state in row.track.states:
+        for state in row.history.states:
             counted = sum(state[f"totalSteps{each}"] for each in ("Succeeded", "Failed", "Skipped"))
             assert counted <= state["totalStepCount"]
-    assert timeline.lines == sorted(timeline.lines, key=lambda line: line[0])
+    assert timeline.log_lines == sorted(timeline.log_lines, key=lambda line: line[0])
 
 
-def test_the_same_course_has_the_same_ids():
+def test_recomputed_timeline_has_same_ids():
     assert [row.identifier for row in run().workflows] == [row.identifier for row in run().workflows]
 
 
-def test_a_retry_has_new_ids():
+def test_retry_has_new_ids():
     again = compute(plan(), BuildScript(), start=0.0, run=1, first_stage="TEST")
     assert {row.identifier for row in again.workflows}.isdisjoint(row.identifier for row in run().workflows)
-    assert course(again) == ["TESTING", "DISTRIBUTING", "AVAILABLE"]
+    assert statuses(again) == ["TESTING", "DISTRIBUTING", "AVAILABLE"]
 
 
-def test_a_pace_shortens_everything():
-    assert run(BuildScript(pace=0.01)).image.ends < 40
+def test_pace_scales_all_durations():
+    assert run(BuildScript(pace=0.01)).image.end < 40
 
 
-def test_log_lines_are_spread_over_the_build_stage():
+def test_log_lines_are_spread_over_build_stage():
     timeline = run(BuildScript(log_lines=10))
-    lines = [at for at, text in timeline.lines if text.startswith("Stdout: line")]
-    assert len(lines) == 10
-    assert timeline.workflows[0].track.begins - 10 < lines[0] < lines[-1] < timeline.workflows[0].track.ends
+    times = [at for at, text in timeline.log_lines if text.startswith("Stdout: line")]
+    assert len(times) == 10
+    assert timeline.workflows[0].history.start - 10 < times[0] < times[-1] < timeline.workflows[0].history.end
 
 
-def test_a_component_failure_may_name_another_component():
+def test_component_failure_can_name_other_component():
     other = COMPONENT.replace("demo", "other")
     failure = ComponentFailure(component_arn=other, phase="validate")
     script = BuildScript(

@@ -1,4 +1,4 @@
-"""The service's model judges every request, and every answer of the simulator."""
+"""Validation of requests and responses by the service model."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from botocore.exceptions import ClientError
 from aioimagebuilder.testing import Control
 from aioimagebuilder.testing.server import Server
 from aioimagebuilder.testing.service.errors import ServiceError, SimulatorBugError
-from aioimagebuilder.testing.service.validation import check_answer, check_request, error_status
-from simulator.support import refused
+from aioimagebuilder.testing.service.validation import check_request, check_response, error_status
+from simulator.support import raises_error
 
 WORKFLOW = "wf-00000000-0000-0000-0000-000000000000"
 
@@ -43,38 +43,38 @@ WORKFLOW = "wf-00000000-0000-0000-0000-000000000000"
         ("CreateComponent", {}, "4 validation errors detected|5 validation errors detected"),
     ],
 )
-def test_a_bad_request_is_refused_in_the_words_of_the_service(operation, params, text):
+def test_invalid_request_raises_service_message(operation, params, text):
     with pytest.raises(ServiceError, match=text) as caught:
         check_request(operation, params)
     assert caught.value.code == "InvalidRequestException"
 
 
-def test_members_that_the_model_lacks_are_ignored_in_requests():
+def test_unknown_request_members_are_ignored():
     check_request("ListWaitingWorkflowSteps", {"whatever": 1})
 
 
 @pytest.mark.parametrize(
-    ("answer", "text"),
+    ("response", "text"),
     [
-        ({"unheard": 1}, "no such member"),
+        ({"unknown": 1}, "no such member"),
         ({"totalStepCount": "7"}, "must be a integer"),
         ({"workflowExecutionId": "wf-1"}, "pattern"),
-        ({"status": "HUMMING"}, "enum value set"),
+        ({"status": "NEW_STATUS"}, "enum value set"),
         ({"message": "x" * 501}, "length less than or equal to 500"),
     ],
 )
-def test_a_bad_answer_is_a_bug_of_the_simulator(answer, text):
+def test_invalid_response_is_simulator_bug(response, text):
     with pytest.raises(SimulatorBugError, match=text):
-        check_answer("GetWorkflowExecution", answer)
+        check_response("GetWorkflowExecution", response)
 
 
-def test_a_word_of_a_script_is_no_bug():
-    check_answer("GetWorkflowExecution", {"status": "HUMMING"}, {"HUMMING"})
+def test_scripted_status_is_allowed_in_response():
+    check_response("GetWorkflowExecution", {"status": "NEW_STATUS"}, {"NEW_STATUS"})
     with pytest.raises(SimulatorBugError):
-        check_answer("GetWorkflowExecution", {"type": "HUMMING"}, {"HUMMING"})
+        check_response("GetWorkflowExecution", {"type": "NEW_STATUS"}, {"NEW_STATUS"})
 
 
-def test_a_bug_of_the_simulator_is_loud(simulator, client):
+def test_simulator_bug_returns_500_with_details(simulator, client):
     identifier = simulator.add_execution("workflow_execution", [("RUNNING", None)], totalStepCount="seven")
     with pytest.raises(ClientError, match=r"simulator bug: .*totalStepCount") as caught:
         client.get_workflow_execution(workflowExecutionId=identifier)
@@ -86,43 +86,43 @@ class Broken(Control):
         raise RuntimeError("broken")
 
 
-def test_a_crash_of_the_simulator_is_loud(capfd):
+def test_simulator_crash_returns_500_and_prints_traceback(capfd):
     server = Server(Broken())
     server.start()
     try:
         address = urlsplit(server.endpoint_url)
-        status, _, body = send(address, "POST", "/ListWaitingWorkflowSteps", b"{}")
+        status, _, body = send_request(address, "POST", "/ListWaitingWorkflowSteps", b"{}")
     finally:
         server.stop()
     assert (status, body.split(b":")[0]) == (500, b"simulator bug")
     assert "RuntimeError: broken" in capfd.readouterr().err
 
 
-def test_what_the_simulator_does_not_serve_is_loud(client):
-    with pytest.raises(ClientError, match="does not serve GetComponentPolicy"):
+def test_unimplemented_operation_returns_error(client):
+    with pytest.raises(ClientError, match="does not implement GetComponentPolicy"):
         client.get_component_policy(
             componentArn="arn:aws:imagebuilder:us-east-1:123456789012:component/x/1.0.0/1"
         )
 
 
-def test_errors_have_the_status_of_the_model():
+def test_error_status_comes_from_model():
     assert error_status("ServiceQuotaExceededException") == 402
     assert error_status("DryRunOperationException") == 412
-    assert error_status("Unheard") == 400
+    assert error_status("UnknownException") == 400
 
 
-def send(address, method, path, body=b""):
+def send_request(address, method, path, body=b""):
     connection = http.client.HTTPConnection(address.hostname, address.port)
     scope = "AKIAIOSFODNN7EXAMPLE/20260101/us-east-1/imagebuilder/aws4_request"
     connection.request(method, path, body, {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, a=b"})
-    answer = connection.getresponse()
-    content = answer.read()
+    response = connection.getresponse()
+    content = response.read()
     connection.close()
-    return answer.status, answer.headers, content
+    return response.status, response.headers, content
 
 
-def test_an_error_looks_on_the_wire_as_rest_json_wants_it(simulator):
-    status, headers, body = send(
+def test_error_has_rest_json_wire_format(simulator):
+    status, headers, body = send_request(
         urlsplit(simulator.endpoint_url), "GET", f"/GetWorkflowExecution?workflowExecutionId={WORKFLOW}"
     )
     assert status == 404
@@ -132,18 +132,19 @@ def test_an_error_looks_on_the_wire_as_rest_json_wants_it(simulator):
     assert WORKFLOW in content["message"]
 
 
-def test_a_body_that_is_no_json_is_refused(simulator):
+def test_body_that_is_not_json_is_rejected(simulator):
     for body in (b"{", b"[]"):
-        status, headers, _ = send(urlsplit(simulator.endpoint_url), "POST", "/ListWaitingWorkflowSteps", body)
+        address = urlsplit(simulator.endpoint_url)
+        status, headers, _ = send_request(address, "POST", "/ListWaitingWorkflowSteps", body)
         assert (status, headers["x-amzn-ErrorType"]) == (400, "InvalidRequestException")
 
 
-def test_an_unknown_path_is_refused(simulator):
-    assert send(urlsplit(simulator.endpoint_url), "GET", "/GetLunch")[0] == 404
+def test_unknown_path_returns_404(simulator):
+    assert send_request(urlsplit(simulator.endpoint_url), "GET", "/GetUnknown")[0] == 404
 
 
-def test_bad_requests_come_back_over_the_wire(client):
-    with refused("InvalidRequestException", 400):
+def test_invalid_requests_are_rejected_over_the_wire(client):
+    with raises_error("InvalidRequestException", 400):
         client.get_workflow_execution(workflowExecutionId="nonsense")
-    with refused("InvalidRequestException", 400):
+    with raises_error("InvalidRequestException", 400):
         client.list_waiting_workflow_steps(maxResults=26)

@@ -1,4 +1,4 @@
-"""A simulator of EC2 Image Builder, as a moto backend: for tests, demonstrations and benchmarks.
+"""A simulator of EC2 Image Builder for tests, demonstrations and benchmarks, built as a moto backend.
 
 ```python
 from aioimagebuilder.testing import Simulator
@@ -9,7 +9,8 @@ with Simulator(time_scale=60) as simulator:
     client.start_image_pipeline_execution(imagePipelineArn=pipeline)
 ```
 
-Under ``moto.mock_aws``, call `register` once and steer by `control`. Needs ``aioimagebuilder[testing]``.
+Under ``moto.mock_aws``, call `register` once and use `control` to script builds, inject faults and advance
+the clock. Requires ``aioimagebuilder[testing]``. The modules of this package are internal.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ __all__ = [
     "register",
 ]
 
-_HOMES = {
+_MODULES = {
     "BuildScript": "scripts",
     "CallRecord": "controller",
     "ClientArguments": "simulator",
@@ -58,17 +59,17 @@ _HOMES = {
 
 
 def __getattr__(name: str) -> object:
-    home = _HOMES.get(name)
-    if home is None:
+    module_name = _MODULES.get(name)
+    if module_name is None:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        module = import_module(f"{__name__}.{home}")
+        module = import_module(f"{__name__}.{module_name}")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith(__name__):
             raise
         missing = error.name.partition(".")[0]
         raise ImportError(
-            f"the simulator needs {missing!r}, which is missing: pip install aioimagebuilder[testing]"
+            f"the simulator requires {missing!r}; run: pip install aioimagebuilder[testing]"
         ) from error
     return getattr(module, name)
 

@@ -1,4 +1,4 @@
-"""``python -m aioimagebuilder.testing``: the simulator as a process of its own."""
+"""Run the simulator as a separate process with ``python -m aioimagebuilder.testing``."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from . import Simulator
 from .stopping import stop_signals
 
 _EXAMPLE = """\
-EC2 Image Builder is simulated at {url}
-  simulated seconds per second: {scale:g}; calls per second: {rate}
+Simulating EC2 Image Builder at {url}
+  simulated seconds per second: {scale:g}; rate limit in calls per second: {rate}
 
 Try it:
   export AWS_ENDPOINT_URL={url} AWS_DEFAULT_REGION={region}
@@ -21,11 +21,11 @@ Try it:
       arn:aws:imagebuilder:{region}:123456789012:image-pipeline/demo
   aws imagebuilder list-image-build-versions
 
-Stop it with Ctrl-C."""
+Press Ctrl-C to stop."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM; the exit code is 0, or 1 if the port is taken."""
+    """Serve until SIGINT or SIGTERM and return the exit code: 0, or 1 if the port is in use."""
     options = _parser().parse_args(arguments)
     simulator = Simulator(
         time_scale=options.time_scale,
@@ -41,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"cannot listen on port {options.port}: {error.strerror or error}", file=sys.stderr)
         return 1
     try:
-        rate = "no limit" if options.rate_limit is None else f"{options.rate_limit:g}"
+        rate = "none" if options.rate_limit is None else f"{options.rate_limit:g}"
         text = _EXAMPLE.format(
             url=simulator.endpoint_url, scale=options.time_scale, rate=rate, region=options.region
         )
@@ -56,11 +56,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m aioimagebuilder.testing", description="Simulate EC2 Image Builder on 127.0.0.1."
     )
-    parser.add_argument("--port", type=int, default=5000, help="port to listen on; 0 = any free one")
+    parser.add_argument("--port", type=int, default=5000, help="port to listen on; 0 picks a free port")
     parser.add_argument("--time-scale", type=float, default=60.0, help="simulated seconds per second")
-    parser.add_argument("--rate-limit", type=float, help="calls per second and account; above it, 429")
-    parser.add_argument("--burst", type=float, help="calls that may come at once")
-    parser.add_argument("--region", default="us-east-1", help="region of the example")
+    parser.add_argument("--rate-limit", type=float, help="calls per second allowed for each account")
+    parser.add_argument("--burst", type=float, help="number of calls that may arrive at once")
+    parser.add_argument("--region", default="us-east-1", help="region shown in the example commands")
     return parser
 
 

@@ -1,9 +1,9 @@
-"""Build logs in moto's CloudWatch Logs, laid out as the service does.
+"""Build logs in moto's CloudWatch Logs, in the service's layout.
 
-Group ``/aws/imagebuilder/<image name>`` (or the image's own), stream ``<x.y.z>/<build>``; pipelines write to
-``/aws/imagebuilder/pipeline/<name>``, stream ``YYYY/MM/DD``. State is lazy, so lines are written when
-somebody looks: the server does it before every CloudWatch Logs request; under ``mock_aws`` a hook of botocore
-does it before every CloudWatch Logs call of a session made after `register`.
+Images log to the group ``/aws/imagebuilder/<image name>`` or the group configured for the image, in the
+stream ``<x.y.z>/<build>``; pipelines log to ``/aws/imagebuilder/pipeline/<name>``, in the stream
+``YYYY/MM/DD``. Lines are written lazily: by the server before every CloudWatch Logs request, and under
+``mock_aws`` by a botocore handler before every CloudWatch Logs call of a session created after `register`.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from .service.state import RegionState
 from .simulation.images import Image
 
 
-def flush(control: Control) -> None:
-    """Write every line that is due by now."""
+def write_due_lines(control: Control) -> None:
+    """Write every log line that is due."""
     with control.lock:
         for state in control.states.values():
             now = state.now()
             for image in state.images.values():
-                _flush_image(state, image, now)
+                _write_image_lines(state, image, now)
             due = [line for line in state.pipeline_log if line[0] <= now]
             state.pipeline_log = [line for line in state.pipeline_log if line[0] > now]
             for at, group, text in due:
@@ -31,18 +31,18 @@ def flush(control: Control) -> None:
                 _write(state, group, stream, [(at, text)])
 
 
-def log_group(image: Image) -> str:
-    """Get the group of the image's build log."""
-    own = image.static.get("loggingConfiguration", {}).get("logGroupName")
-    return str(own or f"/aws/imagebuilder/{image.static['name']}")
+def get_log_group(image: Image) -> str:
+    """Return the log group of an image."""
+    configured = image.static.get("loggingConfiguration", {}).get("logGroupName")
+    return str(configured or f"/aws/imagebuilder/{image.static['name']}")
 
 
-def _flush_image(state: RegionState, image: Image, now: float) -> None:
-    lines = [line for line in image.lines() if line[0] <= now]
-    fresh = lines[image.lines_written :]
-    if fresh:
+def _write_image_lines(state: RegionState, image: Image, now: float) -> None:
+    lines = [line for line in image.log_lines() if line[0] <= now]
+    new = lines[image.lines_written :]
+    if new:
         image.lines_written = len(lines)
-        _write(state, log_group(image), str(image.static["version"]), fresh)
+        _write(state, get_log_group(image), str(image.static["version"]), new)
 
 
 def _write(state: RegionState, group: str, stream: str, lines: list[tuple[float, str]]) -> None:

@@ -1,4 +1,4 @@
-"""The front door of CloudWatch Logs: its faults and the record of its calls; moto answers the rest."""
+"""Faults and call records of CloudWatch Logs, whose operations moto implements."""
 
 from __future__ import annotations
 
@@ -7,54 +7,54 @@ import time
 from collections.abc import Mapping
 
 from .controller import CallRecord, Control
-from .faults import WIRE_KINDS, Fault
-from .gateway import WireAnswer, error
+from .faults import CONNECTION_KINDS, Fault
+from .gateway import WireResponse, error_response
 from .simulation.state_history import Members
 
-_LONG = 3600.0
-_THROTTLED = error("ThrottlingException", "Rate exceeded", 400)
+_DEFAULT_HANG_SECONDS = 3600.0
+_THROTTLED = error_response("ThrottlingException", "Rate exceeded", 400)
 
 
-def disturb(control: Control, target: str, body: bytes) -> tuple[float, WireAnswer | None]:
-    """Record this call, and get what a fault makes of it: a delay in seconds, an answer instead of moto's.
+def apply_faults(control: Control, target: str, body: bytes) -> tuple[float, WireResponse | None]:
+    """Record a call, and return the delay in real seconds and the replacement response that its faults cause.
 
     Args:
-        control: Whose faults.
+        control: The control that holds the faults and records the call.
         target: The request's ``X-Amz-Target``.
         body: The request's body.
     """
     operation = target.rpartition(".")[2]
-    params = _parameters(body)
+    params = _parse_parameters(body)
     with control.lock:
-        faults = control.faults.hitting(operation, params, "logs")
+        faults = control.faults.match(operation, params, "logs")
     delay = sum(fault.seconds or 0.0 for fault in faults if fault.kind == "delay")
-    lost = next((fault for fault in faults if fault.kind != "delay"), None)
-    made = None if lost is None else _lost(lost)
+    failure = next((fault for fault in faults if fault.kind != "delay"), None)
+    response = None if failure is None else _fault_response(failure)
     control.record(
         CallRecord(
             operation=operation,
-            identifier=_identifier(params),
+            identifier=_find_identifier(params),
             parameters=params,
-            status=200 if made is None else 0 if made.disturbance else made.status,
-            code=None if made is None else made.code,
+            status=200 if response is None else 0 if response.connection_fault else response.status,
+            code=None if response is None else response.code,
             at=time.time(),
             service="logs",
         )
     )
-    if lost is not None and lost.kind == "hang":
-        delay += lost.seconds or _LONG
-    return delay, made
+    if failure is not None and failure.kind == "hang":
+        delay += failure.seconds or _DEFAULT_HANG_SECONDS
+    return delay, response
 
 
-def _lost(fault: Fault) -> WireAnswer:
-    if fault.kind in WIRE_KINDS:
-        return WireAnswer(disturbance=fault.kind)
+def _fault_response(fault: Fault) -> WireResponse:
+    if fault.kind in CONNECTION_KINDS:
+        return WireResponse(connection_fault=fault.kind)
     if fault.kind == "throttle":
         return _THROTTLED
-    return error(fault.code, fault.message, fault.status)
+    return error_response(fault.code, fault.message, fault.status)
 
 
-def _parameters(body: bytes) -> Members:
+def _parse_parameters(body: bytes) -> Members:
     try:
         params = json.loads(body or b"{}")
     except ValueError:
@@ -62,6 +62,6 @@ def _parameters(body: bytes) -> Members:
     return params if isinstance(params, dict) else {}
 
 
-def _identifier(params: Mapping[str, object]) -> str | None:
-    named = [params[name] for name in ("logGroupName", "logStreamName") if name in params]
-    return " ".join(map(str, named)) or None
+def _find_identifier(params: Mapping[str, object]) -> str | None:
+    names = [params[name] for name in ("logGroupName", "logStreamName") if name in params]
+    return " ".join(map(str, names)) or None

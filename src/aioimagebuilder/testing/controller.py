@@ -1,7 +1,7 @@
-"""Everything that steers the simulator, as one object.
+"""The object that controls a simulator.
 
-The Python methods of `Simulator` and the HTTP routes under ``/_simulator/`` both end here; under
-``moto.mock_aws`` the function `aioimagebuilder.testing.controller` gives the object itself.
+The methods of `Simulator` and the HTTP routes under ``/_simulator/`` delegate to it. Under ``moto.mock_aws``,
+`aioimagebuilder.testing.control` returns it.
 """
 
 from __future__ import annotations
@@ -14,36 +14,36 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from .faults import Fault, FaultBoard
+from .faults import Fault, FaultRegistry
 from .rate_limit import TokenBucket
 from .scripts import BuildScript, Json
 from .service.dispatch import perform
 from .service.lifecycle_policies import run_policy
 from .service.presets import create_pipeline
 from .service.standalone import add_execution
-from .service.state import RegionState, World
+from .service.state import RegionState, SharedState
 from .service.validation import input_members
 from .simulation.clock import SimulatedClock
 from .simulation.state_history import Members
 
 DEFAULT_ACCOUNT = "123456789012"
-"""moto's account, which unknown credentials belong to."""
+"""The account that moto assigns to unknown credentials."""
 
-_MOST_CALLS = 1_000_000
+_MAX_CALLS = 1_000_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class CallRecord:
-    """One call that reached the simulator.
+    """A call that reached the simulator.
 
     Args:
-        operation: As in the service's model.
-        identifier: The id or ARN that it named, if any.
-        parameters: The request by wire names.
-        status: The HTTP status of the answer; 0 where there was none.
-        code: The error code, if it was an error.
-        at: Real time, seconds since the epoch.
-        service: ``imagebuilder``, or ``logs`` for a call of CloudWatch Logs.
+        operation: Operation name as in the service model.
+        identifier: The id or ARN in the request, if any.
+        parameters: The request in wire names.
+        status: HTTP status of the response; 0 if there was no response.
+        code: Error code, if the response was an error.
+        at: Real time in seconds since the epoch.
+        service: ``imagebuilder``, or ``logs`` for a CloudWatch Logs call.
     """
 
     operation: str
@@ -56,15 +56,15 @@ class CallRecord:
 
 
 class Control:
-    """Steers one simulator; safe to use from any thread.
+    """The controls and state of one simulator; safe to use from any thread.
 
     Args:
         time_scale: Simulated seconds per real second.
-        rate_limit: Calls per real second and account; ``None`` = no limit.
-        burst: Calls that may come at once.
-        region_name: Where the convenience methods work.
-        start: Simulated seconds since the epoch at the start, and after a reset; the real time if ``None``.
-        monotonic: Where real seconds come from.
+        rate_limit: Calls per real second allowed for each account; ``None`` = no limit.
+        burst: Number of calls that may arrive at once.
+        region_name: Region of the methods that create resources.
+        start: Simulated time at the start and after a reset, in epoch seconds; the real time if ``None``.
+        monotonic: Source of real time in seconds.
     """
 
     def __init__(
@@ -87,16 +87,16 @@ class Control:
     def _start(self) -> None:
         scale, rate, burst, start = self._initial
         clock = SimulatedClock(scale=scale, start=start, monotonic=self._monotonic)
-        self.world: World = World(clock=clock)
-        self.faults: FaultBoard = FaultBoard(monotonic=self._monotonic)
+        self.world: SharedState = SharedState(clock=clock)
+        self.faults: FaultRegistry = FaultRegistry(monotonic=self._monotonic)
         self.states: dict[tuple[str, str], RegionState] = {}
-        self._calls: deque[CallRecord] = deque(maxlen=_MOST_CALLS)
+        self._calls: deque[CallRecord] = deque(maxlen=_MAX_CALLS)
         self._counts: Counter[str] = Counter()
         self._buckets: dict[str, TokenBucket] = {}
         self._rate, self._burst = rate, burst
 
     def reset(self) -> None:
-        """Forget everything: resources, executions, scripts, faults, calls; settings are as at the start."""
+        """Discard resources, executions, scripts, faults and calls, and restore the initial settings."""
         with self.lock:
             self._start()
 
@@ -108,7 +108,7 @@ class Control:
         return self.world.clock.scale
 
     def set_time_scale(self, scale: float) -> None:
-        """Let simulated time run this fast from now on; 0 stops it.
+        """Set the number of simulated seconds per real second; 0 stops the clock.
 
         Raises:
             ValueError: The scale is negative.
@@ -116,7 +116,7 @@ class Control:
         self.world.clock.set_scale(scale)
 
     def advance(self, seconds: float) -> None:
-        """Jump this many simulated seconds forward.
+        """Advance the clock by a number of simulated seconds.
 
         Raises:
             ValueError: The number is negative.
@@ -124,24 +124,24 @@ class Control:
         self.world.clock.advance(seconds)
 
     def now(self) -> float:
-        """Get simulated seconds since the epoch."""
+        """Return the simulated time in seconds since the epoch."""
         return self.world.clock.now()
 
     @property
     def rate_limit(self) -> float | None:
-        """Calls per real second and account."""
+        """The calls per real second allowed for each account, or ``None``."""
         return self._rate
 
     @property
     def burst(self) -> float | None:
-        """Calls that may come at once."""
+        """The number of calls that may arrive at once, or ``None``."""
         return self._burst
 
     def set_rate_limit(self, calls_per_second: float | None, *, burst: float | None = None) -> None:
-        """Answer 429 to what is above this rate, for each account by itself; ``None`` = no limit.
+        """Set the number of calls per real second allowed for each account; ``None`` removes the limit.
 
         Raises:
-            ValueError: The rate or the burst is not positive.
+            ValueError: The rate is not positive or the burst is below 1.
         """
         if calls_per_second is not None:
             TokenBucket(calls_per_second, burst)
@@ -152,7 +152,7 @@ class Control:
     # ------------------------------------------------------------------ scripts, executions, faults
 
     def script(self, script: BuildScript, *, recipe: str | None = None, default: bool = False) -> None:
-        """Let the next build (of this recipe or image name) follow the script, or every further one."""
+        """Queue a script for the next build; see `Simulator.script`."""
         with self.lock:
             self.world.scripts.add(script, recipe=recipe, default=default)
 
@@ -165,31 +165,24 @@ class Control:
         account_id: str = DEFAULT_ACCOUNT,
         **members: Json,
     ) -> str:
-        """Get the id or ARN of a new execution that goes through these statuses.
-
-        Args:
-            kind: ``workflow_execution``, ``workflow_step_execution``, ``image`` or ``lifecycle_execution``.
-            schedule: (status, simulated seconds in it); the last one stays.
-            region_name: Where it runs.
-            account_id: Whose it is.
-            members: Wire members to show instead of the usual ones.
+        """Add an execution that belongs to no build; see `Simulator.add_execution`.
 
         Raises:
-            ValueError: There is no such kind, or the schedule is empty.
+            ValueError: The kind is unknown or the schedule is empty.
         """
         with self.lock:
             state = self.state(account_id, region_name or self.region_name)
             return add_execution(state, kind, schedule, members)
 
     def inject(self, fault: Fault) -> None:
-        """Switch this fault on."""
+        """Inject a fault."""
         with self.lock:
             if fault.kind == "unknown_status":
-                self.world.words.add(fault.word)
+                self.world.extra_statuses.add(fault.word)
             self.faults.add(fault)
 
     def clear_faults(self) -> None:
-        """Switch every fault off."""
+        """Remove all faults."""
         with self.lock:
             self.faults.clear()
 
@@ -197,23 +190,23 @@ class Control:
 
     @property
     def calls(self) -> list[CallRecord]:
-        """Calls so far, oldest first (at most the last million)."""
+        """The recorded calls, oldest first (at most the last million)."""
         with self.lock:
             return list(self._calls)
 
     def call_count(self, operation: str | None = None) -> int:
-        """How many calls came, of this operation or in all."""
+        """Return the number of recorded calls of an operation, or of all operations."""
         with self.lock:
             return self._counts.total() if operation is None else self._counts[operation]
 
     def reset_calls(self) -> None:
-        """Forget the calls so far."""
+        """Clear the recorded calls."""
         with self.lock:
             self._calls.clear()
             self._counts.clear()
 
     def record(self, call: CallRecord) -> None:
-        """Keep this call."""
+        """Record a call."""
         with self.lock:
             self._calls.append(call)
             self._counts[call.operation] += 1
@@ -221,7 +214,7 @@ class Control:
     # ------------------------------------------------------------------ the service
 
     def state(self, account_id: str, region: str) -> RegionState:
-        """Get what this account has in this region."""
+        """Return the state of an account in a region."""
         with self.lock:
             found = self.states.get((account_id, region))
             if found is None:
@@ -229,7 +222,7 @@ class Control:
             return found
 
     def admits(self, account_id: str) -> bool:
-        """Whether the rate limit lets a call of this account through."""
+        """Return whether the rate limit admits a call of the account."""
         with self.lock:
             if self._rate is None:
                 return True
@@ -242,18 +235,18 @@ class Control:
     def perform(
         self, operation: str, params: Members, *, account_id: str, region: str, lag: float = 0.0
     ) -> Members:
-        """Carry out one operation.
+        """Perform an operation and return the response members.
 
         Args:
-            operation: As in the service's model.
-            params: By wire names.
-            account_id: Who calls.
-            region: Where.
-            lag: Answer as of so many simulated seconds ago.
+            operation: Operation name as in the service model.
+            params: Request members in wire names.
+            account_id: Account of the caller.
+            region: Region of the endpoint.
+            lag: Age of the returned state in simulated seconds.
 
         Raises:
-            ServiceError: What the service refuses.
-            SimulatorBugError: The simulator is wrong.
+            ServiceError: The service rejects the request.
+            SimulatorBugError: The operation is not implemented or the response violates the service model.
         """
         with self.lock:
             self.world.lag = lag
@@ -263,12 +256,12 @@ class Control:
                 self.world.lag = 0.0
 
     def call(self, operation: str, **params: object) -> Members:
-        """Carry out one operation from inside: no fault, no rate limit, no record."""
+        """Perform an operation directly, without faults, rate limit or call record."""
         if "clientToken" in input_members(operation):
             params.setdefault("clientToken", str(uuid.uuid4()))
         return self.perform(operation, params, account_id=DEFAULT_ACCOUNT, region=self.region_name)
 
-    # ------------------------------------------------------------------ conveniences
+    # ------------------------------------------------------------------ presets
 
     def create_pipeline(
         self,
@@ -282,7 +275,7 @@ class Control:
         log_group: str | None = None,
         log_bucket: str | None = None,
     ) -> str:
-        """Get the ARN of a new pipeline with all that it needs; see `Simulator.create_pipeline`."""
+        """Create a pipeline with its resources and return its ARN; see `Simulator.create_pipeline`."""
         return create_pipeline(
             self.call,
             name,
@@ -297,28 +290,22 @@ class Control:
         )
 
     def create_workflow(self, name: str, data: str, *, type: str = "BUILD", version: str = "1.0.0") -> str:  # noqa: A002
-        """Get the ARN of a new workflow with this YAML document."""
-        answer = self.call("CreateWorkflow", name=name, data=data, type=type, semanticVersion=version)
-        return str(answer["workflowBuildVersionArn"])
+        """Create a workflow from a YAML document and return its build version ARN."""
+        response = self.call("CreateWorkflow", name=name, data=data, type=type, semanticVersion=version)
+        return str(response["workflowBuildVersionArn"])
 
     def start_build(self, pipeline_arn: str) -> str:
-        """Get the ARN of the image that this pipeline now builds."""
-        answer = self.call("StartImagePipelineExecution", imagePipelineArn=pipeline_arn)
-        return str(answer["imageBuildVersionArn"])
+        """Start a build of the pipeline and return the image build version ARN."""
+        response = self.call("StartImagePipelineExecution", imagePipelineArn=pipeline_arn)
+        return str(response["imageBuildVersionArn"])
 
     def run_lifecycle_policy(
         self, policy_arn: str, *, seconds: float = 30.0, status: str = "SUCCESS", reason: str | None = None
     ) -> str:
-        """Get the id of the execution of this lifecycle policy that starts now.
-
-        Args:
-            policy_arn: The policy.
-            seconds: Simulated seconds that it takes.
-            status: How it ends.
-            reason: Why, if it fails.
+        """Run a lifecycle policy now and return the execution id; see `Simulator.run_lifecycle_policy`.
 
         Raises:
-            ServiceError: There is no such policy, or it is running.
+            ServiceError: The policy does not exist or is already running.
         """
         _, _, _, region, account, _ = policy_arn.split(":", 5)
         with self.lock:

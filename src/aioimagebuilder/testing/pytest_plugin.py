@@ -1,7 +1,7 @@
-"""A pytest plugin: the fixture ``imagebuilder_simulator``.
+"""A pytest plugin that provides the fixture ``imagebuilder_simulator``.
 
-pytest loads it by its entry point in every project that has this library installed, so importing it costs
-nothing: moto is imported when the fixture is first used.
+pytest loads it by its entry point in every project that has this library installed. To keep that cheap, moto
+is imported only when the fixture is first used.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def imagebuilder_simulator_server() -> Iterator[Simulator]:
-    """One running simulator for all tests, at 60 simulated seconds per second."""
+    """Run one simulator for the whole session, at 60 simulated seconds per second."""
     from . import Simulator  # noqa: PLC0415
 
     with Simulator(time_scale=60.0) as simulator:
@@ -26,6 +26,6 @@ def imagebuilder_simulator_server() -> Iterator[Simulator]:
 
 @pytest.fixture
 def imagebuilder_simulator(imagebuilder_simulator_server: Simulator) -> Simulator:
-    """Get a simulator that knows nothing of earlier tests; its `client_arguments` make a client."""
+    """Return a simulator without state from earlier tests; its `client_arguments` connect a client."""
     imagebuilder_simulator_server.reset()
     return imagebuilder_simulator_server

@@ -1,4 +1,4 @@
-"""A token bucket: so many calls per second, and so many at once."""
+"""A token bucket that limits the call rate."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from collections.abc import Callable
 
 
 class TokenBucket:
-    """Lets calls through at a rate.
+    """A token bucket.
 
     Args:
         rate: Calls per real second.
-        burst: Calls that may come at once after a rest; the rate (at least 1) if not given.
-        monotonic: Where real seconds come from.
+        burst: Capacity of the bucket; defaults to the rate, but at least 1.
+        monotonic: Source of real time in seconds.
 
     Raises:
-        ValueError: The rate or the burst is not positive.
+        ValueError: The rate is not positive or the burst is below 1.
     """
 
     def __init__(
         self, rate: float, burst: float | None = None, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
         if rate <= 0 or (burst is not None and burst < 1):
-            raise ValueError("a rate limit needs a positive rate and a burst of one call at least")
+            raise ValueError("a rate limit needs a positive rate and a burst of at least one call")
         self.rate = rate
         self.burst = max(1.0, rate) if burst is None else burst
         self._monotonic = monotonic
@@ -30,7 +30,7 @@ class TokenBucket:
         self._filled_at = monotonic()
 
     def take(self) -> bool:
-        """Whether a call may pass now."""
+        """Take a token and return whether there was one."""
         now = self._monotonic()
         self._tokens = min(self.burst, self._tokens + (now - self._filled_at) * self.rate)
         self._filled_at = now

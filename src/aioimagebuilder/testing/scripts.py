@@ -1,8 +1,7 @@
-"""What a simulated build shall do: frozen, JSON-able descriptions.
+"""Scripts: immutable descriptions of what a simulated build does.
 
-Every class here survives ``dataclasses.asdict`` and is rebuilt from the result by keyword
-(``BuildScript(**asdict(script))``), so a script travels as JSON over the simulator's control routes.
-All durations are simulated seconds.
+Scripts are sent as JSON over the control routes: ``BuildScript(**dataclasses.asdict(script))`` restores a
+script. All durations are simulated seconds.
 """
 
 from __future__ import annotations
@@ -19,10 +18,10 @@ _Script = TypeVar("_Script", "StepScript", "WorkflowScript", "ComponentFailure")
 
 @dataclass(frozen=True, kw_only=True)
 class ComponentFailure:
-    """How a component fails inside an ExecuteComponents step.
+    """The failure of a component in an ExecuteComponents step.
 
-    ``component_arn`` defaults to the first component of the recipe, and ``stderr``, what its command writes
-    to the build log, to the error.
+    ``component_arn`` defaults to the first component of the recipe. ``stderr`` is the command's output in the
+    build log and defaults to ``error``.
     """
 
     component_arn: str | None = None
@@ -35,25 +34,25 @@ class ComponentFailure:
 
 @dataclass(frozen=True, kw_only=True)
 class StepScript:
-    """What one workflow step does; whatever is ``None`` stays as in the workflow document.
+    """The behavior of one workflow step; ``None`` keeps the value of the workflow document.
 
     Args:
-        duration: Seconds from start to end of each attempt.
-        status: How the step ends; any word, also one that the service does not know.
-        running_status: What the step says while it runs (default ``RUNNING``).
-        message: The step's message; for a failed step also the reason of the failure.
-        inputs: Replaces the inputs of the document.
-        outputs: Replaces the outputs that the step would have.
+        duration: Duration of each attempt.
+        status: Final status of the step; any string, including a status unknown to the service.
+        running_status: Status while the step runs (default ``RUNNING``).
+        message: Message of the step; for a failed step also the reason of the failure.
+        inputs: Replaces the inputs in the workflow document.
+        outputs: Replaces the default outputs of the action.
         on_failure: ``Abort`` or ``Continue``.
-        timeout_seconds: The step fails with a timeout when ``duration`` is longer than this.
-        max_attempts: How often the step may run (shown as ``maxAttempts``).
-        failed_attempts: So many attempts fail before the one that ends as ``status`` says.
-        between_attempts_status: What the step says between two attempts. The service does not document it.
-        retry_delay: Seconds between two attempts.
-        rollback_status: How the rollback of this step ends, if there is one.
-        component_failure: The step fails because this component does.
-        gate: The step waits for SendWorkflowStepAction, as one with the action WaitForAction does.
-        never_ends: The step runs for ever (until the image is cancelled).
+        timeout_seconds: The step fails with a timeout if ``duration`` is longer.
+        max_attempts: The step's ``maxAttempts``.
+        failed_attempts: Number of failed attempts before the one that ends with ``status``.
+        between_attempts_status: Status between two attempts, which the service does not document.
+        retry_delay: Delay between two attempts.
+        rollback_status: Final ``rollbackStatus`` of the step, if it is rolled back.
+        component_failure: The component failure behind a failed step.
+        gate: Whether this is a waiting step: it waits for SendWorkflowStepAction, like a WaitForAction step.
+        never_ends: Whether the step runs until the image is cancelled.
         log_lines: Lines that the step writes to the build log.
     """
 
@@ -83,14 +82,14 @@ class StepScript:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowScript:
-    """What one workflow execution does as a whole.
+    """The behavior of one workflow execution.
 
     Args:
-        status: How the workflow ends; ``SKIPPED`` means that it never runs. Any word is allowed.
-        running_status: What the workflow says while it runs (default ``RUNNING``).
-        message: The workflow's message at its end.
-        rollback: Whether a failed workflow rolls back; ``None`` = as the build script says.
-        pending: Seconds before the workflow leaves PENDING.
+        status: Final status; any string. With ``SKIPPED`` the workflow never runs.
+        running_status: Status while the workflow runs (default ``RUNNING``).
+        message: Message of the ended workflow.
+        rollback: Whether a failed workflow rolls back; ``None`` = the build script's ``rollback``.
+        pending: Time in PENDING.
     """
 
     status: str | None = None
@@ -102,30 +101,30 @@ class WorkflowScript:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildScript:
-    """What one build of an image does; the default is a success with the service's usual durations.
+    """The behavior of one build; the default is a successful build with the service's usual durations.
 
     Args:
-        steps: Step name, or ``workflow name/step name``, to what the step does.
-        workflows: Workflow name (``test-image``) or type (``TEST``) to what the workflow does.
-        pace: Every duration of the build is multiplied by this.
-        pending: Seconds in PENDING.
-        creating: Seconds in CREATING.
-        distributing: Seconds in DISTRIBUTING where no workflow distributes; ``None`` = by the regions.
-        integrating: Seconds in INTEGRATING; ``None`` = the build has no such status.
-        reopening: Seconds until a retried image leaves its terminal state.
-        cancelling: Seconds from CancelImageCreation to CANCELLED.
-        rollback: Whether failed workflows roll back what they did.
-        early_failure: The image fails straight from PENDING, with this reason and nothing else.
-        status: How the image ends instead of AVAILABLE or FAILED; any word.
+        steps: Step scripts by step name or ``workflow name/step name``.
+        workflows: Workflow scripts by workflow name (``test-image``) or type (``TEST``).
+        pace: Factor applied to every duration of the build.
+        pending: Time in PENDING.
+        creating: Time in CREATING.
+        distributing: Time in DISTRIBUTING without a distribution workflow; ``None`` = depends on the regions.
+        integrating: Time in INTEGRATING; ``None`` = the image does not enter this status.
+        reopening: Time until a retried image leaves its terminal status.
+        cancelling: Time from CancelImageCreation to CANCELLED.
+        rollback: Whether failed workflows roll back.
+        early_failure: Reason of an image that fails in PENDING, before any workflow starts.
+        status: Final status of the image instead of AVAILABLE or FAILED; any string.
         reason: Replaces the reason of a failed image.
-        failure_context: Whether a failed image tells its failure context.
-        failed_regions: Region to error message of regions that the distribution fails in.
-        renamed_statuses: Shows an image status under another word.
-        waiting_status: What a step says while it waits for an action: ``RUNNING`` or ``WAITING``.
-        gate_timeout_status: How a step ends that nobody acted on.
-        log_stream: Whether the build writes a log at all.
-        log_delay: Seconds until the log stream exists.
-        log_lines: So many extra lines of component output, spread over the build stage.
+        failure_context: Whether a failed image has a failure context.
+        failed_regions: Error messages by region of a failed distribution.
+        renamed_statuses: Image statuses to replace, mapped to their replacements.
+        waiting_status: Status of a waiting step: ``RUNNING`` or ``WAITING``.
+        gate_timeout_status: Final status of a waiting step that received no action.
+        log_stream: Whether the build writes a log.
+        log_delay: Time until the log stream exists.
+        log_lines: Number of extra lines of component output, spread over the build stage.
     """
 
     steps: Mapping[str, StepScript] = field(default_factory=dict)
@@ -151,37 +150,37 @@ class BuildScript:
     log_lines: int = 0
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", _rebuilt(self.steps, StepScript))
-        object.__setattr__(self, "workflows", _rebuilt(self.workflows, WorkflowScript))
+        object.__setattr__(self, "steps", _restore(self.steps, StepScript))
+        object.__setattr__(self, "workflows", _restore(self.workflows, WorkflowScript))
 
     @classmethod
     def failing_step(cls, step: str, message: str | None = None, **members: object) -> BuildScript:
-        """Get a build whose step of this name fails with this message."""
+        """Return a script of a build that fails in a step."""
         script = StepScript(status="FAILED", message=message)
         return replace(cls(steps={step: script}), **members)  # type: ignore[arg-type]
 
     @classmethod
     def failing_component(cls, error: str = "exit status 1", **members: object) -> BuildScript:
-        """Get a build whose first component fails in the build phase."""
+        """Return a script of a build whose first component fails in the build phase."""
         script = StepScript(status="FAILED", component_failure=ComponentFailure(error=error))
         return replace(cls(steps={"ApplyBuildComponents": script}), **members)  # type: ignore[arg-type]
 
     @classmethod
     def waiting(cls, step: str, **members: object) -> BuildScript:
-        """Get a build that stops at this step until somebody sends it an action."""
+        """Return a script of a build in which a step waits for an action."""
         return replace(cls(steps={step: StepScript(gate=True)}), **members)  # type: ignore[arg-type]
 
     def words(self) -> frozenset[str]:
-        """Every status that this script can put on the wire, known to the service or not."""
+        """Return every status named in the script, including those unknown to the service."""
         found = {self.status, self.waiting_status, self.gate_timeout_status, *self.renamed_statuses.values()}
         for step in self.steps.values():
             found |= {step.status, step.running_status, step.between_attempts_status, step.rollback_status}
         for workflow in self.workflows.values():
             found |= {workflow.status, workflow.running_status}
-        return frozenset(word for word in found if word)
+        return frozenset(status for status in found if status)
 
 
-def _rebuilt(
+def _restore(
     scripts: Mapping[str, _Script | Mapping[str, Any]], kind: type[_Script]
 ) -> Mapping[str, _Script]:
     return {

@@ -1,7 +1,7 @@
-"""The simulator as an HTTP server on loopback: moto's application behind a thin layer of ours.
+"""The simulator's HTTP server on loopback, a WSGI application around moto's.
 
-The layer adds the control routes, lets faults break connections, and writes the build logs that are due
-before anybody reads CloudWatch Logs.
+It adds the control routes, applies connection faults, and writes the build logs that are due before every
+CloudWatch Logs call.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from .build_logs import flush
-from .cloudwatch_faults import disturb
+from .build_logs import write_due_lines
+from .cloudwatch_faults import apply_faults
 from .control_routes import PREFIX, serve_control
 from .controller import Control
-from .moto.models import serving
+from .moto.models import current_control
 from .moto.registration import register
-from .moto.responses import DISTURBANCE_HEADER, ImageBuilderResponse
+from .moto.responses import CONNECTION_FAULT_HEADER, ImageBuilderResponse
 
 StartResponse = Callable[..., Any]
 Environ = dict[str, Any]
 
 _LOGS_SCOPE = "/logs/aws4_request"
-_OWN_SCOPE = "/imagebuilder/aws4_request"
+_IMAGEBUILDER_SCOPE = "/imagebuilder/aws4_request"
 
 
-class Layer:
-    """A WSGI application: control routes, then moto; what a fault wants done to a connection is done here."""
+class Application:
+    """A WSGI application that serves the control routes, Image Builder and moto's own services."""
 
     def __init__(self, control: Control) -> None:
         self._control = control
@@ -53,64 +53,65 @@ class Layer:
         if path == "/moto-api/reset":
             self._control.reset()
         authorization = environ.get("HTTP_AUTHORIZATION", "")
-        answer = _Answer()
+        response = _Response()
         if _LOGS_SCOPE in authorization:
-            lost = self._lost_log_call(environ, answer)
-            if lost is not None:
-                return self._deliver(answer, lost, environ, start_response)
-            flush(self._control)
-        token = serving.set(self._control)
+            body = self._apply_logs_faults(environ, response)
+            if body is not None:
+                return self._send(response, body, environ, start_response)
+            write_due_lines(self._control)
+        token = current_control.set(self._control)
         try:
-            application = _serve if _OWN_SCOPE in authorization else self._moto
-            body = application(environ, answer.start)
+            application = _serve_imagebuilder if _IMAGEBUILDER_SCOPE in authorization else self._moto
+            body = application(environ, response.start)
         finally:
-            serving.reset(token)
-        return self._deliver(answer, body, environ, start_response)
+            current_control.reset(token)
+        return self._send(response, body, environ, start_response)
 
-    def _lost_log_call(self, environ: Environ, answer: _Answer) -> Iterable[bytes] | None:
-        """Get the body of what a fault answers to a call of CloudWatch Logs; ``None`` lets moto answer."""
+    def _apply_logs_faults(self, environ: Environ, response: _Response) -> Iterable[bytes] | None:
+        """Return the response body if a fault replaces the response to a CloudWatch Logs call."""
         body = environ["wsgi.input"].read()
         environ["wsgi.input"] = io.BytesIO(body)
-        delay, lost = disturb(self._control, environ.get("HTTP_X_AMZ_TARGET", ""), body)
+        delay, failure = apply_faults(self._control, environ.get("HTTP_X_AMZ_TARGET", ""), body)
         if delay:
             self._control.closing.wait(delay)
-        if lost is None:
+        if failure is None:
             return None
-        headers = dict(lost.headers)
-        if lost.disturbance is not None:
-            headers[DISTURBANCE_HEADER] = lost.disturbance
-        answer.start(f"{lost.status} {HTTPStatus(lost.status).phrase}", list(headers.items()))
-        return [lost.body]
+        headers = dict(failure.headers)
+        if failure.connection_fault is not None:
+            headers[CONNECTION_FAULT_HEADER] = failure.connection_fault
+        response.start(f"{failure.status} {HTTPStatus(failure.status).phrase}", list(headers.items()))
+        return [failure.body]
 
-    def _deliver(
-        self, answer: _Answer, body: Iterable[bytes], environ: Environ, start_response: StartResponse
+    def _send(
+        self, response: _Response, body: Iterable[bytes], environ: Environ, start_response: StartResponse
     ) -> Iterable[bytes]:
-        disturbance = answer.header(DISTURBANCE_HEADER)
-        if disturbance is None:
-            start_response(answer.status, answer.headers)
+        connection_fault = response.header(CONNECTION_FAULT_HEADER)
+        if connection_fault is None:
+            start_response(response.status, response.headers)
             return body
-        if disturbance == "truncate":
-            start_response(answer.status, [each for each in answer.headers if each[0] != DISTURBANCE_HEADER])
-            return _broken_off(b"".join(body))
-        if disturbance == "reset":
-            _reset(environ["werkzeug.socket"])
-        raise ConnectionAbortedError(disturbance)
+        if connection_fault == "truncate":
+            headers = [each for each in response.headers if each[0] != CONNECTION_FAULT_HEADER]
+            start_response(response.status, headers)
+            return _truncate(b"".join(body))
+        if connection_fault == "reset":
+            _reset_connection(environ["werkzeug.socket"])
+        raise ConnectionAbortedError(connection_fault)
 
 
 class _Request(Request):
     from_wsgi_server = True
 
 
-def _serve(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Answer an Image Builder call past moto's dispatcher, which costs each call more than the call."""
+def _serve_imagebuilder(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+    """Handle an Image Builder call without moto's dispatcher, which takes longer than the call itself."""
     status, headers, body = ImageBuilderResponse.dispatch(_Request(environ))
     sent = [*headers.items(), ("Content-Length", str(len(body)))]
     start_response(f"{status} {HTTPStatus(status).phrase}", sent)
     return [body]
 
 
-class _Answer:
-    """What the application behind the layer wants to answer."""
+class _Response:
+    """The status and headers that a WSGI application passes to ``start_response``."""
 
     def __init__(self) -> None:
         self.status = "500 Internal Server Error"
@@ -120,38 +121,38 @@ class _Answer:
         self, status: str, headers: list[tuple[str, str]], _: object = None, /
     ) -> Callable[[bytes], object]:
         self.status, self.headers = status, headers
-        return _write_nothing
+        return _ignore_write
 
     def header(self, name: str) -> str | None:
         return next((value for key, value in self.headers if key.lower() == name.lower()), None)
 
 
-def _write_nothing(_: bytes) -> None:
-    """Take no bytes: nobody here uses WSGI's old way of writing."""
+def _ignore_write(_: bytes) -> None:
+    """Ignore the bytes: no application here uses WSGI's legacy ``write`` callable."""
 
 
-def _broken_off(body: bytes) -> Iterable[bytes]:
+def _truncate(body: bytes) -> Iterable[bytes]:
     yield body[: len(body) // 2]
     raise ConnectionAbortedError("truncate")
 
 
-def _reset(connection: socket.socket) -> None:
-    """Close with RST: lingering for no time drops what is unsent and sends no FIN."""
+def _reset_connection(connection: socket.socket) -> None:
+    """Close with RST: a linger time of zero drops unsent data and sends no FIN."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    # close() would wait for the files that the request handler made of the socket.
+    # close() would wait for the file objects that the request handler created from the socket.
     os.close(connection.detach())
 
 
 def _connections(server: object) -> set[socket.socket]:
-    """Get the open connections of a server; werkzeug's class has no place for them."""
+    """Return the open connections of a server; werkzeug's class does not track them."""
     found: set[socket.socket] = vars(server).setdefault("connections", set())
     return found
 
 
 class _Handler(MotoRequestHandler):
-    """Serves one connection, silently, for as long as the client keeps it.
+    """A handler of one persistent connection that writes no access log.
 
-    werkzeug's own handler closes the connection after every answer, which costs each call more than the call.
+    werkzeug's handler closes the connection after every response, and reconnecting takes longer than a call.
     """
 
     protocol_version = "HTTP/1.1"
@@ -159,50 +160,47 @@ class _Handler(MotoRequestHandler):
     wbufsize = -1
 
     def setup(self) -> None:
-        """Let the server know of the connection, so that it can end it."""
         super().setup()
         _connections(self.server).add(self.connection)
 
     def finish(self) -> None:
-        """Forget the connection."""
         _connections(self.server).discard(self.connection)
         with contextlib.suppress(OSError, ValueError):
             super().finish()
 
     def run_wsgi(self) -> None:
-        """Serve one request."""
         if self.headers.get("Expect", "").lower() == "100-continue":
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()
         environ = self.environ = self.make_environ()
-        # What a request leaves unread would be taken for the next one.
+        # Unread bytes of a body would be parsed as the next request.
         body = environ["wsgi.input"].read(*_length(environ))
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
-        self._answer(environ)
+        self._respond(environ)
 
-    def _answer(self, environ: Environ) -> None:
-        answer = _Answer()
-        whole: list[bytes] = []
+    def _respond(self, environ: Environ) -> None:
+        response = _Response()
+        chunks: list[bytes] = []
         try:
-            whole.extend(self.server.app(environ, answer.start))
+            chunks.extend(self.server.app(environ, response.start))
         except ConnectionError:
-            # A fault: a body that breaks off goes out as far as it came, under the headers of the whole.
+            # A connection fault: a truncated body is sent with the headers of the complete one.
             self.close_connection = True
-            if not whole:
+            if not chunks:
                 return
-        except Exception:  # noqa: BLE001 - printed and answered, so that nobody misses it
+        except Exception:  # noqa: BLE001 - printed and returned as a 500
             self.close_connection = True
-            # Before the answer: whoever has that may look for the traceback at once.
+            # Print before responding: the client may read stderr as soon as it has the response.
             self.server.handle_error(self.request, self.client_address)
-            answer, whole = _Answer(), [b"simulator bug: see the traceback that it printed"]
-        self._send(answer, b"".join(whole))
+            response, chunks = _Response(), [b"simulator bug: see the traceback on stderr"]
+        self._send(response, b"".join(chunks))
 
-    def _send(self, answer: _Answer, body: bytes) -> None:
-        code, _, reason = answer.status.partition(" ")
+    def _send(self, response: _Response, body: bytes) -> None:
+        code, _, reason = response.status.partition(" ")
         self.send_response(int(code), reason)
-        for name, value in answer.headers:
+        for name, value in response.headers:
             self.send_header(name, value)
-        if answer.header("Content-Length") is None:
+        if response.header("Content-Length") is None:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD":
@@ -210,7 +208,7 @@ class _Handler(MotoRequestHandler):
         self.wfile.flush()
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002
-        """Say nothing: every call is in the control's records."""
+        """Log nothing: the control records every call."""
 
 
 def _length(environ: Environ) -> tuple[int, ...]:
@@ -220,21 +218,26 @@ def _length(environ: Environ) -> tuple[int, ...]:
 
 
 class Server:
-    """Serves a control's simulator on loopback, in a thread of its own.
+    """An HTTP server in its own thread.
 
     Args:
-        control: What steers it.
+        control: The control of the simulator to serve.
         host: Address to listen on.
-        port: Port to listen on; 0 = any free one.
+        port: Port to listen on; 0 picks a free port.
     """
 
     def __init__(self, control: Control, *, host: str = "127.0.0.1", port: int = 0) -> None:
         register()
         self._control = control
-        # werkzeug answers a taken port by ending the process; a socket of our own raises OSError.
+        # werkzeug exits the process if the port is in use; creating the socket here raises OSError instead.
         with socket.create_server((host, port), backlog=512) as listener:
             self._server: BaseWSGIServer = make_server(
-                host, port, Layer(control), threaded=True, request_handler=_Handler, fd=listener.fileno()
+                host,
+                port,
+                Application(control),
+                threaded=True,
+                request_handler=_Handler,
+                fd=listener.fileno(),
             )
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="simulator", daemon=True
@@ -243,15 +246,15 @@ class Server:
 
     @property
     def endpoint_url(self) -> str:
-        """Where it listens."""
+        """The URL that the server listens on."""
         return f"http://{self.host}:{self.port}"
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Start serving."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Stop serving; calls that hang are let go."""
+        """Stop serving, release hanging calls and close all connections."""
         self._control.closing.set()
         self._server.shutdown()
         self._thread.join()

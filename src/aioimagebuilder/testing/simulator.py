@@ -1,4 +1,4 @@
-"""A simulator that runs by itself: a server on loopback in a thread, steered by Python methods."""
+"""The simulator as an HTTP server on loopback, controlled by Python methods."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class ClientArguments(TypedDict):
-    """Keywords that make a client speak to the simulator."""
+    """Keyword arguments that connect a client to the simulator."""
 
     region_name: str
     endpoint_url: str
@@ -26,18 +26,18 @@ class ClientArguments(TypedDict):
 
 
 class Simulator:
-    """EC2 Image Builder on 127.0.0.1, beside moto's other services.
+    """A simulated EC2 Image Builder on 127.0.0.1, served alongside moto's own services.
 
     Use it as a context manager, or call `start` and `stop`.
 
     Args:
-        time_scale: Simulated seconds per real second; at 60 a build of ten minutes takes ten seconds. At 0
-            time stands still until `advance`.
-        rate_limit: Calls per real second and account, above which 429 is answered; ``None`` = no limit.
-        burst: Calls that may come at once; the rate, if not given.
-        region_name: The region of `client_arguments` and of the convenience methods.
-        port: Port to listen on; 0 = any free one.
-        start: Simulated seconds since the epoch at the start, and after a reset; the real time if ``None``.
+        time_scale: Simulated seconds per real second; at 60 a ten-minute build takes ten seconds. At 0 time
+            moves only by `advance`.
+        rate_limit: Calls per real second allowed for each account; more get a 429. ``None`` = no limit.
+        burst: Number of calls that may arrive at once; defaults to the rate limit.
+        region_name: Region of `client_arguments` and of the methods that create resources.
+        port: Port to listen on; 0 picks a free port.
+        start: Simulated time at the start and after a reset, in epoch seconds; the real time if ``None``.
     """
 
     def __init__(
@@ -70,10 +70,10 @@ class Simulator:
         self.stop()
 
     def start(self) -> None:
-        """Begin to serve.
+        """Start serving; does nothing if already serving.
 
         Raises:
-            OSError: The port is taken.
+            OSError: The port is in use.
         """
         if self._server is None:
             self.control.closing.clear()
@@ -81,25 +81,25 @@ class Simulator:
             self._server.start()
 
     def stop(self) -> None:
-        """Stop serving; what was simulated is kept until `reset`."""
+        """Stop serving; the simulated state is kept until `reset`."""
         if self._server is not None:
             self._server.stop()
             self._server = None
 
     @property
     def endpoint_url(self) -> str:
-        """Where it listens.
+        """The URL that the simulator listens on.
 
         Raises:
-            RuntimeError: It does not serve.
+            RuntimeError: The simulator is not running.
         """
         if self._server is None:
-            raise RuntimeError("the simulator does not serve; use it as a context manager or call start()")
+            raise RuntimeError("the simulator is not running; use it as a context manager or call start()")
         return self._server.endpoint_url
 
     @property
     def client_arguments(self) -> ClientArguments:
-        """Keywords for a client of any AWS service: boto3's, aiobotocore's, or this library's."""
+        """Keyword arguments for a boto3, aiobotocore or aioimagebuilder client of any AWS service."""
         return {
             "region_name": self.region_name,
             "endpoint_url": self.endpoint_url,
@@ -119,21 +119,21 @@ class Simulator:
         log_group: str | None = None,
         log_bucket: str | None = None,
     ) -> str:
-        """Get the ARN of a new pipeline, with a component, a recipe and configurations made for it.
+        """Create a pipeline with its own component, recipe and configurations, and return its ARN.
 
         Args:
-            name: Name of the pipeline and of all that it needs.
+            name: Name of the pipeline and prefix of the resources created with it.
             container: Build a container image instead of an AMI.
-            regions: Where the image goes; only the region of the pipeline, if not given.
-            workflows: Workflow configurations by wire names (``workflowArn``, ``parallelGroup``…) instead of
-                the default workflows.
+            regions: Regions to distribute the image to; defaults to the pipeline's region.
+            workflows: Workflow configurations in wire names (``workflowArn``, ``parallelGroup``…); defaults
+                to the service's default workflows.
             tests: Whether images are tested.
-            version: Version of component and recipe.
-            log_group: Log group of the images instead of the default one.
-            log_bucket: S3 bucket of the component logs; there are none, if not given.
+            version: Version of the component and the recipe.
+            log_group: CloudWatch log group of the images; defaults to the service's default group.
+            log_bucket: S3 bucket of the component logs; by default there are none.
 
         Raises:
-            ServiceError: The service would refuse it.
+            ServiceError: The service rejects one of the resources.
         """
         return self.control.create_pipeline(
             name,
@@ -147,20 +147,20 @@ class Simulator:
         )
 
     def create_workflow(self, name: str, data: str, *, type: str = "BUILD", version: str = "1.0.0") -> str:  # noqa: A002
-        """Get the ARN of a new workflow with this YAML document."""
+        """Create a workflow from a YAML document and return its build version ARN."""
         return self.control.create_workflow(name, data, type=type, version=version)
 
     def start_build(self, pipeline_arn: str) -> str:
-        """Get the ARN of the image that this pipeline now builds."""
+        """Start a build of the pipeline and return the image build version ARN."""
         return self.control.start_build(pipeline_arn)
 
     def script(self, script: BuildScript, recipe: str | None = None, *, default: bool = False) -> None:
-        """Let the next build follow the script.
+        """Queue a script for the next build.
 
         Args:
-            script: What the build (or retry) shall do.
-            recipe: Only a build of this recipe or image name (or ARN).
-            default: Every further build that finds no other script.
+            script: What the build or retry does.
+            recipe: Name or ARN of the only recipe or image that the script applies to.
+            default: Apply the script to every later build that has no other script.
         """
         self.control.script(script, recipe=recipe, default=default)
 
@@ -173,17 +173,17 @@ class Simulator:
         account_id: str = DEFAULT_ACCOUNT,
         **members: Json,
     ) -> str:
-        """Get the id or ARN of a new execution that belongs to no build and goes through these statuses.
+        """Add an execution that belongs to no build and follows a schedule, and return its id or ARN.
 
         Args:
             kind: ``workflow_execution``, ``workflow_step_execution``, ``image`` or ``lifecycle_execution``.
-            schedule: (status, simulated seconds in it); the last one stays. Any word may be a status.
-            region_name: Where it runs.
-            account_id: Whose it is.
-            members: Wire members to show instead of the usual ones (``message``, ``imageBuildVersionArn``…).
+            schedule: (status, simulated seconds in it); the last status is final. Any string may be a status.
+            region_name: Region of the execution.
+            account_id: Account of the execution.
+            members: Wire members that replace the defaults (``message``, ``imageBuildVersionArn``…).
 
         Raises:
-            ValueError: There is no such kind, or the schedule is empty.
+            ValueError: The kind is unknown or the schedule is empty.
         """
         return self.control.add_execution(
             kind, list(schedule), region_name=region_name, account_id=account_id, **members
@@ -192,37 +192,37 @@ class Simulator:
     def run_lifecycle_policy(
         self, policy_arn: str, *, seconds: float = 30.0, status: str = "SUCCESS", reason: str | None = None
     ) -> str:
-        """Get the id of the execution of this lifecycle policy that starts now.
+        """Run a lifecycle policy now and return the id of the lifecycle execution.
 
         Args:
-            policy_arn: The policy.
-            seconds: Simulated seconds that it takes.
-            status: How it ends.
-            reason: Why, if it fails.
+            policy_arn: ARN of the lifecycle policy.
+            seconds: Duration in simulated seconds.
+            status: Final status.
+            reason: Reason of the final status.
 
         Raises:
-            ServiceError: There is no such policy, or it is running.
+            ServiceError: The policy does not exist or is already running.
         """
         return self.control.run_lifecycle_policy(policy_arn, seconds=seconds, status=status, reason=reason)
 
     def inject(self, fault: Fault) -> None:
-        """Switch this fault on."""
+        """Inject a fault."""
         self.control.inject(fault)
 
     def clear_faults(self) -> None:
-        """Switch every fault off."""
+        """Remove all faults."""
         self.control.clear_faults()
 
     def set_rate_limit(self, calls_per_second: float | None, *, burst: float | None = None) -> None:
-        """Answer 429 to what is above this rate, for each account by itself; ``None`` = no limit.
+        """Set the number of calls per real second allowed for each account; ``None`` removes the limit.
 
         Raises:
-            ValueError: The rate or the burst is not positive.
+            ValueError: The rate is not positive or the burst is below 1.
         """
         self.control.set_rate_limit(calls_per_second, burst=burst)
 
     def set_time_scale(self, scale: float) -> None:
-        """Let simulated time run this fast from now on; 0 stops it.
+        """Set the number of simulated seconds per real second; 0 stops the clock.
 
         Raises:
             ValueError: The scale is negative.
@@ -230,7 +230,7 @@ class Simulator:
         self.control.set_time_scale(scale)
 
     def advance(self, seconds: float) -> None:
-        """Jump this many simulated seconds forward.
+        """Advance the clock by a number of simulated seconds.
 
         Raises:
             ValueError: The number is negative.
@@ -238,23 +238,23 @@ class Simulator:
         self.control.advance(seconds)
 
     def now(self) -> float:
-        """Get simulated seconds since the epoch."""
+        """Return the simulated time in seconds since the epoch."""
         return self.control.now()
 
     @property
     def calls(self) -> list[CallRecord]:
-        """Calls so far, oldest first."""
+        """The recorded calls, oldest first (at most the last million)."""
         return self.control.calls
 
     def call_count(self, operation: str | None = None) -> int:
-        """How many calls came, of this operation or in all."""
+        """Return the number of recorded calls of an operation, or of all operations."""
         return self.control.call_count(operation)
 
     def reset_calls(self) -> None:
-        """Forget the calls so far."""
+        """Clear the recorded calls."""
         self.control.reset_calls()
 
     def reset(self) -> None:
-        """Forget everything, moto's other services included; settings are as at the start."""
+        """Discard all state, including moto's other services, and restore the initial settings."""
         BackendDict.reset()
         self.control.reset()

@@ -1,4 +1,4 @@
-"""How a simulator that is a process of its own is told to stop."""
+"""Stop signals of a simulator that runs as a separate process."""
 
 from __future__ import annotations
 
@@ -10,14 +10,13 @@ __all__ = ["stop_signals"]
 
 
 def stop_signals() -> Callable[[], None]:
-    """Take SIGINT and SIGTERM from now on, and get what waits for the first of them."""
-    # Not threading.Event: a signal that comes while another sets it locks the main thread out for ever.
-    # A SimpleQueue is made to be filled by who interrupts it.
-    came: SimpleQueue[int] = SimpleQueue()
+    """Handle SIGINT and SIGTERM from now on, and return a function that blocks until the first of them."""
+    # threading.Event.set deadlocks if a second signal interrupts it; SimpleQueue.put is reentrant.
+    signals: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda received, _: came.put(received))
+        signal.signal(number, lambda received, _: signals.put(received))
 
     def wait() -> None:
-        came.get()
+        signals.get()
 
     return wait

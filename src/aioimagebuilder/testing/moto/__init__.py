@@ -1,1 +1,1 @@
-"""The glue between moto and the simulated service, laid out as moto's own services are."""
+"""The moto backend of the simulated service, laid out like moto's own services."""

@@ -1,7 +1,7 @@
-"""moto's view of the simulator: a backend per account and region.
+"""The moto backend: one instance for each account and region.
 
-A backend holds nothing itself. State is in a `Control`: the server's own one, or, under ``moto.mock_aws``,
-the one that hangs on moto's table of backends and is reset when moto resets them.
+A backend holds no state. The state is in a `Control`: the server's own, or, under ``moto.mock_aws``, the one
+that belongs to moto's table of backends and is reset with them.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from moto.core.base_backend import BackendDict, BaseBackend
 
 from ..controller import DEFAULT_ACCOUNT, Control
 
-serving: ContextVar[Control | None] = ContextVar("serving", default=None)
-"""The control of the server that serves this request; ``None`` under ``moto.mock_aws``."""
+current_control: ContextVar[Control | None] = ContextVar("current_control", default=None)
+"""The control of the server that handles this request; ``None`` under ``moto.mock_aws``."""
 
 
 class ImageBuilderBackend(BaseBackend):
-    """One account in one region, as moto knows it."""
+    """The backend of one account in one region."""
 
     url_bases = [r"https?://imagebuilder\.(.+)\.amazonaws\.com"]  # noqa: RUF012
 
     def reset(self) -> None:
-        """Forget everything that was done under ``moto.mock_aws``."""
+        """Discard everything that was done under ``moto.mock_aws``."""
         imagebuilder_backends.control.reset()
         super().reset()
 
@@ -31,7 +31,7 @@ class ImageBuilderBackends(BackendDict[ImageBuilderBackend]):
     """moto's table of backends, with the control that they share."""
 
     def __init__(self) -> None:
-        # boto3 lists no region for imagebuilder; it is where EC2 is.
+        # boto3 lists no regions for imagebuilder, so take those of EC2.
         super().__init__(ImageBuilderBackend, "ec2")
         self.control = Control()
 
@@ -40,10 +40,10 @@ imagebuilder_backends = ImageBuilderBackends()
 
 
 def control() -> Control:
-    """Get what steers the simulator under ``moto.mock_aws`` (a `Simulator` has its own).
+    """Return the control of the simulator under ``moto.mock_aws``; a `Simulator` has its own.
 
-    moto resets it when a ``mock_aws`` starts, so use it inside.
+    moto resets it when a ``mock_aws`` starts, so call this inside the mock.
     """
-    # moto resets only what it has seen; looking a backend up makes it see this one.
+    # moto resets only backends that have been accessed.
     imagebuilder_backends[DEFAULT_ACCOUNT]["us-east-1"]
     return imagebuilder_backends.control

@@ -1,4 +1,4 @@
-"""Makes moto know Image Builder, from outside."""
+"""Registration of Image Builder with moto, from outside moto."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import sys
 from botocore import handlers
 from moto import backend_index
 
-from .. import build_logs as logs
+from .. import build_logs
 from . import models, responses, urls
 
 _PATTERN = re.compile(r"https?://imagebuilder\.(.+)\.amazonaws\.com")
 
 
 def register() -> None:
-    """Let moto serve imagebuilder, in ``mock_aws`` and in its servers; calling it again does nothing."""
+    """Register imagebuilder with ``mock_aws`` and moto's servers; repeated calls have no effect."""
     modules = {"": models, ".models": models, ".responses": responses, ".urls": urls}
     for name, module in modules.items():
         sys.modules.setdefault(f"moto.imagebuilder{name}", module)
@@ -25,5 +25,5 @@ def register() -> None:
 
 
 def _write_due_lines(**_: object) -> None:
-    """Write what the builds under ``mock_aws`` have logged by now, before somebody reads it."""
-    logs.flush(models.imagebuilder_backends.control)
+    """Write the log lines of builds under ``mock_aws`` that are due before a CloudWatch Logs call."""
+    build_logs.write_due_lines(models.imagebuilder_backends.control)

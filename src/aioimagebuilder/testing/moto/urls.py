@@ -1,4 +1,4 @@
-"""The paths that moto routes to the simulator."""
+"""The URLs that moto routes to the simulator."""
 
 from __future__ import annotations
 

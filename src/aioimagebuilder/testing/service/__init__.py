@@ -1,1 +1,1 @@
-"""The operations of the service on the simulated accounts, held to botocore's own model."""
+"""The service's operations on the simulated accounts, validated by botocore's service model."""

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..simulation.clock import stamp
+from ..simulation.clock import format_time
 from ..simulation.identifiers import (
-    hexadecimal,
     make_arn,
-    normalised,
-    parts,
+    make_ec2_id,
+    matches_version,
+    parse_arn,
+    slugify,
+    strip_build,
     version_key,
-    version_matches,
-    without_build,
 )
 from ..simulation.images import Image
 from ..simulation.plan import BuildPlan, PlannedWorkflow
 from ..simulation.state_history import Members
-from ..simulation.timeline import END_STATUSES
+from ..simulation.timeline import TERMINAL_STATUSES
 from .errors import ServiceError, in_use, invalid, not_found
-from .planning import plan_build, planned_workflow, regions
-from .resources import Handler, existing, filtered, latest_references
+from .planning import plan_build, plan_workflow, resolve_regions
+from .resources import Handler, filter_rows, get_resource, make_latest_references
 from .state import RegionState, Resource
 from .validation import check_value, project
 
@@ -28,23 +28,23 @@ _COPIED = ("executionRole", "workflows", "imageTestsConfiguration", "imageScanni
 _IMPORT_SECONDS = 420.0
 
 
-def image_of(state: RegionState, arn: str) -> Image:
-    """Get the image that this ARN names; a version ARN, or one with ``x``, names its newest build.
+def resolve_image(state: RegionState, arn: str) -> Image:
+    """Return the image that an ARN names; a version ARN, or one with ``x``, names its newest build.
 
     Raises:
-        ServiceError: There is none (ResourceNotFoundException).
+        ServiceError: The image does not exist (ResourceNotFoundException).
     """
     image = state.images.get(arn)
     if image is not None:
         return image
     try:
-        wanted = parts(arn)
+        wanted = parse_arn(arn)
     except ValueError:
         raise not_found(arn) from None
     found = [
         each
         for each in state.images.values()
-        if not wanted["build"] and _is_version_of(parts(each.arn), wanted)
+        if not wanted["build"] and _is_version_of(parse_arn(each.arn), wanted)
     ]
     if not found:
         raise not_found(arn)
@@ -54,11 +54,11 @@ def image_of(state: RegionState, arn: str) -> Image:
 def _is_version_of(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     if not wanted["version"]:
         return False
-    return found["name"] == wanted["name"] and version_matches(wanted["version"], found["version"])
+    return found["name"] == wanted["name"] and matches_version(wanted["version"], found["version"])
 
 
 def _start_pipeline(state: RegionState, request: Members) -> Members:
-    pipeline = existing(state, request["imagePipelineArn"])
+    pipeline = get_resource(state, request["imagePipelineArn"])
     settings = {
         **pipeline.record,
         "tags": {**pipeline.record.get("imageTags", {}), **request.get("tags", {})},
@@ -68,7 +68,7 @@ def _start_pipeline(state: RegionState, request: Members) -> Members:
         {"logGroupName": logging["imageLogGroupName"]} if "imageLogGroupName" in logging else None
     )
     source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"]}
-    image = _build(state, settings, source)
+    image = _start_build(state, settings, source)
     group = logging.get("pipelineLogGroupName", f"/aws/imagebuilder/pipeline/{pipeline.record['name']}")
     state.pipeline_log.append((state.now(), group, f"Pipeline started a build of the image: {image.arn}"))
     return {"imageBuildVersionArn": image.arn}
@@ -79,15 +79,15 @@ def _create_image(state: RegionState, request: Members) -> Members:
         raise invalid("Specify either an image recipe or a container recipe, but not both.")
     if "workflows" in request and "executionRole" not in request:
         raise invalid("You must provide an executionRole when you specify workflows.")
-    image = _build(state, request, {})
-    return {"imageBuildVersionArn": image.arn, "latestVersionReferences": latest_references(image.arn)}
+    image = _start_build(state, request, {})
+    return {"imageBuildVersionArn": image.arn, "latestVersionReferences": make_latest_references(image.arn)}
 
 
-def _build(state: RegionState, request: Members, source: Members) -> Image:
-    recipe = _referenced(state, request.get("imageRecipeArn") or request["containerRecipeArn"])
-    infrastructure = _referenced(state, request["infrastructureConfigurationArn"])
+def _start_build(state: RegionState, request: Members, source: Members) -> Image:
+    recipe = _get_referenced(state, request.get("imageRecipeArn") or request["containerRecipeArn"])
+    infrastructure = _get_referenced(state, request["infrastructureConfigurationArn"])
     name, version = recipe.record["name"], recipe.record["version"]
-    arn = _next_arn(state, name, version)
+    arn = _make_next_arn(state, name, version)
     plan = plan_build(state, image_arn=arn, recipe=recipe, request=request, infrastructure=infrastructure)
     container = recipe.kind == "ContainerRecipe"
     nested: Members = {
@@ -97,7 +97,7 @@ def _build(state: RegionState, request: Members, source: Members) -> Image:
         "infrastructureConfiguration": project("InfrastructureConfiguration", infrastructure.record),
     }
     if "distributionConfigurationArn" in request:
-        distribution = _referenced(state, request["distributionConfigurationArn"])
+        distribution = _get_referenced(state, request["distributionConfigurationArn"])
         nested["distributionConfiguration"] = project("DistributionConfiguration", distribution.record)
     static = {
         "type": "DOCKER" if container else "AMI",
@@ -107,19 +107,19 @@ def _build(state: RegionState, request: Members, source: Members) -> Image:
         **source,
         **nested,
     }
-    return _add(state, plan, name, request, static)
+    return _add_image(state, plan, name, request, static)
 
 
 def _import_vm_image(state: RegionState, request: Members) -> Members:
-    # The model lets any text be the name here, but not where GetImage shows it again.
+    # The model accepts any string as the name here, but not in the response of GetImage.
     check_value("ResourceName", request["name"], "name")
     plan = BuildPlan(
-        image_arn=_next_arn(state, request["name"], request["semanticVersion"]),
+        image_arn=_make_next_arn(state, request["name"], request["semanticVersion"]),
         image_name=request["name"],
         account_id=state.account_id,
         regions=(state.region,),
-        parent_image=hexadecimal("ami-", request["vmImportTaskId"]),
-        distributes=False,
+        parent_image=make_ec2_id("ami-", request["vmImportTaskId"]),
+        has_distribution_stage=False,
         creating=_IMPORT_SECONDS,
     )
     static = {
@@ -128,70 +128,70 @@ def _import_vm_image(state: RegionState, request: Members) -> Members:
         "buildType": "IMPORT",
         "imageSource": "IMPORTED",
     }
-    return {"imageArn": _add(state, plan, request["name"], request, static).arn}
+    return {"imageArn": _add_image(state, plan, request["name"], request, static).arn}
 
 
 def _import_disk_image(state: RegionState, request: Members) -> Members:
-    _referenced(state, request["infrastructureConfigurationArn"])
+    _get_referenced(state, request["infrastructureConfigurationArn"])
     workflow = make_arn(state.region, "aws", "workflow/build/import-disk-image/x.x.x")
     plan = BuildPlan(
-        image_arn=_next_arn(state, request["name"], request["semanticVersion"]),
+        image_arn=_make_next_arn(state, request["name"], request["semanticVersion"]),
         image_name=request["name"],
         account_id=state.account_id,
         regions=(state.region,),
-        workflows=(_managed_workflow(state, workflow),),
-        distributes=False,
+        workflows=(_plan_managed_workflow(state, workflow),),
+        has_distribution_stage=False,
     )
     static = {"type": "AMI", "platform": "Windows", "buildType": "IMPORT_ISO", "imageSource": "IMPORTED"}
-    return {"imageBuildVersionArn": _add(state, plan, request["name"], request, static).arn}
+    return {"imageBuildVersionArn": _add_image(state, plan, request["name"], request, static).arn}
 
 
 def _distribute_image(state: RegionState, request: Members) -> Members:
     source = request["sourceImage"]
     name, version, parent = source.replace(":", "-").replace("/", "-")[-100:], "1.0.0", source
     if source.startswith("arn:"):
-        image = image_of(state, source)
-        shown = image.view(state.now())
-        amis = shown.get("outputResources", {}).get("amis", ())
+        image = resolve_image(state, source)
+        view = image.view(state.now())
+        amis = view.get("outputResources", {}).get("amis", ())
         if not amis:
             raise invalid(f"The source image {source} has no AMI in region {state.region}.")
-        name, version, parent = shown["name"], shown["version"].partition("/")[0], amis[0]["image"]
+        name, version, parent = view["name"], view["version"].partition("/")[0], amis[0]["image"]
     plan = BuildPlan(
-        image_arn=_next_arn(state, name, version),
+        image_arn=_make_next_arn(state, name, version),
         image_name=name,
         account_id=state.account_id,
-        regions=regions(state, request),
+        regions=resolve_regions(state, request),
         workflows=(
-            _managed_workflow(
+            _plan_managed_workflow(
                 state, make_arn(state.region, "aws", "workflow/distribution/distribute-image/x.x.x")
             ),
         ),
         parent_image=parent,
     )
     static = {"type": "AMI", "platform": "Linux", "buildType": "USER_INITIATED"}
-    return {"imageBuildVersionArn": _add(state, plan, name, request, static).arn}
+    return {"imageBuildVersionArn": _add_image(state, plan, name, request, static).arn}
 
 
-def _managed_workflow(state: RegionState, arn: str) -> PlannedWorkflow:
-    return planned_workflow(state, {"workflowArn": arn}, {"platform": "Windows"}, ())
+def _plan_managed_workflow(state: RegionState, arn: str) -> PlannedWorkflow:
+    return plan_workflow(state, {"workflowArn": arn}, {"platform": "Windows"}, ())
 
 
-def _referenced(state: RegionState, arn: str) -> Resource:
+def _get_referenced(state: RegionState, arn: str) -> Resource:
     try:
-        return existing(state, arn)
+        return get_resource(state, arn)
     except ServiceError as error:
         raise invalid(f"The specified resource {arn} does not exist.") from error
 
 
-def _next_arn(state: RegionState, name: str, version: str) -> str:
-    arn = make_arn(state.region, state.account_id, "image", normalised(name), version)
+def _make_next_arn(state: RegionState, name: str, version: str) -> str:
+    arn = make_arn(state.region, state.account_id, "image", slugify(name), version)
     state.image_names[arn] = state.image_names.get(arn, 0) + 1
     return f"{arn}/{state.image_names[arn]}"
 
 
-def _add(state: RegionState, plan: BuildPlan, name: str, request: Members, static: Members) -> Image:
+def _add_image(state: RegionState, plan: BuildPlan, name: str, request: Members, static: Members) -> Image:
     _, version, build = plan.image_arn.rsplit("/", 2)
-    now = state.world.clock.now()
+    now = state.shared.clock.now()
     copied = {member: request[member] for member in _COPIED if request.get(member)}
     if request.get("loggingConfiguration"):
         copied["loggingConfiguration"] = request["loggingConfiguration"]
@@ -199,73 +199,70 @@ def _add(state: RegionState, plan: BuildPlan, name: str, request: Members, stati
         "arn": plan.image_arn,
         "name": name,
         "version": f"{version}/{build}",
-        "dateCreated": stamp(now),
+        "dateCreated": format_time(now),
         "imageSource": "CUSTOM",
         "tags": {},
         **static,
         **copied,
     }
-    script = state.world.scripts.take(name)
-    state.world.words |= script.words()
+    script = state.shared.scripts.take(name)
+    state.shared.extra_statuses |= script.words()
     image = Image.build(plan, script, members, now)
     state.add_image(image)
     return image
 
 
 def _get_image(state: RegionState, request: Members) -> Members:
-    image = image_of(state, request["imageBuildVersionArn"])
-    return {
-        "image": image.view(state.now()),
-        "latestVersionReferences": latest_references(image.arn),
-    }
+    image = resolve_image(state, request["imageBuildVersionArn"])
+    return {"image": image.view(state.now()), "latestVersionReferences": make_latest_references(image.arn)}
 
 
-def _summary(state: RegionState, image: Image) -> Members:
+def _summarize(state: RegionState, image: Image) -> Members:
     return {"owner": state.account_id, **project("ImageSummary", image.view(state.now()))}
 
 
-def _list_summaries(state: RegionState, request: Members, images: list[Image]) -> Members:
+def _list_image_summaries(state: RegionState, request: Members, images: list[Image]) -> Members:
     member = "imageSummaryList"
-    answer = state.page(request, member, images, lambda image: _summary(state, image))
-    return filtered(answer, member, request.get("filters", ()))
+    response = state.page(request, member, images, lambda image: _summarize(state, image))
+    return filter_rows(response, member, request.get("filters", ()))
 
 
 def _list_build_versions(state: RegionState, request: Members) -> Members:
     wanted = request.get("imageVersionArn")
-    images = [each for each in state.images.values() if wanted is None or without_build(each.arn) == wanted]
-    return _list_summaries(state, request, images)
+    images = [each for each in state.images.values() if wanted is None or strip_build(each.arn) == wanted]
+    return _list_image_summaries(state, request, images)
 
 
 def _list_pipeline_images(state: RegionState, request: Members) -> Members:
-    pipeline = existing(state, request["imagePipelineArn"])
+    pipeline = get_resource(state, request["imagePipelineArn"])
     images = [each for each in state.images.values() if each.static.get("sourcePipelineArn") == pipeline.arn]
-    return _list_summaries(state, request, images)
+    return _list_image_summaries(state, request, images)
 
 
 def _list_images(state: RegionState, request: Members) -> Members:
     own = request.get("owner", "Self") == "Self"
-    newest = {without_build(each.arn): each for each in state.images.values()} if own else {}
+    newest = {strip_build(each.arn): each for each in state.images.values()} if own else {}
 
-    def show(item: tuple[str, Image]) -> Members:
+    def format_row(item: tuple[str, Image]) -> Members:
         arn, image = item
         row = {**image.static, "arn": arn, "owner": state.account_id, "version": arn.rpartition("/")[2]}
         return project("ImageVersion", row)
 
     member = "imageVersionList"
-    return filtered(
-        state.page(request, member, list(newest.items()), show), member, request.get("filters", ())
+    return filter_rows(
+        state.page(request, member, list(newest.items()), format_row), member, request.get("filters", ())
     )
 
 
 def _cancel(state: RegionState, request: Members) -> Members:
-    image = image_of(state, request["imageBuildVersionArn"])
+    image = resolve_image(state, request["imageBuildVersionArn"])
     status = image.status(state.now())
-    if status in END_STATUSES:
-        # ResourceInUseException says "retry later"; a terminal image will never be cancelled.
+    if status in TERMINAL_STATUSES:
+        # Not ResourceInUseException, which means "retry later": a terminal image can never be cancelled.
         raise invalid(f"The image {image.arn} is in the terminal state {status} and cannot be cancelled.")
     if image.plan is None:
-        raise invalid(f"The image {image.arn} has a fixed course and cannot be cancelled.")
-    if image.latest.happenings.cancelled_at is not None:
+        raise invalid(f"The image {image.arn} has a fixed schedule and cannot be cancelled.")
+    if image.latest_run.interventions.cancelled_at is not None:
         raise in_use(f"The image {image.arn} is already being cancelled.")
     image.cancel(state.now())
     state.add_image(image)
@@ -273,9 +270,9 @@ def _cancel(state: RegionState, request: Members) -> Members:
 
 
 def _retry(state: RegionState, request: Members) -> Members:
-    image = image_of(state, request["imageBuildVersionArn"])
+    image = resolve_image(state, request["imageBuildVersionArn"])
     status = image.status(state.now())
-    if status not in END_STATUSES:
+    if status not in TERMINAL_STATUSES:
         raise in_use(
             f"The image {image.arn} is in the state {status}; retry it when it is FAILED or CANCELLED."
         )
@@ -285,13 +282,13 @@ def _retry(state: RegionState, request: Members) -> Members:
         )
     if image.static["type"] != "AMI":
         raise invalid("Retry is only supported for AMI-based images.")
-    stage = image.latest.timeline.stage
-    if image.plan is None or stage not in ("TEST", "DISTRIBUTION"):
+    stopped_stage = image.latest_run.timeline.stopped_stage
+    if image.plan is None or stopped_stage not in ("TEST", "DISTRIBUTION"):
         raise invalid(f"The image {image.arn} did not stop in its test or distribution phase.")
-    if image.latest.start > state.now():
+    if image.latest_run.start > state.now():
         raise in_use(f"The image {image.arn} is already being retried.")
-    script = state.world.scripts.take(str(image.static["name"]))
-    state.world.words |= script.words()
+    script = state.shared.scripts.take(str(image.static["name"]))
+    state.shared.extra_statuses |= script.words()
     image.retry(state.now(), script)
     state.add_image(image)
     return {"imageBuildVersionArn": image.arn}
@@ -301,7 +298,7 @@ def _delete_image(state: RegionState, request: Members) -> Members:
     image = state.images.get(request["imageBuildVersionArn"])
     if image is None:
         raise not_found(request["imageBuildVersionArn"])
-    if not image.is_over(state.now()):
+    if not image.is_finished(state.now()):
         raise ServiceError(
             "ResourceDependencyException",
             f"The image {image.arn} is still being built; cancel the build before you delete it.",
@@ -329,4 +326,4 @@ HANDLERS: Mapping[str, Handler] = {
     "RetryImage": _retry,
     "DeleteImage": _delete_image,
 }
-"""Operation to handler."""
+"""Handlers by operation."""

@@ -1,4 +1,4 @@
-"""One call to the simulated service, without any network: request in, answer out, judged by the model."""
+"""Dispatch of one call to its operation, with validation of request and response."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import builds, lifecycle, resources, workflows
 from .errors import ServiceError, SimulatorBugError
 from .resources import Handler
 from .state import RegionState
-from .validation import check_answer, check_request, output_members
+from .validation import check_request, check_response, output_members
 
 HANDLERS: Mapping[str, Handler] = {
     **resources.HANDLERS,
@@ -18,49 +18,49 @@ HANDLERS: Mapping[str, Handler] = {
     **workflows.HANDLERS,
     **lifecycle.HANDLERS,
 }
-"""Every operation that the simulator serves."""
+"""Handlers of every operation that the simulator implements."""
 
 
 def perform(state: RegionState, operation: str, params: Members) -> Members:
-    """Get the answer of the service.
+    """Perform an operation and return the response members.
 
     Args:
-        state: The account and region that is called.
-        operation: As in the service's model, ``GetImage``.
-        params: By wire names.
+        state: The state of the account and region.
+        operation: Operation name as in the service model, such as ``GetImage``.
+        params: Request members in wire names.
 
     Raises:
-        ServiceError: What the service refuses.
-        SimulatorBugError: The simulator does not serve the operation, or its answer breaks the model.
+        ServiceError: The service rejects the request.
+        SimulatorBugError: The operation is not implemented or the response violates the service model.
     """
     handler = HANDLERS.get(operation)
     if handler is None:
-        raise SimulatorBugError(f"the simulator does not serve {operation}")
+        raise SimulatorBugError(f"the simulator does not implement {operation}")
     check_request(operation, params)
     token = params.get("clientToken")
-    replay = _replay(state, operation, params) if token else None
-    answer = handler(state, params) if replay is None else replay
+    replay = _find_replay(state, operation, params) if token else None
+    result = handler(state, params) if replay is None else replay
     if token and replay is None:
-        state.tokens[operation, token] = (params, answer)
+        state.tokens[operation, token] = (params, result)
     members = output_members(operation)
-    shown = dict(answer)
+    response = dict(result)
     if "requestId" in members:
-        shown["requestId"] = str(uuid.uuid4())
+        response["requestId"] = str(uuid.uuid4())
     if token and "clientToken" in members:
-        shown["clientToken"] = token
-    check_answer(operation, shown, state.world.words)
-    return shown
+        response["clientToken"] = token
+    check_response(operation, response, state.shared.extra_statuses)
+    return response
 
 
-def _replay(state: RegionState, operation: str, params: Members) -> Members | None:
-    """Get the first answer to the same token."""
+def _find_replay(state: RegionState, operation: str, params: Members) -> Members | None:
+    """Return the result of an earlier request with the same client token, if any."""
     known = state.tokens.get((operation, params["clientToken"]))
     if known is None:
         return None
-    first, answer = known
+    first, result = known
     if first != params:
         raise ServiceError(
             "IdempotentParameterMismatchException",
             "The client token was used before with other parameters.",
         )
-    return answer
+    return result

@@ -1,10 +1,10 @@
-"""Errors that the simulated service answers with, and the one that says that the simulator is wrong."""
+"""Errors of the simulated service, and the error for a bug in the simulator."""
 
 from __future__ import annotations
 
 
 class ServiceError(Exception):
-    """An error of the service's model: its code (the name of the shape) and its message."""
+    """An error of the service model, with its code (the name of the error shape) and its message."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -13,21 +13,21 @@ class ServiceError(Exception):
 
 
 class SimulatorBugError(AssertionError):
-    """The simulator was about to answer what the service's model does not allow."""
+    """An unimplemented operation, or a response that violates the service model."""
 
 
 def invalid(message: str) -> ServiceError:
-    """Get the error of a request that cannot be served as it is."""
+    """Return the error for an invalid request."""
     return ServiceError("InvalidRequestException", message)
 
 
-def not_found(what: str) -> ServiceError:
-    """Get the error of an id or ARN that nothing has."""
+def not_found(identifier: str) -> ServiceError:
+    """Return the error for an unknown id or ARN."""
     return ServiceError(
-        "ResourceNotFoundException", f"The resource with identifier '{what}' cannot be found."
+        "ResourceNotFoundException", f"The resource with identifier '{identifier}' cannot be found."
     )
 
 
 def in_use(message: str) -> ServiceError:
-    """Get the error of a resource that is busy; the same request may succeed later."""
+    """Return the error for a busy resource; the same request may succeed later."""
     return ServiceError("ResourceInUseException", message)

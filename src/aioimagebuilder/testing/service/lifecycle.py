@@ -1,4 +1,4 @@
-"""The operations of lifecycle executions: state updates of single images, looks, lists, and cancels."""
+"""Operations on lifecycle executions: start by a state update, get, list and cancel."""
 
 from __future__ import annotations
 
@@ -7,38 +7,39 @@ from datetime import datetime
 
 from ..simulation.images import Image
 from ..simulation.state_history import Members
-from .builds import image_of
+from .builds import resolve_image
 from .errors import in_use, invalid, not_found
-from .lifecycle_runs import OVER, LifecycleRun, Update, start_execution
+from .lifecycle_runs import TERMINAL_STATUSES, LifecycleRun, Update, start_execution
 from .resources import Handler
 from .state import RegionState
 
 _CHANGEABLE = frozenset({"AVAILABLE", "DEPRECATED", "DISABLED", "FAILED", "CANCELLED"})
 _ONLY_DELETED = frozenset({"FAILED", "CANCELLED"})
-_SECONDS = 12.0
-_CANCELLING = 4.0
+_UPDATE_SECONDS = 12.0
+_CANCEL_SECONDS = 4.0
 
 
 def _start_update(state: RegionState, request: Members) -> Members:
-    image = image_of(state, request["resourceArn"])
+    image = resolve_image(state, request["resourceArn"])
     now = state.now()
     status = request["state"].get("status")
-    update_at = _seconds(request["updateAt"]) if "updateAt" in request else None
+    update_at = _parse_time(request["updateAt"]) if "updateAt" in request else None
     _check_update(image, request, status, now, update_at)
-    answer: Members = {"resourceArn": image.arn}
+    response: Members = {"resourceArn": image.arn}
     include = request.get("includeResources")
     if include is None and update_at is None:
         image.adjust(now, status=status, reason=None, failureContext=None)
-        return answer
-    if any(image.arn in run.resources and run.status(now) not in OVER for run in state.lifecycles.values()):
+        return response
+    runs = [run for run in state.lifecycle_runs.values() if image.arn in run.resources]
+    if any(run.status(now) not in TERMINAL_STATUSES for run in runs):
         raise in_use(f"The image {image.arn} already has a lifecycle execution in progress.")
-    end = now + _SECONDS if update_at is None else update_at
-    works_at = now if update_at is None else update_at
+    end = now + _UPDATE_SECONDS if update_at is None else update_at
+    work_start = now if update_at is None else update_at
     rules = request.get("exclusionRules", {}).get("amis", {})
     update = Update(
         status=status,
         start=now,
-        works_at=works_at,
+        work_start=work_start,
         end=end,
         include=include or {},
         excluded_regions=rules.get("regions", ()),
@@ -47,10 +48,10 @@ def _start_update(state: RegionState, request: Members) -> Members:
         image.adjust(now, deprecationTime=round(update_at, 3))
     schedule = [("IN_PROGRESS", now), ("SUCCESS", end)]
     impacted = {"resourcesImpactedSummary": {"hasImpactedResources": update_at is None}}
-    answer["lifecycleExecutionId"] = start_execution(
+    response["lifecycleExecutionId"] = start_execution(
         state, schedule, updates=[(image, update)], members=impacted
     )
-    return answer
+    return response
 
 
 def _check_update(
@@ -58,7 +59,7 @@ def _check_update(
 ) -> None:
     include = {name for name, wanted in request.get("includeResources", {}).items() if wanted}
     current = image.status(now)
-    if current not in _CHANGEABLE and not image.is_over(now):
+    if current not in _CHANGEABLE and not image.is_finished(now):
         raise in_use(f"The image {image.arn} is in the state {current}; update it when it is built.")
     container = image.static["type"] == "DOCKER"
     rules = {
@@ -78,48 +79,48 @@ def _check_update(
         "updateAt is only valid for the DEPRECATED state.": update_at is not None and status != "DEPRECATED",
         "updateAt must be in the future.": update_at is not None and update_at <= now,
     }
-    broken = next((text for text, applies in rules.items() if applies), None)
-    if broken is not None:
-        raise invalid(broken)
+    violation = next((text for text, applies in rules.items() if applies), None)
+    if violation is not None:
+        raise invalid(violation)
 
 
-def _seconds(value: float | str) -> float:
+def _parse_time(value: float | str) -> float:
     return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else float(value)
 
 
-def _run_of(state: RegionState, identifier: str) -> LifecycleRun:
-    run = state.lifecycles.get(identifier)
+def _get_run(state: RegionState, identifier: str) -> LifecycleRun:
+    run = state.lifecycle_runs.get(identifier)
     if run is None:
         raise not_found(identifier)
     return run
 
 
 def _get(state: RegionState, request: Members) -> Members:
-    run = _run_of(state, request["lifecycleExecutionId"])
-    return {"lifecycleExecution": state.look(run.track) or run.track.states[0]}
+    run = _get_run(state, request["lifecycleExecutionId"])
+    return {"lifecycleExecution": state.read(run.history) or run.history.states[0]}
 
 
 def _list(state: RegionState, request: Members) -> Members:
     arn = request["resourceArn"]
     if arn not in state.images and arn not in state.resources:
         raise not_found(arn)
-    runs = [run for run in state.lifecycles.values() if arn == run.policy_arn or arn in run.resources]
-    return state.page(request, "lifecycleExecutions", runs, lambda run: state.look(run.track) or {})
+    runs = [run for run in state.lifecycle_runs.values() if arn == run.policy_arn or arn in run.resources]
+    return state.page(request, "lifecycleExecutions", runs, lambda run: state.read(run.history) or {})
 
 
 def _list_resources(state: RegionState, request: Members) -> Members:
-    run = _run_of(state, request["lifecycleExecutionId"])
+    run = _get_run(state, request["lifecycleExecutionId"])
     parent = request.get("parentResourceId")
-    tracks = (
-        [tracks[0] for tracks in run.resources.values() if tracks]
+    histories = (
+        [histories[0] for histories in run.resources.values() if histories]
         if parent is None
         else run.resources.get(parent, [])[1:]
     )
-    begun = [track for track in tracks if state.look(track) is not None]
-    answer = state.page(request, "resources", begun, lambda track: state.look(track) or {})
-    current = state.look(run.track) or run.track.states[0]
+    visible = [history for history in histories if state.read(history) is not None]
+    response = state.page(request, "resources", visible, lambda history: state.read(history) or {})
+    current = state.read(run.history) or run.history.states[0]
     return {
-        **answer,
+        **response,
         "lifecycleExecutionId": request["lifecycleExecutionId"],
         "lifecycleExecutionState": current["state"],
     }
@@ -127,25 +128,25 @@ def _list_resources(state: RegionState, request: Members) -> Members:
 
 def _cancel(state: RegionState, request: Members) -> Members:
     identifier = request["lifecycleExecutionId"]
-    run, now = _run_of(state, identifier), state.now()
+    run, now = _get_run(state, identifier), state.now()
     status = run.status(now)
-    if status in OVER:
+    if status in TERMINAL_STATUSES:
         raise invalid(f"The lifecycle execution {identifier} is in the terminal state {status}.")
     if status == "CANCELLING":
         raise in_use(f"The lifecycle execution {identifier} is already being cancelled.")
-    when = now + _CANCELLING
-    run.track.cut(now)
-    run.track.change(now, state={"status": "CANCELLING"}, endTime=None)
-    run.track.change(when, state={"status": "CANCELLED"}, endTime=round(when, 3))
-    for image, effect in run.effects:
-        if effect[0] > now and effect in image.adjustments:
-            image.adjustments.remove(effect)
-    for track in (track for tracks in run.resources.values() for track in tracks):
-        track.cut(when)
-        if track.states and track.states[-1]["state"]["status"] == "IN_PROGRESS":
-            told = {"status": "SKIPPED", "reason": "The lifecycle execution was cancelled."}
-            track.change(when, state=told, endTime=round(when, 3))
-    run.resources = {arn: [each for each in tracks if each.states] for arn, tracks in run.resources.items()}
+    when = now + _CANCEL_SECONDS
+    run.history.truncate(now)
+    run.history.change(now, state={"status": "CANCELLING"}, endTime=None)
+    run.history.change(when, state={"status": "CANCELLED"}, endTime=round(when, 3))
+    for image, change in run.scheduled_changes:
+        if change[0] > now and change in image.adjustments:
+            image.adjustments.remove(change)
+    for history in (history for histories in run.resources.values() for history in histories):
+        history.truncate(when)
+        if history.states and history.states[-1]["state"]["status"] == "IN_PROGRESS":
+            skipped = {"status": "SKIPPED", "reason": "The lifecycle execution was cancelled."}
+            history.change(when, state=skipped, endTime=round(when, 3))
+    run.resources = {arn: [each for each in group if each.states] for arn, group in run.resources.items()}
     return {"lifecycleExecutionId": identifier}
 
 
@@ -156,4 +157,4 @@ HANDLERS: Mapping[str, Handler] = {
     "ListLifecycleExecutionResources": _list_resources,
     "CancelLifecycleExecution": _cancel,
 }
-"""Operation to handler."""
+"""Handlers by operation."""

@@ -1,20 +1,20 @@
-"""Lifecycle policies: what they select, and what a run of one does to it."""
+"""Lifecycle policies: selection of images, and runs that update them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..simulation.identifiers import normalised, version_matches
+from ..simulation.identifiers import matches_version, slugify
 from ..simulation.images import Image
 from ..simulation.state_history import Members
 from .errors import in_use
-from .lifecycle_runs import ACTION_OF, OVER, Update, start_execution
-from .resources import existing
+from .lifecycle_runs import ACTIONS, TERMINAL_STATUSES, Update, start_execution
+from .resources import get_resource
 from .state import RegionState
 
-_STATUS_OF = {action: status for status, action in ACTION_OF.items()}
-_LIVING = frozenset({"AVAILABLE", "DEPRECATED", "DISABLED"})
-_DAYS = {"DAYS": 1, "WEEKS": 7, "MONTHS": 30, "YEARS": 365}
+_STATUS_BY_ACTION = {action: status for status, action in ACTIONS.items()}
+_SELECTABLE_STATUSES = frozenset({"AVAILABLE", "DEPRECATED", "DISABLED"})
+_DAYS_PER_UNIT = {"DAYS": 1, "WEEKS": 7, "MONTHS": 30, "YEARS": 365}
 
 
 def run_policy(
@@ -25,69 +25,69 @@ def run_policy(
     status: str = "SUCCESS",
     reason: str | None = None,
 ) -> str:
-    """Get the id of an execution of this policy that starts now.
+    """Run a lifecycle policy now and return the id of the execution.
 
     Raises:
-        ServiceError: There is no such policy, or one of its executions runs.
+        ServiceError: The policy does not exist or is already running.
     """
-    policy = existing(state, policy_arn)
+    policy = get_resource(state, policy_arn)
     now = state.now()
-    runs = [run for run in state.lifecycles.values() if run.policy_arn == policy_arn]
-    if any(run.status(now) not in OVER for run in runs):
+    runs = [run for run in state.lifecycle_runs.values() if run.policy_arn == policy_arn]
+    if any(run.status(now) not in TERMINAL_STATUSES for run in runs):
         raise in_use(f"The lifecycle policy {policy_arn} is already running.")
-    state.world.words.add(status)
-    chosen: dict[str, tuple[Image, Members]] = {}
+    state.shared.extra_statuses.add(status)
+    selected: dict[str, tuple[Image, Members]] = {}
     for detail in policy.record["policyDetails"]:
-        for image in _selected(state, policy.record, detail, now):
-            chosen.setdefault(image.arn, (image, detail["action"]))
+        for image in _select_images(state, policy.record, detail, now):
+            selected.setdefault(image.arn, (image, detail["action"]))
     updates = [
         (
             image,
             Update(
-                status=_STATUS_OF[action["type"]],
+                status=_STATUS_BY_ACTION[action["type"]],
                 start=now,
-                works_at=now,
+                work_start=now,
                 end=now + seconds,
                 include=action.get("includeResources", {}),
                 outcome=status,
                 reason=reason,
             ),
         )
-        for image, action in chosen.values()
+        for image, action in selected.values()
     ]
     policy.record["dateLastRun"] = round(now, 3)
     schedule = [("IN_PROGRESS", now), (status, now + seconds)]
     return start_execution(state, schedule, updates=updates, policy_arn=policy_arn, reason=reason)
 
 
-def _selected(state: RegionState, policy: Members, detail: Members, now: float) -> list[Image]:
-    """Images that this rule of the policy acts on, oldest first."""
+def _select_images(state: RegionState, policy: Members, detail: Members, now: float) -> list[Image]:
+    """Return the images selected by a rule of the policy, oldest first."""
     kind = {"AMI_IMAGE": "AMI", "CONTAINER_IMAGE": "DOCKER"}[policy["resourceType"]]
-    found = [
+    images = [
         image
         for image in state.images.values()
         if image.static["type"] == kind
-        and image.status(now) in _LIVING
+        and image.status(now) in _SELECTABLE_STATUSES
         and _is_selected(image.static, policy["resourceSelection"])
-        and not _shares_tag(image.static, detail.get("exclusionRules", {}).get("tagMap"))
+        and not _has_any_tag(image.static, detail.get("exclusionRules", {}).get("tagMap"))
     ]
     rule = detail["filter"]
     if rule["type"] == "COUNT":
-        return found[: max(0, len(found) - int(rule["value"]))]
-    age = int(rule["value"]) * _DAYS[rule.get("unit", "DAYS")] * 86400
-    old = [image for image in found if now - image.runs[0].start >= age]
-    return old[: max(0, len(found) - int(rule.get("retainAtLeast", 0)))]
+        return images[: max(0, len(images) - int(rule["value"]))]
+    min_age = int(rule["value"]) * _DAYS_PER_UNIT[rule.get("unit", "DAYS")] * 86400
+    old = [image for image in images if now - image.runs[0].start >= min_age]
+    return old[: max(0, len(images) - int(rule.get("retainAtLeast", 0)))]
 
 
 def _is_selected(image: Members, selection: Members) -> bool:
-    if _shares_tag(image, selection.get("tagMap")):
+    if _has_any_tag(image, selection.get("tagMap")):
         return True
-    name, version = normalised(image["name"]), image["version"].partition("/")[0]
+    name, version = slugify(image["name"]), image["version"].partition("/")[0]
     return any(
-        normalised(each["name"]) == name and version_matches(each["semanticVersion"], version)
+        slugify(each["name"]) == name and matches_version(each["semanticVersion"], version)
         for each in selection.get("recipes", ())
     )
 
 
-def _shares_tag(image: Members, tags: Mapping[str, str] | None) -> bool:
+def _has_any_tag(image: Members, tags: Mapping[str, str] | None) -> bool:
     return any(image.get("tags", {}).get(name) == value for name, value in (tags or {}).items())

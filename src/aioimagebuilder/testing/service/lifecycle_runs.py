@@ -1,4 +1,4 @@
-"""Lifecycle executions, and what they do to images and to what was made from them."""
+"""Lifecycle executions and their effects on images and output resources."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..simulation.identifiers import hexadecimal
+from ..simulation.identifiers import make_ec2_id
 from ..simulation.images import Image
-from ..simulation.state_history import Members, Track
+from ..simulation.state_history import Members, StateHistory
 from .state import RegionState
 
-ACTION_OF = {"DELETED": "DELETE", "DEPRECATED": "DEPRECATE", "DISABLED": "DISABLE", "AVAILABLE": "AVAILABLE"}
-OVER = frozenset({"SUCCESS", "FAILED", "CANCELLED"})
+ACTIONS = {"DELETED": "DELETE", "DEPRECATED": "DEPRECATE", "DISABLED": "DISABLE", "AVAILABLE": "AVAILABLE"}
+TERMINAL_STATUSES = frozenset({"SUCCESS", "FAILED", "CANCELLED"})
 
 
 @dataclass(kw_only=True)
@@ -20,46 +20,46 @@ class LifecycleRun:
     """A lifecycle execution.
 
     Args:
-        track: Its wire members over time.
-        resources: Image ARN to the tracks of the image itself (first) and of what was made from it.
-        effects: (image, adjustment) that it will bring about.
-        policy_arn: The policy that ran, if one did.
+        history: The history of the execution.
+        resources: Histories of the resources by image ARN: the image first, then its output resources.
+        scheduled_changes: (image, adjustment) that the execution causes.
+        policy_arn: ARN of the policy that was run, if any.
     """
 
-    track: Track
-    resources: dict[str, list[Track]] = field(default_factory=dict)
-    effects: list[tuple[Image, tuple[float, Members]]] = field(default_factory=list)
+    history: StateHistory
+    resources: dict[str, list[StateHistory]] = field(default_factory=dict)
+    scheduled_changes: list[tuple[Image, tuple[float, Members]]] = field(default_factory=list)
     policy_arn: str | None = None
 
     def status(self, now: float) -> str:
-        """Get the status at this time."""
-        state = self.track.at(now) or self.track.states[0]
+        """Return the status at a time."""
+        state = self.history.at(now) or self.history.states[0]
         return str(state["state"]["status"])
 
-    def affect(self, image: Image, at: float, **members: object) -> None:
-        """Alter the image at this time, unless the execution is cancelled before."""
+    def schedule_change(self, image: Image, at: float, **members: object) -> None:
+        """Schedule a change of an image, which a cancellation before that time removes."""
         image.adjust(at, **members)
-        self.effects.append((image, (at, members)))
+        self.scheduled_changes.append((image, (at, members)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Update:
-    """What an execution does to each image.
+    """The update that a lifecycle execution makes to an image.
 
     Args:
-        status: The status that images get.
-        start: When it starts.
-        works_at: When it begins to work on resources.
-        end: When it is over.
-        include: ``amis``, ``snapshots``, ``containers`` to whether they are included.
+        status: The new status of the image.
+        start: The start of the execution.
+        work_start: The time at which the resources become IN_PROGRESS.
+        end: The end of the execution.
+        include: Whether ``amis``, ``snapshots`` and ``containers`` are included.
         excluded_regions: Regions whose AMIs are skipped.
-        outcome: How it ends.
-        reason: Why, if it fails.
+        outcome: Final status of the execution.
+        reason: Reason of a failure.
     """
 
     status: str
     start: float
-    works_at: float
+    work_start: float
     end: float
     include: Mapping[str, bool] = field(default_factory=dict)
     excluded_regions: Sequence[str] = ()
@@ -76,7 +76,7 @@ def start_execution(
     reason: str | None = None,
     members: Mapping[str, object] | None = None,
 ) -> str:
-    """Get the id of a new execution that is in each status from its time on."""
+    """Add an execution that follows a schedule of (status, time), and return its id."""
     base = {
         "lifecycleExecutionId": f"lce-{uuid.uuid4()}",
         "lifecyclePolicyArn": policy_arn,
@@ -84,67 +84,66 @@ def start_execution(
         **(members or {}),
     }
     identifier = str(base["lifecycleExecutionId"])
-    run = LifecycleRun(track=Track(), policy_arn=policy_arn)
+    run = LifecycleRun(history=StateHistory(), policy_arn=policy_arn)
     start = schedule[0][1]
-    for place, (status, at) in enumerate(schedule):
-        told: Members = {"status": status}
-        if reason is not None and place == len(schedule) - 1:
-            told["reason"] = reason
-        ended = status in OVER
-        run.track.change(
-            at, **base, state=told, startTime=round(start, 3), endTime=round(at, 3) if ended else None
-        )
+    for index, (status, at) in enumerate(schedule):
+        execution_state: Members = {"status": status}
+        if reason is not None and index == len(schedule) - 1:
+            execution_state["reason"] = reason
+        end = round(at, 3) if status in TERMINAL_STATUSES else None
+        run.history.change(at, **base, state=execution_state, startTime=round(start, 3), endTime=end)
     for image, update in updates:
         run.resources[image.arn] = _plan_update(state, run, identifier, image, update)
-    state.lifecycles[identifier] = run
+    state.lifecycle_runs[identifier] = run
     return identifier
 
 
 def _plan_update(
     state: RegionState, run: LifecycleRun, identifier: str, image: Image, update: Update
-) -> list[Track]:
+) -> list[StateHistory]:
     image.adjust(update.start, lifecycleExecutionId=identifier)
     outputs = image.view(state.now()).get("outputResources", {})
-    made = [_ami(ami, update) for ami in outputs.get("amis", ()) if update.include.get("amis")]
-    made += [_container(each) for each in outputs.get("containers", ()) if update.include.get("containers")]
-    skipped = [each for each in made if each["region"] in update.excluded_regions]
-    own = {"resourceId": image.arn, "region": state.region}
-    kept = bool(skipped) and update.status == "DELETED"
-    tracks = [_resource_track(state, own, update, skipped=kept)]
-    tracks += [_resource_track(state, each, update, skipped=each in skipped) for each in made]
-    if update.outcome == "SUCCESS" and not kept:
-        run.affect(image, update.end, status=update.status, reason=None, failureContext=None)
-    return tracks
+    amis = outputs.get("amis", ()) if update.include.get("amis") else ()
+    containers = outputs.get("containers", ()) if update.include.get("containers") else ()
+    resources = [*(_describe_ami(ami, update) for ami in amis), *map(_describe_container, containers)]
+    skipped = [each for each in resources if each["region"] in update.excluded_regions]
+    image_resource = {"resourceId": image.arn, "region": state.region}
+    is_kept = bool(skipped) and update.status == "DELETED"
+    histories = [_make_history(state, image_resource, update, skipped=is_kept)]
+    histories += [_make_history(state, each, update, skipped=each in skipped) for each in resources]
+    if update.outcome == "SUCCESS" and not is_kept:
+        run.schedule_change(image, update.end, status=update.status, reason=None, failureContext=None)
+    return histories
 
 
-def _resource_track(state: RegionState, resource: Members, update: Update, *, skipped: bool) -> Track:
-    track = Track()
+def _make_history(state: RegionState, resource: Members, update: Update, *, skipped: bool) -> StateHistory:
+    history = StateHistory()
     base = {
         "accountId": state.account_id,
         **resource,
-        "action": {"name": ACTION_OF[update.status]},
-        "startTime": round(update.works_at, 3),
+        "action": {"name": ACTIONS[update.status]},
+        "startTime": round(update.work_start, 3),
     }
-    track.change(update.works_at, **base, state={"status": "IN_PROGRESS"})
+    history.change(update.work_start, **base, state={"status": "IN_PROGRESS"})
     outcome = {"SUCCESS": "SUCCESS"}.get(update.outcome, "FAILED")
     end: Members = {"status": "SKIPPED" if skipped else outcome}
     if update.reason and outcome == "FAILED":
         end["reason"] = update.reason
-    done: Members = {"state": end, "endTime": round(update.end, 3)}
+    changes: Members = {"state": end, "endTime": round(update.end, 3)}
     if "snapshots" in resource:
-        done["snapshots"] = [{**each, "state": end} for each in resource["snapshots"]]
-    track.change(update.end, **done)
-    return track
+        changes["snapshots"] = [{**each, "state": end} for each in resource["snapshots"]]
+    history.change(update.end, **changes)
+    return history
 
 
-def _ami(ami: Members, update: Update) -> Members:
-    shown = {"resourceId": ami["image"], "region": ami["region"]}
+def _describe_ami(ami: Members, update: Update) -> Members:
+    resource = {"resourceId": ami["image"], "region": ami["region"]}
     if update.include.get("snapshots"):
-        snapshot = hexadecimal("snap-", ami["image"])
-        shown["snapshots"] = [{"snapshotId": snapshot, "state": {"status": "IN_PROGRESS"}}]
-    return shown
+        snapshot = make_ec2_id("snap-", ami["image"])
+        resource["snapshots"] = [{"snapshotId": snapshot, "state": {"status": "IN_PROGRESS"}}]
+    return resource
 
 
-def _container(container: Members) -> Members:
+def _describe_container(container: Members) -> Members:
     uris = container["imageUris"]
     return {"resourceId": uris[0], "region": container["region"], "imageUris": uris}

@@ -1,4 +1,4 @@
-"""Whole sets of resources in one call, made through the service's own operations."""
+"""Presets: sets of resources that are created with the service's own operations."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ..scripts import Json
 from ..simulation.state_history import Members
 
 Call = Callable[..., Members]
-"""Carries out an operation: (operation, **members) to its answer."""
+"""A function that performs an operation: (operation, **members) to the response members."""
 
 _COMPONENT = """\
 name: {name}
@@ -37,7 +37,7 @@ def create_pipeline(
     log_group: str | None,
     log_bucket: str | None,
 ) -> str:
-    """Get the ARN of a new pipeline with all that it needs."""
+    """Create a pipeline with its resources and return its ARN; see `Simulator.create_pipeline`."""
     component = call(
         "CreateComponent",
         name=f"{name}-component",
@@ -87,5 +87,5 @@ def create_pipeline(
         settings |= {"workflows": list(workflows), "executionRole": "simulated"}
     if log_group is not None:
         settings["loggingConfiguration"] = {"imageLogGroupName": log_group}
-    answer = call("CreateImagePipeline", name=name, **settings)
-    return str(answer["imagePipelineArn"])
+    response = call("CreateImagePipeline", name=name, **settings)
+    return str(response["imagePipelineArn"])

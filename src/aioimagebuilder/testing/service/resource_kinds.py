@@ -1,4 +1,4 @@
-"""The kinds of resources as one table: their names in operations, ARNs and answers."""
+"""The table of resource kinds, with their names in operations, ARNs and responses."""
 
 from __future__ import annotations
 
@@ -6,34 +6,34 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..simulation.clock import stamp
-from ..simulation.documents import DocumentError, component_phases, parse_workflow
+from ..simulation.clock import format_time
+from ..simulation.documents import DocumentError, parse_component_phases, parse_workflow
 from ..simulation.state_history import Members
 from .errors import invalid
 from .state import RegionState
 
 Extras = Callable[[RegionState, Members], Members]
-"""(state, request) to the members that the service adds."""
+"""(state, request) to the members that the service adds to a new resource."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """One kind of resource.
+    """A kind of resource.
 
     Args:
-        noun: Its name in ``Create…``, ``Get…``, ``Delete…``.
-        arn_type: Its name in ARNs.
-        arn_member: The member that holds its ARN in requests and answers.
-        get_member: The member of Get's answer that holds it.
+        noun: Its name in the operations ``Create…``, ``Get…`` and ``Delete…``.
+        arn_type: Its type in ARNs.
+        arn_member: The member with its ARN in requests and responses.
+        get_member: The member with the resource in the response of Get.
         get_shape: The shape of that member.
-        list_operation: The operation that lists it.
-        list_member: The member of the list's answer.
-        list_shape: The shape of one row.
-        versioned: It has a version.
-        built: It has build numbers, so that creating it again makes the next build.
-        extras: Members that the service adds.
-        builds: (operation, member, row shape, request member) of the list of its builds.
-        updated: It has an Update operation.
+        list_operation: The operation that lists the resources.
+        list_member: The member with the rows in the response of that operation.
+        list_shape: The shape of a row.
+        is_versioned: Whether it has a version.
+        has_builds: Whether it has build numbers; creating it again then creates the next build.
+        extras: The members that the service adds to a new resource.
+        build_list: (operation, member, row shape, request member) of the list of its builds.
+        has_update: Whether it has an Update operation.
     """
 
     noun: str
@@ -44,71 +44,71 @@ class Kind:
     list_operation: str
     list_member: str
     list_shape: str
-    versioned: bool = False
-    built: bool = False
+    is_versioned: bool = False
+    has_builds: bool = False
     extras: Extras
-    builds: tuple[str, str, str, str] | None = None
-    updated: bool = False
+    build_list: tuple[str, str, str, str] | None = None
+    has_update: bool = False
 
 
-def _component(state: RegionState, request: Members) -> Members:
+def _component_extras(state: RegionState, request: Members) -> Members:
     if ("data" in request) == ("uri" in request):
         raise invalid("Specify either the data or the uri property, but not both.")
-    phases = component_phases(request.get("data", ""))
+    phases = parse_component_phases(request.get("data", ""))
     return {
         "type": "TEST" if phases == {"test"} else "BUILD",
         "encrypted": True,
         "state": {"status": "ACTIVE"},
         "status": "ACTIVE",
-        **_owned(state, request),
+        **_version_members(state, request),
     }
 
 
-def _workflow(state: RegionState, request: Members) -> Members:
+def _workflow_extras(state: RegionState, request: Members) -> Members:
     if ("data" in request) == ("uri" in request):
         raise invalid("Specify either the data or the uri property, but not both.")
     try:
         document = parse_workflow(request["data"]) if "data" in request else None
     except DocumentError as error:
         raise invalid(f"The workflow document is not valid: {error}.") from error
-    parameters = [_parameter(each) for each in document.parameters] if document else []
-    return {**({"parameters": parameters} if parameters else {}), **_owned(state, request)}
+    parameters = [_describe_parameter(each) for each in document.parameters] if document else []
+    return {**({"parameters": parameters} if parameters else {}), **_version_members(state, request)}
 
 
-def _parameter(parameter: Mapping[str, Any]) -> Members:
+def _describe_parameter(parameter: Mapping[str, Any]) -> Members:
     default = parameter.get("default")
-    shown: Members = {"name": parameter["name"], "type": parameter["type"]}
+    described: Members = {"name": parameter["name"], "type": parameter["type"]}
     if default is not None:
-        shown["defaultValue"] = [
+        described["defaultValue"] = [
             str(each).lower() for each in (default if isinstance(default, list) else [default])
         ]
-    return shown
+    return described
 
 
-def _image_recipe(state: RegionState, request: Members) -> Members:
-    return {"type": "AMI", "platform": _platform(request), **_owned(state, request)}
+def _image_recipe_extras(state: RegionState, request: Members) -> Members:
+    return {"type": "AMI", "platform": _detect_platform(request), **_version_members(state, request)}
 
 
-def _container_recipe(state: RegionState, request: Members) -> Members:
+def _container_recipe_extras(state: RegionState, request: Members) -> Members:
     image = request.get("instanceConfiguration", {}).get("image")
     return {
         "platform": request.get("platformOverride", "Linux"),
         "encrypted": True,
         **({"instanceImage": image} if image else {}),
-        **_owned(state, request),
+        **_version_members(state, request),
     }
 
 
-def _infrastructure(state: RegionState, request: Members) -> Members:
-    return {"terminateInstanceOnFailure": request.get("terminateInstanceOnFailure", True), **_dated(state)}
+def _infrastructure_extras(state: RegionState, request: Members) -> Members:
+    return {"terminateInstanceOnFailure": request.get("terminateInstanceOnFailure", True), **_dates(state)}
 
 
-def _distribution(state: RegionState, request: Members) -> Members:
+def _distribution_extras(state: RegionState, request: Members) -> Members:
     regions = [each["region"] for each in request["distributions"]]
-    return {"timeoutMinutes": 720, "regions": regions, **_dated(state)}
+    return {"timeoutMinutes": 720, "regions": regions, **_dates(state)}
 
 
-def _pipeline(state: RegionState, request: Members) -> Members:
+def _pipeline_extras(state: RegionState, request: Members) -> Members:
     if ("imageRecipeArn" in request) == ("containerRecipeArn" in request):
         raise invalid("Specify either an image recipe or a container recipe, but not both.")
     if "workflows" in request and "executionRole" not in request:
@@ -119,28 +119,25 @@ def _pipeline(state: RegionState, request: Members) -> Members:
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
         "platform": recipe.record["platform"] if recipe else "Linux",
         "consecutiveFailures": 0,
-        **_dated(state),
+        **_dates(state),
     }
 
 
-def _lifecycle_policy(state: RegionState, request: Members) -> Members:
+def _lifecycle_policy_extras(state: RegionState, request: Members) -> Members:
     now = round(state.now(), 3)
     return {"status": request.get("status", "ENABLED"), "dateCreated": now, "dateUpdated": now}
 
 
-def _owned(state: RegionState, request: Members) -> Members:
-    return {
-        "version": request["semanticVersion"],
-        "owner": state.account_id,
-        "dateCreated": stamp(state.now()),
-    }
+def _version_members(state: RegionState, request: Members) -> Members:
+    created = format_time(state.now())
+    return {"version": request["semanticVersion"], "owner": state.account_id, "dateCreated": created}
 
 
-def _dated(state: RegionState) -> Members:
-    return {"dateCreated": stamp(state.now()), "dateUpdated": stamp(state.now())}
+def _dates(state: RegionState) -> Members:
+    return {"dateCreated": format_time(state.now()), "dateUpdated": format_time(state.now())}
 
 
-def _platform(request: Members) -> str:
+def _detect_platform(request: Members) -> str:
     return "Windows" if "windows" in str(request["parentImage"]).lower() else "Linux"
 
 
@@ -154,10 +151,10 @@ KINDS: tuple[Kind, ...] = (
         list_operation="ListComponents",
         list_member="componentVersionList",
         list_shape="ComponentVersion",
-        versioned=True,
-        built=True,
-        extras=_component,
-        builds=(
+        is_versioned=True,
+        has_builds=True,
+        extras=_component_extras,
+        build_list=(
             "ListComponentBuildVersions",
             "componentSummaryList",
             "ComponentSummary",
@@ -173,10 +170,15 @@ KINDS: tuple[Kind, ...] = (
         list_operation="ListWorkflows",
         list_member="workflowVersionList",
         list_shape="WorkflowVersion",
-        versioned=True,
-        built=True,
-        extras=_workflow,
-        builds=("ListWorkflowBuildVersions", "workflowSummaryList", "WorkflowSummary", "workflowVersionArn"),
+        is_versioned=True,
+        has_builds=True,
+        extras=_workflow_extras,
+        build_list=(
+            "ListWorkflowBuildVersions",
+            "workflowSummaryList",
+            "WorkflowSummary",
+            "workflowVersionArn",
+        ),
     ),
     Kind(
         noun="ImageRecipe",
@@ -187,8 +189,8 @@ KINDS: tuple[Kind, ...] = (
         list_operation="ListImageRecipes",
         list_member="imageRecipeSummaryList",
         list_shape="ImageRecipeSummary",
-        versioned=True,
-        extras=_image_recipe,
+        is_versioned=True,
+        extras=_image_recipe_extras,
     ),
     Kind(
         noun="ContainerRecipe",
@@ -199,8 +201,8 @@ KINDS: tuple[Kind, ...] = (
         list_operation="ListContainerRecipes",
         list_member="containerRecipeSummaryList",
         list_shape="ContainerRecipeSummary",
-        versioned=True,
-        extras=_container_recipe,
+        is_versioned=True,
+        extras=_container_recipe_extras,
     ),
     Kind(
         noun="InfrastructureConfiguration",
@@ -211,8 +213,8 @@ KINDS: tuple[Kind, ...] = (
         list_operation="ListInfrastructureConfigurations",
         list_member="infrastructureConfigurationSummaryList",
         list_shape="InfrastructureConfigurationSummary",
-        extras=_infrastructure,
-        updated=True,
+        extras=_infrastructure_extras,
+        has_update=True,
     ),
     Kind(
         noun="DistributionConfiguration",
@@ -223,8 +225,8 @@ KINDS: tuple[Kind, ...] = (
         list_operation="ListDistributionConfigurations",
         list_member="distributionConfigurationSummaryList",
         list_shape="DistributionConfigurationSummary",
-        extras=_distribution,
-        updated=True,
+        extras=_distribution_extras,
+        has_update=True,
     ),
     Kind(
         noun="ImagePipeline",
@@ -235,8 +237,8 @@ KINDS: tuple[Kind, ...] = (
         list_operation="ListImagePipelines",
         list_member="imagePipelineList",
         list_shape="ImagePipeline",
-        extras=_pipeline,
-        updated=True,
+        extras=_pipeline_extras,
+        has_update=True,
     ),
     Kind(
         noun="LifecyclePolicy",
@@ -247,17 +249,17 @@ KINDS: tuple[Kind, ...] = (
         list_operation="ListLifecyclePolicies",
         list_member="lifecyclePolicySummaryList",
         list_shape="LifecyclePolicySummary",
-        extras=_lifecycle_policy,
-        updated=True,
+        extras=_lifecycle_policy_extras,
+        has_update=True,
     ),
 )
 """Every kind of resource."""
 
-KIND_OF_NOUN: Mapping[str, Kind] = {kind.noun: kind for kind in KINDS}
+KIND_BY_NOUN: Mapping[str, Kind] = {kind.noun: kind for kind in KINDS}
 
 
-def references_of(request: Members) -> Iterator[tuple[str, str]]:
-    """(member, ARN) of every resource that this request refers to."""
+def find_references(request: Members) -> Iterator[tuple[str, str]]:
+    """Yield (member, ARN) of every resource that a request refers to."""
     for member in (
         "imageRecipeArn",
         "containerRecipeArn",

@@ -1,4 +1,4 @@
-"""Create, get, list, update and delete every kind of resource: one set of handlers over the table."""
+"""Operations that create, get, list, update, delete and tag resources, driven by the table of kinds."""
 
 from __future__ import annotations
 
@@ -6,58 +6,58 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
 from ..simulation.catalogue import MANAGED_COMPONENT_VERSION, MANAGED_VERSION, MANAGED_WORKFLOWS
-from ..simulation.clock import stamp
-from ..simulation.identifiers import make_arn, normalised, parts, version_key, version_matches, without_build
+from ..simulation.clock import format_time
+from ..simulation.identifiers import make_arn, matches_version, parse_arn, slugify, strip_build, version_key
 from ..simulation.state_history import Members
 from .errors import ServiceError, invalid, not_found
-from .resource_kinds import KIND_OF_NOUN, KINDS, Kind, references_of
+from .resource_kinds import KIND_BY_NOUN, KINDS, Kind, find_references
 from .state import RegionState, Resource
 from .validation import project
 
 Handler = Callable[[RegionState, Members], Members]
-"""(state, request) to the answer, without requestId and clientToken."""
+"""(state, request) to the response members other than requestId and clientToken."""
 
-_MANAGED_BIRTH = 1_577_836_800.0
-_NOT_KEPT = frozenset({"clientToken", "dryRun", "semanticVersion"})
+_MANAGED_CREATED_AT = 1_577_836_800.0
+_NOT_STORED = frozenset({"clientToken", "dryRun", "semanticVersion"})
 
 
-def find(state: RegionState, arn: str) -> Resource | None:
-    """Get the resource that this ARN names; ``x`` in a version stands for the newest."""
+def find_resource(state: RegionState, arn: str) -> Resource | None:
+    """Return the resource that an ARN names, or ``None``; ``x`` in a version stands for the newest."""
     exact = state.resources.get(arn)
     if exact is not None:
         return exact
     try:
-        wanted = parts(arn)
+        wanted = parse_arn(arn)
     except ValueError:
         return None
     if wanted["account"] == "aws":
-        return _managed(state, wanted)
+        return _find_managed(state, wanted)
     if not wanted["version"]:
         return None
     prefix = arn.partition("/" + wanted["version"])[0] + "/"
     found = [
         resource
         for resource in state.resources.values()
-        if resource.arn.startswith(prefix) and _fits(wanted, resource.arn)
+        if resource.arn.startswith(prefix) and _matches_version(wanted, resource.arn)
     ]
-    return max(found, key=lambda resource: _age(resource.arn), default=None)
+    return max(found, key=lambda resource: _version_key(resource.arn), default=None)
 
 
-def existing(state: RegionState, arn: str) -> Resource:
-    """Get the resource that this ARN names.
+def get_resource(state: RegionState, arn: str) -> Resource:
+    """Return the resource that an ARN names, as `find_resource` does.
 
     Raises:
-        ServiceError: There is none (ResourceNotFoundException).
+        ServiceError: The resource does not exist (ResourceNotFoundException).
     """
-    resource = find(state, arn)
+    resource = find_resource(state, arn)
     if resource is None:
         raise not_found(arn)
     return resource
 
 
-def latest_references(arn: str) -> Members:
-    """Wildcard ARNs that always name the latest version."""
-    found = parts(arn)
+def make_latest_references(arn: str) -> Members:
+    """Return the wildcard ARNs that always refer to the latest version."""
+    found = parse_arn(arn)
     prefix = arn.partition("/" + found["version"])[0]
     major, minor, patch = found["version"].split(".")
     return {
@@ -69,14 +69,14 @@ def latest_references(arn: str) -> Members:
 
 
 def matches_filters(record: Members, filters: Iterable[Members]) -> bool:
-    """Whether a row passes the filters of a list request."""
+    """Return whether a row passes the filters of a list request."""
     return all(_matches(record.get(each.get("name", "")), each.get("values", ())) for each in filters)
 
 
-def filtered(answer: Members, member: str, filters: Iterable[Members]) -> Members:
-    """Get the page without the rows that the filters reject; it can be empty and still have a next one."""
-    rows = [row for row in answer[member] if matches_filters(row, filters)]
-    return {**answer, member: rows}
+def filter_rows(response: Members, member: str, filters: Iterable[Members]) -> Members:
+    """Return a page without the rows that the filters reject; it may be empty although more pages follow."""
+    rows = [row for row in response[member] if matches_filters(row, filters)]
+    return {**response, member: rows}
 
 
 def _matches(value: object, wanted: Iterable[str]) -> bool:
@@ -84,18 +84,18 @@ def _matches(value: object, wanted: Iterable[str]) -> bool:
     return any(str(each) in wanted for each in values)
 
 
-def _fits(wanted: Mapping[str, str], arn: str) -> bool:
-    found = parts(arn)
-    same_build = wanted["build"] in ("", "x", found["build"])
-    return same_build and version_matches(wanted["version"], found["version"])
+def _matches_version(wanted: Mapping[str, str], arn: str) -> bool:
+    found = parse_arn(arn)
+    is_same_build = wanted["build"] in ("", "x", found["build"])
+    return is_same_build and matches_version(wanted["version"], found["version"])
 
 
-def _age(arn: str) -> tuple[int, ...]:
-    found = parts(arn)
+def _version_key(arn: str) -> tuple[int, ...]:
+    found = parse_arn(arn)
     return (*version_key(found["version"]), int(found["build"] or 0))
 
 
-def _managed(state: RegionState, wanted: Mapping[str, str]) -> Resource | None:
+def _find_managed(state: RegionState, wanted: Mapping[str, str]) -> Resource | None:
     kind, _, workflow_type = wanted["type"].partition("/")
     if kind not in ("component", "workflow"):
         return None
@@ -110,7 +110,7 @@ def _managed(state: RegionState, wanted: Mapping[str, str]) -> Resource | None:
         "name": wanted["name"],
         "version": version,
         "owner": "Amazon",
-        "dateCreated": stamp(_MANAGED_BIRTH),
+        "dateCreated": format_time(_MANAGED_CREATED_AT),
     }
     if kind == "workflow":
         record |= {"type": workflow_type.upper(), "data": data}
@@ -118,73 +118,72 @@ def _managed(state: RegionState, wanted: Mapping[str, str]) -> Resource | None:
         phase = "test" if "test" in wanted["name"] else "build"
         platform = "Windows" if "windows" in wanted["name"] else "Linux"
         record |= {"type": phase.upper(), "platform": platform, "data": f"phases:\n  - name: {phase}\n"}
-    return Resource(kind=KIND_OF_NOUN[kind.capitalize()].noun, record=record)
+    return Resource(kind=KIND_BY_NOUN[kind.capitalize()].noun, record=record)
 
 
 def _create(kind: Kind, state: RegionState, request: Members) -> Members:
     references = _check_references(state, request)
     extras = kind.extras(state, request)
-    if kind.versioned:
-        extras["version"] = _concrete_version(state, kind, request)
-    arn = _new_arn(state, kind, request, extras)
+    if kind.is_versioned:
+        extras["version"] = _resolve_version(state, kind, request)
+    arn = _choose_arn(state, kind, request, extras)
     if arn in state.resources:
         raise ServiceError("ResourceAlreadyExistsException", f"The resource '{arn}' already exists.")
     if request.get("dryRun"):
         raise ServiceError("DryRunOperationException", "The dry run operation was successful.")
-    kept = {name: value for name, value in request.items() if name not in _NOT_KEPT}
-    record = {"tags": {}, **kept, **extras, "arn": arn}
+    stored = {name: value for name, value in request.items() if name not in _NOT_STORED}
+    record = {"tags": {}, **stored, **extras, "arn": arn}
     state.resources[arn] = Resource(kind=kind.noun, record=record, references=references)
-    answer: Members = {kind.arn_member: arn}
-    if kind.versioned:
-        answer["latestVersionReferences"] = latest_references(arn)
-    return answer
+    response: Members = {kind.arn_member: arn}
+    if kind.is_versioned:
+        response["latestVersionReferences"] = make_latest_references(arn)
+    return response
 
 
 def _check_references(state: RegionState, request: Members) -> frozenset[str]:
     found = set()
-    for member, arn in references_of(request):
-        resource = find(state, arn)
+    for member, arn in find_references(request):
+        resource = find_resource(state, arn)
         if resource is None:
             raise invalid(f"The value supplied for parameter '{member}' is not valid. {arn} does not exist.")
         found.add(resource.arn)
     return frozenset(found)
 
 
-def _concrete_version(state: RegionState, kind: Kind, request: Members) -> str:
-    """Get the version itself; ``1.0.x`` becomes the next one that fits."""
+def _resolve_version(state: RegionState, kind: Kind, request: Members) -> str:
+    """Return the version of a new resource; ``1.0.x`` becomes the next matching version."""
     wanted = str(request["semanticVersion"])
     if "x" not in wanted:
         return wanted
-    latest = find(
-        state, make_arn(state.region, state.account_id, kind.arn_type, normalised(request["name"]), wanted)
-    )
+    arn = make_arn(state.region, state.account_id, kind.arn_type, slugify(request["name"]), wanted)
+    latest = find_resource(state, arn)
     numbers = latest.record["version"].split(".") if latest else wanted.replace("x", "0").split(".")
     if latest:
-        place = wanted.split(".").index("x") if wanted.count("x") == 1 else 2
-        numbers[place] = str(int(numbers[place]) + 1)
+        position = wanted.split(".").index("x") if wanted.count("x") == 1 else 2
+        numbers[position] = str(int(numbers[position]) + 1)
     return ".".join(numbers)
 
 
-def _new_arn(state: RegionState, kind: Kind, request: Members, extras: Members) -> str:
+def _choose_arn(state: RegionState, kind: Kind, request: Members, extras: Members) -> str:
     arn_type = f"workflow/{request['type'].lower()}" if kind.noun == "Workflow" else kind.arn_type
-    path: list[object] = [arn_type, normalised(request["name"])]
-    if kind.versioned:
+    path: list[object] = [arn_type, slugify(request["name"])]
+    if kind.is_versioned:
         path.append(extras["version"])
     arn = make_arn(state.region, state.account_id, *path)
-    if not kind.built:
+    if not kind.has_builds:
         return arn
-    newest = find(state, arn)
-    return f"{arn}/{int(parts(newest.arn)['build']) + 1 if newest else 1}"
+    newest = find_resource(state, arn)
+    return f"{arn}/{int(parse_arn(newest.arn)['build']) + 1 if newest else 1}"
 
 
 def _get(kind: Kind, state: RegionState, request: Members) -> Members:
-    resource = existing(state, request[kind.arn_member])
+    resource = get_resource(state, request[kind.arn_member])
     if resource.kind != kind.noun:
         raise not_found(request[kind.arn_member])
-    answer: Members = {kind.get_member: project(kind.get_shape, _shown(state, resource))}
-    if kind.versioned:
-        answer["latestVersionReferences"] = latest_references(resource.arn)
-    return answer
+    response: Members = {kind.get_member: project(kind.get_shape, _describe(state, resource))}
+    if kind.is_versioned:
+        response["latestVersionReferences"] = make_latest_references(resource.arn)
+    return response
 
 
 def _list(kind: Kind, state: RegionState, request: Members) -> Members:
@@ -192,39 +191,39 @@ def _list(kind: Kind, state: RegionState, request: Members) -> Members:
         rows = [each for each in state.resources.values() if each.kind == kind.noun]
     elif request["owner"] == "Amazon" and kind.noun == "Workflow":
         rows = [
-            existing(state, make_arn(state.region, "aws", "workflow", *name, MANAGED_VERSION, 1))
+            get_resource(state, make_arn(state.region, "aws", "workflow", *name, MANAGED_VERSION, 1))
             for name in MANAGED_WORKFLOWS
         ]
     else:
         rows = []
-    if kind.built:
-        rows = list({without_build(each.arn): each for each in rows}.values())
+    if kind.has_builds:
+        rows = list({strip_build(each.arn): each for each in rows}.values())
 
-    def show(resource: Resource) -> Members:
-        row = project(kind.list_shape, _shown(state, resource))
-        return {**row, "arn": without_build(resource.arn)} if kind.built else row
+    def format_row(resource: Resource) -> Members:
+        row = project(kind.list_shape, _describe(state, resource))
+        return {**row, "arn": strip_build(resource.arn)} if kind.has_builds else row
 
-    return filtered(
-        state.page(request, kind.list_member, rows, show), kind.list_member, request.get("filters", ())
+    return filter_rows(
+        state.page(request, kind.list_member, rows, format_row), kind.list_member, request.get("filters", ())
     )
 
 
 def _list_builds(
-    kind: Kind, builds: tuple[str, str, str, str], state: RegionState, request: Members
+    kind: Kind, build_list: tuple[str, str, str, str], state: RegionState, request: Members
 ) -> Members:
-    _, member, shape, version_member = builds
+    _, member, shape, version_member = build_list
     rows = [each for each in state.resources.values() if each.kind == kind.noun]
     if version_member in request:
-        rows = [each for each in rows if without_build(each.arn) == request[version_member]]
+        rows = [each for each in rows if strip_build(each.arn) == request[version_member]]
     return state.page(request, member, rows, lambda each: project(shape, each.record))
 
 
 def _update(kind: Kind, state: RegionState, request: Members) -> Members:
-    resource = existing(state, request[kind.arn_member])
-    kept = {name: value for name, value in request.items() if name not in (*_NOT_KEPT, kind.arn_member)}
-    resource.references = _check_references(state, kept)
-    stays = {name: resource.record[name] for name in ("arn", "name", "tags", "dateCreated")}
-    resource.record = {**kept, **kind.extras(state, {**stays, **request}), **stays}
+    resource = get_resource(state, request[kind.arn_member])
+    stored = {name: value for name, value in request.items() if name not in (*_NOT_STORED, kind.arn_member)}
+    resource.references = _check_references(state, stored)
+    fixed = {name: resource.record[name] for name in ("arn", "name", "tags", "dateCreated")}
+    resource.record = {**stored, **kind.extras(state, {**fixed, **request}), **fixed}
     return {kind.arn_member: resource.arn}
 
 
@@ -243,8 +242,8 @@ def _delete(kind: Kind, state: RegionState, request: Members) -> Members:
     return {kind.arn_member: arn}
 
 
-def _shown(state: RegionState, resource: Resource) -> Members:
-    """Get the record, with what a pipeline learns from its images."""
+def _describe(state: RegionState, resource: Resource) -> Members:
+    """Return the record of a resource; for a pipeline also its last run."""
     if resource.kind != "ImagePipeline":
         return resource.record
     images = [each for each in state.images.values() if each.static.get("sourcePipelineArn") == resource.arn]
@@ -258,36 +257,37 @@ def _shown(state: RegionState, resource: Resource) -> Members:
     }
 
 
-def _tags(state: RegionState, arn: str) -> dict[str, str]:
+def _get_tags(state: RegionState, arn: str) -> dict[str, str]:
     image = state.images.get(arn)
-    record = image.static if image else existing(state, arn).record
+    record = image.static if image else get_resource(state, arn).record
     return dict(record.get("tags", {}))
 
 
 def _set_tags(state: RegionState, arn: str, tags: Mapping[str, str]) -> Members:
     image = state.images.get(arn)
     if image is not None:
-        image.tag(tags)
+        image.set_tags(tags)
     else:
-        existing(state, arn).record["tags"] = dict(tags)
+        get_resource(state, arn).record["tags"] = dict(tags)
     return {}
 
 
 def _list_tags(state: RegionState, request: Members) -> Members:
-    return {"tags": _tags(state, request["resourceArn"])}
+    return {"tags": _get_tags(state, request["resourceArn"])}
 
 
 def _tag(state: RegionState, request: Members) -> Members:
     arn = request["resourceArn"]
-    return _set_tags(state, arn, {**_tags(state, arn), **request["tags"]})
+    return _set_tags(state, arn, {**_get_tags(state, arn), **request["tags"]})
 
 
 def _untag(state: RegionState, request: Members) -> Members:
-    arn, gone = request["resourceArn"], request["tagKeys"]
-    return _set_tags(state, arn, {name: tag for name, tag in _tags(state, arn).items() if name not in gone})
+    arn, removed = request["resourceArn"], request["tagKeys"]
+    kept = {name: tag for name, tag in _get_tags(state, arn).items() if name not in removed}
+    return _set_tags(state, arn, kept)
 
 
-def _handlers() -> dict[str, Handler]:
+def _make_handlers() -> dict[str, Handler]:
     found: dict[str, Handler] = {
         "ListTagsForResource": _list_tags,
         "TagResource": _tag,
@@ -300,12 +300,12 @@ def _handlers() -> dict[str, Handler]:
             f"Delete{kind.noun}": partial(_delete, kind),
             kind.list_operation: partial(_list, kind),
         }
-        if kind.builds:
-            found[kind.builds[0]] = partial(_list_builds, kind, kind.builds)
-        if kind.updated:
+        if kind.build_list:
+            found[kind.build_list[0]] = partial(_list_builds, kind, kind.build_list)
+        if kind.has_update:
             found[f"Update{kind.noun}"] = partial(_update, kind)
     return found
 
 
-HANDLERS: Mapping[str, Handler] = _handlers()
-"""Operation to handler."""
+HANDLERS: Mapping[str, Handler] = _make_handlers()
+"""Handlers by operation."""

@@ -1,4 +1,4 @@
-"""Executions that belong to no build: a list of statuses and how long each lasts."""
+"""Standalone executions, which belong to no build and follow a fixed schedule."""
 
 from __future__ import annotations
 
@@ -8,41 +8,41 @@ from collections.abc import Callable, Mapping, Sequence
 
 from ..scripts import BuildScript, Json
 from ..simulation.catalogue import MANAGED_VERSION
-from ..simulation.clock import stamp
+from ..simulation.clock import format_time
 from ..simulation.identifiers import make_arn
 from ..simulation.images import Image, Run
-from ..simulation.state_history import Members, Row, Track
+from ..simulation.state_history import Members, Row, StateHistory
 from ..simulation.timeline import Timeline
 from .lifecycle_runs import start_execution
 from .state import RegionState
 
 Schedule = Sequence[tuple[str, float | None]]
-"""(status, simulated seconds in it)."""
+"""(status, simulated seconds in it); ``None`` = forever."""
 
 _STATE_MEMBERS = ("reason", "failureContext")
 
 
 def add_execution(state: RegionState, kind: str, schedule: Schedule, members: Mapping[str, Json]) -> str:
-    """Get the id or ARN of the execution that was added.
+    """Add a standalone execution and return its id or ARN.
 
     Raises:
-        ValueError: There is no such kind, or the schedule is empty.
+        ValueError: The kind is unknown or the schedule is empty.
     """
-    adder = _ADDERS.get(kind)
-    if adder is None:
-        raise ValueError(f"{kind!r} is no kind of execution; these are: {', '.join(_ADDERS)}")
+    add = _ADD_FUNCTIONS.get(kind)
+    if add is None:
+        raise ValueError(f"unknown kind of execution {kind!r}; use one of: {', '.join(_ADD_FUNCTIONS)}")
     if not schedule:
-        raise ValueError("the schedule of an execution needs one status at least")
-    state.world.words |= {status for status, _ in schedule}
-    return adder(state, schedule, dict(members))
+        raise ValueError("the schedule of an execution needs at least one status")
+    state.shared.extra_statuses |= {status for status, _ in schedule}
+    return add(state, schedule, dict(members))
 
 
-def _workflow(state: RegionState, schedule: Schedule, members: Members) -> str:
+def _add_workflow(state: RegionState, schedule: Schedule, members: Members) -> str:
     identifier = members.get("workflowExecutionId") or f"wf-{uuid.uuid4()}"
     base = {
-        "workflowBuildVersionArn": _managed(state),
+        "workflowBuildVersionArn": _make_workflow_arn(state),
         "workflowExecutionId": identifier,
-        "imageBuildVersionArn": _fresh_image_arn(state),
+        "imageBuildVersionArn": _make_image_arn(state),
         "type": "BUILD",
         "totalStepCount": 7,
         "totalStepsSucceeded": 0,
@@ -51,77 +51,76 @@ def _workflow(state: RegionState, schedule: Schedule, members: Members) -> str:
         "retried": False,
         **members,
     }
-    row = Row(identifier, _scheduled(state, schedule, base))
+    row = Row(identifier, _make_history(state, schedule, base))
     state.workflows[identifier] = row
-    state.loose_workflows.setdefault(base["imageBuildVersionArn"], []).append(row)
+    state.standalone_workflows.setdefault(base["imageBuildVersionArn"], []).append(row)
     return identifier
 
 
-def _step(state: RegionState, schedule: Schedule, members: Members) -> str:
+def _add_step(state: RegionState, schedule: Schedule, members: Members) -> str:
     identifier = members.get("stepExecutionId") or f"step-{uuid.uuid4()}"
     base = {
         "stepExecutionId": identifier,
-        "workflowBuildVersionArn": _managed(state),
+        "workflowBuildVersionArn": _make_workflow_arn(state),
         "workflowExecutionId": f"wf-{uuid.uuid4()}",
-        "imageBuildVersionArn": _fresh_image_arn(state),
+        "imageBuildVersionArn": _make_image_arn(state),
         "name": "RunCommand",
         "action": "RunCommand",
         "onFailure": "Abort",
         "timeoutSeconds": 43200,
         **members,
     }
-    row = Row(identifier, _scheduled(state, schedule, base))
+    row = Row(identifier, _make_history(state, schedule, base))
     state.steps[identifier] = row
-    state.loose_steps.setdefault(base["workflowExecutionId"], []).append(row)
+    state.standalone_steps.setdefault(base["workflowExecutionId"], []).append(row)
     return identifier
 
 
-def _image(state: RegionState, schedule: Schedule, members: Members) -> str:
-    arn = str(
-        members.pop("arn", None) or members.pop("imageBuildVersionArn", None) or _fresh_image_arn(state)
-    )
+def _add_image(state: RegionState, schedule: Schedule, members: Members) -> str:
+    arn = str(members.pop("arn", None) or members.pop("imageBuildVersionArn", None) or _make_image_arn(state))
     _, name, version, build = arn.rsplit("/", 3)
-    track = Track()
-    last = {each: members.pop(each) for each in _STATE_MEMBERS if each in members}
+    history = StateHistory()
+    final_members = {each: members.pop(each) for each in _STATE_MEMBERS if each in members}
     final = len(schedule) - 1
-    for place, (at, status) in enumerate(_times(state, schedule)):
-        track.change(at, status=status, **(last if place == final else {}))
+    for index, (at, status) in enumerate(_compute_times(state, schedule)):
+        history.change(at, status=status, **(final_members if index == final else {}))
     static = {
         "arn": arn,
         "type": "AMI",
         "name": name,
         "version": f"{version}/{build}",
         "platform": "Linux",
-        "dateCreated": stamp(state.now()),
+        "dateCreated": format_time(state.now()),
         "tags": {},
         **members,
     }
-    timeline = Timeline(image=track, workflows=[], gates={}, lines=[], images=[])
-    run = Run(start=track.begins, script=BuildScript(), timeline=timeline)
+    timeline = Timeline(image=history, workflows=[], waiting_steps={}, log_lines=[], amis=[])
+    run = Run(start=history.start, script=BuildScript(), timeline=timeline)
     state.add_image(Image(None, static, run))
     return arn
 
 
-def _lifecycle(state: RegionState, schedule: Schedule, members: Members) -> str:
+def _add_lifecycle_execution(state: RegionState, schedule: Schedule, members: Members) -> str:
     reason, policy = members.pop("reason", None), members.pop("lifecyclePolicyArn", None)
-    times = [(status, at) for at, status in _times(state, schedule)]
+    times = [(status, at) for at, status in _compute_times(state, schedule)]
     return start_execution(state, times, policy_arn=policy, reason=reason, members=members)
 
 
-def _scheduled(state: RegionState, schedule: Schedule, base: Members) -> Track:
-    track = Track()
-    for place, (at, status) in enumerate(_times(state, schedule)):
-        ends = place == len(schedule) - 1
-        started = base.get("startTime") or (stamp(at) if place == 0 else track.states[-1]["startTime"])
-        track.change(
+def _make_history(state: RegionState, schedule: Schedule, base: Members) -> StateHistory:
+    history = StateHistory()
+    for index, (at, status) in enumerate(_compute_times(state, schedule)):
+        is_last = index == len(schedule) - 1
+        first = history.states[0]["startTime"] if index else format_time(at)
+        started = base.get("startTime") or first
+        history.change(
             at,
             **{**base, "status": status, "startTime": started},
-            **({"endTime": stamp(at)} if ends and place and "endTime" not in base else {}),
+            **({"endTime": format_time(at)} if is_last and index and "endTime" not in base else {}),
         )
-    return track
+    return history
 
 
-def _times(state: RegionState, schedule: Schedule) -> list[tuple[float, str]]:
+def _compute_times(state: RegionState, schedule: Schedule) -> list[tuple[float, str]]:
     at = state.now()
     times = []
     for status, seconds in schedule:
@@ -130,19 +129,19 @@ def _times(state: RegionState, schedule: Schedule) -> list[tuple[float, str]]:
     return times
 
 
-def _managed(state: RegionState) -> str:
+def _make_workflow_arn(state: RegionState) -> str:
     return make_arn(state.region, "aws", "workflow", "build", "build-image", MANAGED_VERSION, 1)
 
 
-def _fresh_image_arn(state: RegionState) -> str:
+def _make_image_arn(state: RegionState) -> str:
     arn = make_arn(state.region, state.account_id, "image", "free-standing", "1.0.0")
     state.image_names[arn] = state.image_names.get(arn, 0) + 1
     return f"{arn}/{state.image_names[arn]}"
 
 
-_ADDERS: Mapping[str, Callable[[RegionState, Schedule, Members], str]] = {
-    "workflow_execution": _workflow,
-    "workflow_step_execution": _step,
-    "image": _image,
-    "lifecycle_execution": _lifecycle,
+_ADD_FUNCTIONS: Mapping[str, Callable[[RegionState, Schedule, Members], str]] = {
+    "workflow_execution": _add_workflow,
+    "workflow_step_execution": _add_step,
+    "image": _add_image,
+    "lifecycle_execution": _add_lifecycle_execution,
 }

@@ -1,4 +1,4 @@
-"""What one account has in one region, and what all of them share: clock, scripts, words."""
+"""The state of an account in a region, and the state that all of them share."""
 
 from __future__ import annotations
 
@@ -11,71 +11,71 @@ from typing import TYPE_CHECKING, TypeVar
 
 from ..scripts import BuildScript
 from ..simulation.clock import SimulatedClock
-from ..simulation.identifiers import normalised
+from ..simulation.identifiers import slugify
 from ..simulation.images import Image
-from ..simulation.state_history import Members, Row, Track
+from ..simulation.state_history import Members, Row, StateHistory
 from .errors import ServiceError
 
 if TYPE_CHECKING:
     from .lifecycle_runs import LifecycleRun
 
-PAGE = 25
-"""Rows of a page, at most and by default."""
+MAX_PAGE_SIZE = 25
+"""Maximum and default number of rows of a page."""
 
 _Item = TypeVar("_Item")
 
 
-class Scripts:
-    """Scripts that wait for their build, first come first served; a default serves whoever finds none."""
+class ScriptQueue:
+    """A queue of build scripts, with default scripts for the builds that no queued script applies to."""
 
     def __init__(self) -> None:
-        self._waiting: list[tuple[str | None, BuildScript]] = []
+        self._queued: list[tuple[str | None, BuildScript]] = []
         self._defaults: dict[str | None, BuildScript] = {}
 
     def add(self, script: BuildScript, *, recipe: str | None = None, default: bool = False) -> None:
-        """Let the next build (of this recipe or image name, if given) follow the script.
+        """Queue a script for the next build, or set a default script.
 
         Args:
-            script: What the build shall do.
-            recipe: The name of a recipe or image, or its ARN.
-            default: Every build that finds no other script follows this one.
+            script: The build script.
+            recipe: Name or ARN of the only recipe or image that the script applies to.
+            default: Whether the script applies to every build that has no queued script.
         """
-        key = _script_key(recipe)
+        key = _make_script_key(recipe)
         if default:
             self._defaults[key] = script
         else:
-            self._waiting.append((key, script))
+            self._queued.append((key, script))
 
     def take(self, name: str) -> BuildScript:
-        """Get the script of the build of this name that starts now."""
-        key = _script_key(name)
-        for place, (wanted, script) in enumerate(self._waiting):
+        """Remove and return the first queued script for an image, or return its default script."""
+        key = _make_script_key(name)
+        for index, (wanted, script) in enumerate(self._queued):
             if wanted in (None, key):
-                del self._waiting[place]
+                del self._queued[index]
                 return script
         return self._defaults.get(key) or self._defaults.get(None) or BuildScript()
 
 
 @dataclass(kw_only=True)
-class World:
-    """What every account and region shares.
+class SharedState:
+    """The state that all accounts and regions share.
 
     Args:
         clock: The simulated clock.
-        scripts: What the next builds shall do.
-        words: Statuses that may go on the wire though the service's model does not know them.
-        lag: Reads answer as of so many simulated seconds ago.
+        scripts: Scripts of the next builds.
+        extra_statuses: Scripted statuses, which responses may contain even if the service model lacks them.
+        lag: Age of the state that reads return, in simulated seconds.
     """
 
     clock: SimulatedClock
-    scripts: Scripts = field(default_factory=Scripts)
-    words: set[str] = field(default_factory=set)
+    scripts: ScriptQueue = field(default_factory=ScriptQueue)
+    extra_statuses: set[str] = field(default_factory=set)
     lag: float = 0.0
 
 
 @dataclass(kw_only=True)
 class Resource:
-    """A component, recipe, configuration, workflow, pipeline or policy."""
+    """A component, recipe, configuration, workflow, pipeline or lifecycle policy."""
 
     kind: str
     record: Members
@@ -83,46 +83,46 @@ class Resource:
 
     @property
     def arn(self) -> str:
-        """Its ARN, with the build number where there is one."""
+        """The ARN, with the build number if the kind has builds."""
         return str(self.record["arn"])
 
 
 class RegionState:
-    """Everything that one account has in one region."""
+    """The resources, images and executions of an account in a region."""
 
-    def __init__(self, account_id: str, region: str, world: World) -> None:
+    def __init__(self, account_id: str, region: str, shared: SharedState) -> None:
         self.account_id = account_id
         self.region = region
-        self.world = world
+        self.shared = shared
         self.resources: dict[str, Resource] = {}
         self.images: dict[str, Image] = {}
         self.image_names: dict[str, int] = {}
         self.workflows: dict[str, Row] = {}
         self.steps: dict[str, Row] = {}
         self.step_owners: dict[str, Image] = {}
-        self.loose_workflows: dict[str, list[Row]] = {}
-        self.loose_steps: dict[str, list[Row]] = {}
-        self.lifecycles: dict[str, LifecycleRun] = {}
+        self.standalone_workflows: dict[str, list[Row]] = {}
+        self.standalone_steps: dict[str, list[Row]] = {}
+        self.lifecycle_runs: dict[str, LifecycleRun] = {}
         self.tokens: dict[tuple[str, str], tuple[Members, Members]] = {}
         self.pipeline_log: list[tuple[float, str, str]] = []
 
     def now(self) -> float:
-        """Get the time that a read answers for."""
-        return self.world.clock.now() - self.world.lag
+        """Return the simulated time, minus the lag of reads."""
+        return self.shared.clock.now() - self.shared.lag
 
-    def look(self, track: Track) -> Members | None:
-        """Get what the track shows now; ``None`` when it has not begun."""
-        state = track.at(self.now())
-        if state is None and self.world.lag and track.begins <= self.world.clock.now():
-            return track.states[0]
+    def read(self, history: StateHistory) -> Members | None:
+        """Return the current members in a history, or ``None`` before its start."""
+        state = history.at(self.now())
+        if state is None and self.shared.lag and history.start <= self.shared.clock.now():
+            return history.states[0]
         return state
 
-    def visible(self, rows: Iterable[Row]) -> list[Row]:
-        """Get the rows that exist by now."""
-        return [row for row in rows if self.look(row.track) is not None]
+    def filter_visible(self, rows: Iterable[Row]) -> list[Row]:
+        """Return the rows that exist by now."""
+        return [row for row in rows if self.read(row.history) is not None]
 
     def add_image(self, image: Image) -> None:
-        """Keep this image and its executions, also again after they changed."""
+        """Add or update an image and its executions."""
         self.images[image.arn] = image
         for row in image.rows():
             self.workflows[row.identifier] = row
@@ -130,55 +130,55 @@ class RegionState:
                 self.steps[step.identifier] = step
                 self.step_owners[step.identifier] = image
 
-    def executions_of(self, image_arn: str) -> list[Row]:
-        """Workflow executions of this image, first come first."""
+    def list_executions(self, image_arn: str) -> list[Row]:
+        """Return the workflow executions of an image in the order in which they were added."""
         image = self.images.get(image_arn)
-        return [*(image.rows() if image else ()), *self.loose_workflows.get(image_arn, ())]
+        return [*(image.rows() if image else ()), *self.standalone_workflows.get(image_arn, ())]
 
     def page(
-        self, params: Members, member: str, items: Sequence[_Item], show: Callable[[_Item], Members]
+        self, params: Members, member: str, items: Sequence[_Item], format_row: Callable[[_Item], Members]
     ) -> Members:
-        """One page of a list, as members ``member`` and ``nextToken``.
+        """Return one page of a list as the members ``member`` and ``nextToken``.
 
         Raises:
-            ServiceError: The token is none of this list's.
+            ServiceError: The token does not belong to this list.
         """
         scope = json.dumps(
             {name: value for name, value in params.items() if name not in ("maxResults", "nextToken")},
             sort_keys=True,
             default=str,
         )
-        start = _token_offset(params["nextToken"], f"{member}{scope}") if "nextToken" in params else 0
-        end = start + int(params.get("maxResults", PAGE))
-        answer: Members = {member: [show(item) for item in items[start:end]]}
+        start = _parse_token(params["nextToken"], f"{member}{scope}") if "nextToken" in params else 0
+        end = start + int(params.get("maxResults", MAX_PAGE_SIZE))
+        response: Members = {member: [format_row(item) for item in items[start:end]]}
         if end < len(items):
-            answer["nextToken"] = _token(end, f"{member}{scope}")
-        return answer
+            response["nextToken"] = _make_token(end, f"{member}{scope}")
+        return response
 
 
-def _script_key(name: str | None) -> str | None:
+def _make_script_key(name: str | None) -> str | None:
     if name is None:
         return None
     if name.startswith("arn:"):
         return name.split(":", 5)[5].split("/")[1]
-    return normalised(name)
+    return slugify(name)
 
 
-def _token(offset: int, scope: str) -> str:
+def _make_token(offset: int, scope: str) -> str:
     check = binascii.crc32(f"{offset}{scope}".encode())
     return base64.urlsafe_b64encode(json.dumps([offset, check]).encode()).decode()
 
 
-def _token_offset(token: str, scope: str) -> int:
+def _parse_token(token: str, scope: str) -> int:
     try:
         offset, check = json.loads(base64.urlsafe_b64decode(token.encode()))
-        fits = check == binascii.crc32(f"{offset}{scope}".encode())
+        is_valid = check == binascii.crc32(f"{offset}{scope}".encode())
     except (ValueError, TypeError) as error:
-        raise _bad_token() from error
-    if not fits:
-        raise _bad_token()
+        raise _invalid_token() from error
+    if not is_valid:
+        raise _invalid_token()
     return int(offset)
 
 
-def _bad_token() -> ServiceError:
+def _invalid_token() -> ServiceError:
     return ServiceError("InvalidPaginationTokenException", "The pagination token is not valid.")

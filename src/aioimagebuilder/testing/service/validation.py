@@ -1,7 +1,7 @@
-"""The service's own model as a judge: of requests as the service judges them, of answers without mercy.
+"""Validation of requests and responses by botocore's service model.
 
-One checker per shape, compiled once from botocore's service model. Patterns must match the whole text, as the
-service's own checks do.
+Invalid requests raise the service's errors; invalid responses are bugs of the simulator. Each shape of the
+model is compiled to a checker once. Patterns must match the whole string, as in the service.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from botocore.model import OperationModel, ServiceModel, Shape
 from ..simulation.state_history import Members
 from .errors import SimulatorBugError, invalid
 
-Complaint = tuple[object, str, str]
+Violation = tuple[object, str, str]
 """(value, path, constraint)."""
 
-Checker = Callable[[Any, str, list[Complaint]], None]
+Checker = Callable[[Any, str, list[Violation]], None]
 
-# The guide lets a gate wait for three days by default; the model's bound of a step's timeout is older.
-_OUTGROWN = frozenset({"WorkflowStepTimeoutSecondsInteger"})
-_SIZED = {
+# The model's maximum of a step's timeout predates WaitForAction, whose default in the guide is three days.
+_OUTDATED_MAXIMUM = frozenset({"WorkflowStepTimeoutSecondsInteger"})
+_MEASURES = {
     "string": "length",
     "list": "length",
     "map": "length",
@@ -32,7 +32,7 @@ _SIZED = {
     "long": "value",
     "float": "value",
 }
-_TYPES: Mapping[str, tuple[type, ...]] = {
+_PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
     "long": (int,),
@@ -48,13 +48,13 @@ _TYPES: Mapping[str, tuple[type, ...]] = {
 
 @lru_cache(maxsize=1)
 def service_model() -> ServiceModel:
-    """Get botocore's model of imagebuilder."""
+    """Return botocore's service model of imagebuilder."""
     return botocore.session.get_session().get_service_model("imagebuilder")
 
 
 @lru_cache(maxsize=1)
 def operations() -> Mapping[tuple[str, str], str]:
-    """(HTTP method, path) to operation; a path with a parameter ends at it (``/tags/``)."""
+    """Return the operations by (HTTP method, path); paths are cut before a parameter (``/tags/``)."""
     model = service_model()
     found = {}
     for name in model.operation_names:
@@ -65,33 +65,33 @@ def operations() -> Mapping[tuple[str, str], str]:
 
 @lru_cache(maxsize=256)
 def operation(name: str) -> OperationModel:
-    """Get the model of this operation."""
+    """Return the model of an operation."""
     return service_model().operation_model(name)
 
 
 @lru_cache(maxsize=256)
 def member_names(shape: str) -> frozenset[str]:
-    """Names of the members of this structure."""
+    """Return the names of the members of a structure."""
     return frozenset(service_model().shape_for(shape).members)
 
 
 @lru_cache(maxsize=256)
 def input_members(name: str) -> frozenset[str]:
-    """Names of the members that a request for this operation has."""
+    """Return the names of the members of an operation's request."""
     shape = operation(name).input_shape
     return frozenset(shape.members) if shape else frozenset()
 
 
 @lru_cache(maxsize=256)
 def output_members(name: str) -> frozenset[str]:
-    """Names of the members that this operation answers with."""
+    """Return the names of the members of an operation's response."""
     shape = operation(name).output_shape
     return frozenset(shape.members) if shape else frozenset()
 
 
 @lru_cache(maxsize=64)
 def error_status(code: str) -> int:
-    """Get the HTTP status of an error code; 400 for one that the model lacks."""
+    """Return the HTTP status of an error code, or 400 if it is not in the model."""
     model = service_model()
     if code not in model.shape_names:
         return 400
@@ -99,16 +99,16 @@ def error_status(code: str) -> int:
 
 
 def project(shape: str, members: Members) -> Members:
-    """Those members that this structure has."""
+    """Return the members that belong to a structure."""
     names = member_names(shape)
     return {name: value for name, value in members.items() if name in names}
 
 
 def check_request(name: str, params: Members) -> None:
-    """Refuse a request that the model does not allow.
+    """Validate a request.
 
     Raises:
-        ServiceError: InvalidRequestException that names every member at fault.
+        ServiceError: The request violates the model; the InvalidRequestException names every invalid member.
     """
     shape = operation(name).input_shape
     if shape is not None:
@@ -116,152 +116,155 @@ def check_request(name: str, params: Members) -> None:
 
 
 def check_value(shape: str, value: object, path: str = "") -> None:
-    """Refuse a value of a request that is not what this shape of the model allows.
+    """Validate a value in a request by its shape.
 
     Raises:
-        ServiceError: InvalidRequestException that names every member at fault.
+        ServiceError: The value violates the model; the InvalidRequestException names every invalid member.
     """
-    complaints: list[Complaint] = []
-    _checker(shape, answers=False)(value, path, complaints)
-    if complaints:
-        count = len(complaints)
+    violations: list[Violation] = []
+    _compile(shape, is_response=False)(value, path, violations)
+    if violations:
+        count = len(violations)
         texts = "; ".join(
-            f"Value {_quoted(value)} at '{path}' failed to satisfy constraint: {constraint}"
-            for value, path, constraint in complaints
+            f"Value {_quote(value)} at '{path}' failed to satisfy constraint: {constraint}"
+            for value, path, constraint in violations
         )
         raise invalid(f"{count} validation error{'s' * (count > 1)} detected: {texts}")
 
 
-def check_answer(name: str, answer: Members, words: Container[str] = ()) -> None:
-    """Refuse an answer that the model does not allow; statuses among the words are let through.
+def check_response(name: str, response: Members, extra_statuses: Container[str] = ()) -> None:
+    """Validate a response; `extra_statuses` are allowed although they are not in the model.
 
     Raises:
-        SimulatorBugError: The simulator is wrong.
+        SimulatorBugError: The response violates the model.
     """
     shape = operation(name).output_shape
     if shape is None:
         return
-    complaints: list[Complaint] = []
-    _checker(shape.name, answers=True)(answer, "", complaints)
-    real = [each for each in complaints if not (_is_status(each[1]) and each[0] in words)]
-    if real:
-        texts = "; ".join(f"{path}={_quoted(value)}: {constraint}" for value, path, constraint in real)
-        raise SimulatorBugError(f"simulator bug: the answer to {name} breaks the service's model: {texts}")
+    violations: list[Violation] = []
+    _compile(shape.name, is_response=True)(response, "", violations)
+    bugs = [each for each in violations if not (_is_status_path(each[1]) and each[0] in extra_statuses)]
+    if bugs:
+        texts = "; ".join(f"{path}={_quote(value)}: {constraint}" for value, path, constraint in bugs)
+        raise SimulatorBugError(f"simulator bug: the response of {name} violates the service model: {texts}")
 
 
-def _is_status(path: str) -> bool:
+def _is_status_path(path: str) -> bool:
     return path.endswith(("status", "Status"))
 
 
-def _quoted(value: object) -> str:
+def _quote(value: object) -> str:
     return "null" if value is None else f"'{value}'"
 
 
 @lru_cache(maxsize=2048)
-def _checker(shape_name: str, *, answers: bool) -> Checker:
+def _compile(shape_name: str, *, is_response: bool) -> Checker:
     shape = service_model().shape_for(shape_name)
-    makers: Mapping[str, Callable[[Shape, bool], Checker]] = {
-        "structure": _structure,
-        "list": _list,
-        "map": _map,
-        "string": _string,
+    factories: Mapping[str, Callable[[Shape, bool], Checker]] = {
+        "structure": _compile_structure,
+        "list": _compile_list,
+        "map": _compile_map,
+        "string": _compile_string,
     }
-    inner = makers.get(shape.type_name, _plain)(shape, answers)
-    types = _TYPES[shape.type_name]
-    numeric = bool not in types
+    check_content = factories.get(shape.type_name, _compile_scalar)(shape, is_response)
+    types = _PYTHON_TYPES[shape.type_name]
+    rejects_bool = bool not in types
 
-    def check(value: Any, path: str, complaints: list[Complaint]) -> None:  # noqa: ANN401
-        if not isinstance(value, types) or (numeric and isinstance(value, bool)):
-            complaints.append((value, path, f"Member must be a {shape.type_name}"))
+    def check(value: Any, path: str, violations: list[Violation]) -> None:  # noqa: ANN401
+        if not isinstance(value, types) or (rejects_bool and isinstance(value, bool)):
+            violations.append((value, path, f"Member must be a {shape.type_name}"))
         else:
-            inner(value, path, complaints)
+            check_content(value, path, violations)
 
     return check
 
 
-def _structure(shape: Any, answers: bool) -> Checker:  # noqa: ANN401
-    members = {name: _checker(member.name, answers=answers) for name, member in shape.members.items()}
+def _compile_structure(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
+    checkers = {
+        name: _compile(member.name, is_response=is_response) for name, member in shape.members.items()
+    }
     required = frozenset(shape.required_members)
 
-    def check(value: Members, path: str, complaints: list[Complaint]) -> None:
+    def check(value: Members, path: str, violations: list[Violation]) -> None:
         prefix = f"{path}." if path else ""
         missing = sorted(required - value.keys())
-        complaints.extend((None, prefix + name, "Member must not be null") for name in missing)
+        violations.extend((None, prefix + name, "Member must not be null") for name in missing)
         for name, item in value.items():
-            checker = members.get(name)
+            checker = checkers.get(name)
             if checker is not None:
-                checker(item, prefix + name, complaints)
-            elif answers:
-                complaints.append((item, prefix + name, "the model has no such member"))
+                checker(item, prefix + name, violations)
+            elif is_response:
+                violations.append((item, prefix + name, "the model has no such member"))
 
     return check
 
 
-def _list(shape: Any, answers: bool) -> Checker:  # noqa: ANN401
-    inner = _checker(shape.member.name, answers=answers)
-    size = _size(shape, answers)
+def _compile_list(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
+    check_item = _compile(shape.member.name, is_response=is_response)
+    check_size = _compile_size(shape, is_response)
 
-    def check(value: list[Any], path: str, complaints: list[Complaint]) -> None:
-        size(value, path, complaints)
-        for place, item in enumerate(value, 1):
-            inner(item, f"{path}.{place}.member", complaints)
+    def check(value: list[Any], path: str, violations: list[Violation]) -> None:
+        check_size(value, path, violations)
+        for index, item in enumerate(value, 1):
+            check_item(item, f"{path}.{index}.member", violations)
 
     return check
 
 
-def _map(shape: Any, answers: bool) -> Checker:  # noqa: ANN401
-    key, inner = _checker(shape.key.name, answers=answers), _checker(shape.value.name, answers=answers)
-    size = _size(shape, answers)
+def _compile_map(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
+    check_key = _compile(shape.key.name, is_response=is_response)
+    check_item = _compile(shape.value.name, is_response=is_response)
+    check_size = _compile_size(shape, is_response)
 
-    def check(value: Members, path: str, complaints: list[Complaint]) -> None:
-        size(value, path, complaints)
+    def check(value: Members, path: str, violations: list[Violation]) -> None:
+        check_size(value, path, violations)
         for name, item in value.items():
-            key(name, f"{path}.key", complaints)
-            inner(item, f"{path}.{name}.value", complaints)
+            check_key(name, f"{path}.key", violations)
+            check_item(item, f"{path}.{name}.value", violations)
 
     return check
 
 
-def _string(shape: Any, answers: bool) -> Checker:  # noqa: ANN401
-    size = _size(shape, answers)
-    words = frozenset(shape.enum)
+def _compile_string(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
+    check_size = _compile_size(shape, is_response)
+    allowed_values = frozenset(shape.enum)
     source = shape.metadata.get("pattern")
     pattern = re.compile(source) if source else None
 
-    def check(value: str, path: str, complaints: list[Complaint]) -> None:
-        size(value, path, complaints)
-        if words and value not in words:
-            allowed = ", ".join(sorted(words))
-            complaints.append((value, path, f"Member must satisfy enum value set: [{allowed}]"))
+    def check(value: str, path: str, violations: list[Violation]) -> None:
+        check_size(value, path, violations)
+        if allowed_values and value not in allowed_values:
+            allowed = ", ".join(sorted(allowed_values))
+            violations.append((value, path, f"Member must satisfy enum value set: [{allowed}]"))
         if pattern is not None and not pattern.fullmatch(value):
-            complaints.append((value, path, f"Member must satisfy regular expression pattern: {source}"))
+            violations.append((value, path, f"Member must satisfy regular expression pattern: {source}"))
 
     return check
 
 
-def _plain(shape: Any, answers: bool) -> Checker:  # noqa: ANN401
-    return _size(shape, answers)
+def _compile_scalar(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
+    return _compile_size(shape, is_response)
 
 
-def _size(shape: Any, answers: bool) -> Checker:  # noqa: ANN401
-    # The real service answers with empty tags although its model wants one at least.
+def _compile_size(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
+    # The real service returns empty tags although its model requires at least one.
     collection = shape.type_name in ("list", "map")
-    least = None if answers and collection else shape.metadata.get("min")
-    most = None if answers and shape.name in _OUTGROWN else shape.metadata.get("max")
-    what = _SIZED.get(shape.type_name)
-    if what is None or (least is None and most is None):
-        return _anything
-    measured = what == "length"
+    minimum = None if is_response and collection else shape.metadata.get("min")
+    maximum = None if is_response and shape.name in _OUTDATED_MAXIMUM else shape.metadata.get("max")
+    measure = _MEASURES.get(shape.type_name)
+    if measure is None or (minimum is None and maximum is None):
+        return _accept_any
+    measures_length = measure == "length"
 
-    def check(value: Any, path: str, complaints: list[Complaint]) -> None:  # noqa: ANN401
-        size = len(value) if measured else value
-        if least is not None and size < least:
-            complaints.append((value, path, f"Member must have {what} greater than or equal to {least}"))
-        if most is not None and size > most:
-            complaints.append((value, path, f"Member must have {what} less than or equal to {most}"))
+    def check(value: Any, path: str, violations: list[Violation]) -> None:  # noqa: ANN401
+        size = len(value) if measures_length else value
+        if minimum is not None and size < minimum:
+            violations.append((value, path, f"Member must have {measure} greater than or equal to {minimum}"))
+        if maximum is not None and size > maximum:
+            violations.append((value, path, f"Member must have {measure} less than or equal to {maximum}"))
 
     return check
 
 
-def _anything(value: Any, path: str, complaints: list[Complaint]) -> None:  # noqa: ANN401
-    """Every value will do."""
+def _accept_any(value: Any, path: str, violations: list[Violation]) -> None:  # noqa: ANN401
+    """Accept every value."""

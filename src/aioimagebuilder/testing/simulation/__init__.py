@@ -1,1 +1,1 @@
-"""What the service does over time: pure, with the clock handed in, and nothing of moto or the network."""
+"""The simulation of the service over time: pure code without I/O, network or moto."""

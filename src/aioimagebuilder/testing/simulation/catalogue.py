@@ -1,7 +1,7 @@
-"""What Amazon brings along: step actions with their numbers, and the managed workflows.
+"""Amazon's step actions, with durations and timeouts, and the managed workflows.
 
-Durations are those of a default Amazon Linux 2023 build as the AWS CLI's examples of 2026 show it; where
-no real duration is known, a plausible one stands here. Timeouts are the defaults of the user guide.
+Durations are those of a default Amazon Linux 2023 build in the AWS CLI's examples of 2026, or plausible
+values where no real duration is known. Timeouts are the defaults of the user guide.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ DAY = 24 * HOUR
 class Action:
     """A step action.
 
-    ``outputs`` may name ``{instance}``, ``{image}``, ``{command}``, ``{association}``, ``{execution}``.
-    ``rollback`` is how many seconds undoing it takes; most actions cannot be undone.
+    ``outputs`` may contain ``{instance}``, ``{image}``, ``{command}``, ``{association}`` and ``{execution}``.
+    ``rollback`` is the duration of its rollback in seconds; most actions have no rollback.
     """
 
     seconds: float
@@ -65,12 +65,12 @@ ACTIONS: Mapping[str, Action] = {
     "ApplyImageConfigurations": Action(seconds=30.0, timeout=6 * HOUR),
     "DistributeContainerImage": Action(seconds=55.0, timeout=2 * HOUR),
 }
-"""Action name to its numbers."""
+"""Actions by name."""
 
 WAITING_ACTION = "WaitForAction"
 COMPONENT_ACTION = "ExecuteComponents"
 IMAGE_ACTIONS = frozenset({"CreateImage", "CreateImageFromIso", "RegisterImage"})
-"""Actions that leave an AMI behind."""
+"""Actions that create an AMI."""
 
 MANAGED_VERSION = "1.0.3"
 MANAGED_COMPONENT_VERSION = "1.0.2"
@@ -187,7 +187,7 @@ MANAGED_WORKFLOWS: Mapping[tuple[str, str], str] = {
         *(_LAUNCH, "  - name: CreateOutputAMI\n    action: CreateImageFromIso\n", _TERMINATE),
     ),
 }
-"""(type, name) of each managed workflow to its document."""
+"""Documents of the managed workflows by (type, name)."""
 
 DEFAULT_WORKFLOWS: Mapping[bool, tuple[tuple[str, str], ...]] = {
     False: (("build", "build-image"), ("test", "test-image")),
@@ -197,4 +197,4 @@ DEFAULT_WORKFLOWS: Mapping[bool, tuple[tuple[str, str], ...]] = {
         ("distribution", "distribute-container"),
     ),
 }
-"""Whether the output is a container, to the workflows that run when none is given."""
+"""Default workflows by whether the output is a container image."""

@@ -1,4 +1,4 @@
-"""One simulated clock: wall time multiplied by a scale, plus jumps."""
+"""The simulated clock: real time multiplied by a scale, plus advances."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from datetime import UTC, datetime
 
 
 class SimulatedClock:
-    """A clock that tells simulated seconds since the epoch.
+    """A clock of simulated time.
 
     Args:
-        scale: Simulated seconds per real second; 0 stops the clock, so that only `advance` moves it.
-        start: Simulated time now; the real time if not given.
-        monotonic: Where real seconds come from.
+        scale: Simulated seconds per real second; at 0 only `advance` moves the clock.
+        start: Initial simulated time in seconds since the epoch; defaults to the real time.
+        monotonic: Source of real time in seconds.
     """
 
     def __init__(
@@ -39,12 +39,12 @@ class SimulatedClock:
         return self._scale
 
     def now(self) -> float:
-        """Get simulated seconds since the epoch."""
+        """Return the simulated time in seconds since the epoch."""
         with self._lock:
             return self._now()
 
     def set_scale(self, scale: float) -> None:
-        """Let the clock run this fast from now on.
+        """Set the number of simulated seconds per real second.
 
         Raises:
             ValueError: The scale is negative.
@@ -56,13 +56,13 @@ class SimulatedClock:
             self._scale = scale
 
     def advance(self, seconds: float) -> None:
-        """Jump this many simulated seconds forward.
+        """Advance the clock by a number of simulated seconds.
 
         Raises:
             ValueError: The number is negative.
         """
         if seconds < 0:
-            raise ValueError("a clock cannot run backwards: advance by a positive number of seconds")
+            raise ValueError("a clock cannot run backwards: the number of seconds must not be negative")
         with self._lock:
             self._base += seconds
 
@@ -70,10 +70,10 @@ class SimulatedClock:
         return self._base + (self._monotonic() - self._since) * self._scale
 
 
-def stamp(at: float) -> str:
-    """Get a time as workflow, step and image members show it: ``2026-09-09T19:12:23.175Z``.
+def format_time(at: float) -> str:
+    """Format a time as in members of workflows, steps and images: ``2026-09-09T19:12:23.175Z``.
 
-    A time that never comes is the empty text; nobody will see it.
+    An infinite time becomes an empty string, which is never returned to a caller.
     """
     if at == math.inf:
         return ""

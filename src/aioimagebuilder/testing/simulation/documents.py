@@ -1,4 +1,4 @@
-"""Workflow documents: YAML text to planned steps, with conditions and JSONPath references resolved."""
+"""Workflow documents: parsing and planning of steps, with conditions and JSONPath references resolved."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from .plan import PlannedStep
 
 _UNKNOWN_ACTION = Action(seconds=10.0, timeout=HOUR)
 _STEP_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-_]{1,99}")
-_MOST_STEPS = 15
+_MAX_STEPS = 15
 
 
 class DocumentError(ValueError):
-    """The text is no workflow or component document; the message says why."""
+    """An invalid workflow or component document."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowDocument:
-    """A workflow document as far as running it needs it."""
+    """The parts of a workflow document that are needed to run it."""
 
     description: str | None
     steps: tuple[Mapping[str, Any], ...]
@@ -34,20 +34,18 @@ class WorkflowDocument:
 
 @lru_cache(maxsize=256)
 def parse_workflow(data: str) -> WorkflowDocument:
-    """Get the document that this YAML text holds.
+    """Parse a workflow document from YAML.
 
     Raises:
-        DocumentError: It is not a workflow document.
+        DocumentError: The text is not a valid workflow document.
     """
-    content = _mapping(data)
+    content = _load_mapping(data)
     steps = content.get("steps")
     if not isinstance(steps, list) or not steps:
         raise DocumentError("the workflow document has no steps")
-    if len(steps) > _MOST_STEPS:
-        raise DocumentError(
-            f"the workflow document has {len(steps)} steps; at most {_MOST_STEPS} are allowed"
-        )
-    names = [_step_name(step) for step in steps]
+    if len(steps) > _MAX_STEPS:
+        raise DocumentError(f"the workflow document has {len(steps)} steps; at most {_MAX_STEPS} are allowed")
+    names = [_parse_step_name(step) for step in steps]
     if len(set(names)) != len(names):
         raise DocumentError("two steps of the workflow document have the same name")
     parameters = tuple(content.get("parameters") or ())
@@ -60,10 +58,10 @@ def parse_workflow(data: str) -> WorkflowDocument:
 
 
 @lru_cache(maxsize=256)
-def component_phases(data: str) -> frozenset[str]:
-    """Get the phases (``build``, ``validate``, ``test``) of this component document; empty if it has none."""
+def parse_component_phases(data: str) -> frozenset[str]:
+    """Return the phases (``build``, ``validate``, ``test``) of a component document, if it is valid."""
     try:
-        phases = _mapping(data).get("phases") or ()
+        phases = _load_mapping(data).get("phases") or ()
     except DocumentError:
         return frozenset()
     return frozenset(str(phase.get("name")) for phase in phases if isinstance(phase, dict))
@@ -76,28 +74,28 @@ def plan_steps(
     parameters: Mapping[str, Any],
     runs_components: bool,
 ) -> tuple[PlannedStep, ...]:
-    """Get the steps as they will run.
+    """Plan the steps of a workflow document.
 
     Args:
         document: The workflow document.
-        builder: What ``$.imagebuilder…`` refers to.
-        parameters: Values of the document's parameters, over their defaults.
-        runs_components: Whether the image has components for this stage.
+        builder: Values of ``$.imagebuilder…``.
+        parameters: Values of the document's parameters, which override the defaults.
+        runs_components: Whether the recipe has components for the stage.
     """
-    facts = {"imagebuilder": builder, "parameters": {**document.defaults, **parameters}}
-    return tuple(_plan_step(step, facts, runs_components=runs_components) for step in document.steps)
+    scope = {"imagebuilder": builder, "parameters": {**document.defaults, **parameters}}
+    return tuple(_plan_step(step, scope, runs_components=runs_components) for step in document.steps)
 
 
-def resolve(inputs: Mapping[str, Any], facts: Mapping[str, Any]) -> dict[str, Any]:
-    """Get the inputs with each ``name.$`` that refers to a known fact replaced by its value."""
+def resolve(inputs: Mapping[str, Any], scope: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the inputs with every resolvable ``name.$`` reference replaced by its value."""
     resolved: dict[str, Any] = {}
     for name, value in inputs.items():
-        known, fact = _look_up(value, facts) if name.endswith(".$") else (False, None)
-        resolved[name.removesuffix(".$") if known else name] = fact if known else value
+        is_resolved, result = _resolve_reference(value, scope) if name.endswith(".$") else (False, None)
+        resolved[name.removesuffix(".$") if is_resolved else name] = result if is_resolved else value
     return resolved
 
 
-def _plan_step(step: Mapping[str, Any], facts: Mapping[str, Any], *, runs_components: bool) -> PlannedStep:
+def _plan_step(step: Mapping[str, Any], scope: Mapping[str, Any], *, runs_components: bool) -> PlannedStep:
     name = str(step["action"])
     action = ACTIONS.get(name, _UNKNOWN_ACTION)
     retries = step.get("retry") or step.get("retries") or {}
@@ -108,35 +106,35 @@ def _plan_step(step: Mapping[str, Any], facts: Mapping[str, Any], *, runs_compon
         timeout_seconds=int(step.get("timeoutSeconds", action.timeout)),
         on_failure=str(step.get("onFailure", "Abort")),
         description=step.get("description"),
-        inputs=resolve(step.get("inputs") or {}, facts),
+        inputs=resolve(step.get("inputs") or {}, scope),
         outputs=action.outputs,
         rollback_seconds=action.rollback,
-        skipped=(name == COMPONENT_ACTION and not runs_components) or not _holds(step.get("if"), facts),
+        is_skipped=(name == COMPONENT_ACTION and not runs_components) or not _evaluate(step.get("if"), scope),
         max_attempts=retries.get("maxAttempts") if isinstance(retries, dict) else None,
     )
 
 
-def _holds(condition: object, facts: Mapping[str, Any]) -> bool:
+def _evaluate(condition: object, scope: Mapping[str, Any]) -> bool:
     if not isinstance(condition, dict):
         return True
     if "and" in condition:
-        return all(_holds(each, facts) for each in condition["and"])
+        return all(_evaluate(each, scope) for each in condition["and"])
     if "or" in condition:
-        return any(_holds(each, facts) for each in condition["or"])
+        return any(_evaluate(each, scope) for each in condition["or"])
     if "not" in condition:
-        return not _holds(condition["not"], facts)
-    known, fact = _look_up(condition.get("value"), facts)
-    if not known:
-        # The output of an earlier step: the plan is made before it exists.
+        return not _evaluate(condition["not"], scope)
+    is_resolved, result = _resolve_reference(condition.get("value"), scope)
+    if not is_resolved:
+        # Outputs of earlier steps do not exist yet when the steps are planned.
         return True
     wanted = [value for name, value in condition.items() if name.endswith("Equals")]
-    return all(_text(value) == _text(fact) for value in wanted)
+    return all(_to_text(value) == _to_text(result) for value in wanted)
 
 
-def _look_up(path: object, facts: Mapping[str, Any]) -> tuple[bool, Any]:
+def _resolve_reference(path: object, scope: Mapping[str, Any]) -> tuple[bool, Any]:
     if not isinstance(path, str) or not path.startswith("$."):
         return path is not None, path
-    value: Any = facts
+    value: Any = scope
     for part in path.removeprefix("$.").split("."):
         name, _, index = part.partition("[")
         if not isinstance(value, Mapping) or name not in value:
@@ -147,11 +145,11 @@ def _look_up(path: object, facts: Mapping[str, Any]) -> tuple[bool, Any]:
     return True, value
 
 
-def _text(value: object) -> str:
+def _to_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _mapping(data: str) -> dict[str, Any]:
+def _load_mapping(data: str) -> dict[str, Any]:
     try:
         content = yaml.safe_load(data)
     except yaml.YAMLError as error:
@@ -161,10 +159,10 @@ def _mapping(data: str) -> dict[str, Any]:
     return content
 
 
-def _step_name(step: object) -> str:
+def _parse_step_name(step: object) -> str:
     if not isinstance(step, dict) or not isinstance(step.get("action"), str):
         raise DocumentError("a step of the workflow document has no action")
     name = step.get("name")
     if not isinstance(name, str) or not _STEP_NAME.fullmatch(name):
-        raise DocumentError(f"{name!r} is no name for a workflow step")
+        raise DocumentError(f"{name!r} is not a valid name for a workflow step")
     return name

@@ -1,4 +1,4 @@
-"""Ids and ARNs in the service's grammars, made from seeds so that the same course gets the same ids."""
+"""Ids and ARNs in the service's grammars, derived from seeds to keep them stable across recomputations."""
 
 from __future__ import annotations
 
@@ -16,57 +16,57 @@ _ARN = re.compile(
 )
 
 
-def unique(prefix: str, *seed: object) -> str:
-    """Get an id such as ``wf-…`` that depends on the seed alone."""
+def make_id(prefix: str, *seed: object) -> str:
+    """Return an id such as ``wf-…`` that is determined by the seed."""
     return prefix + str(uuid5(_NAMESPACE, "/".join(map(str, seed))))
 
 
-def hexadecimal(prefix: str, *seed: object) -> str:
-    """Get an EC2 id such as ``ami-…`` (17 hexadecimal digits) that depends on the seed alone."""
+def make_ec2_id(prefix: str, *seed: object) -> str:
+    """Return an EC2 id such as ``ami-…`` (17 hexadecimal digits) that is determined by the seed."""
     digest = hashlib.sha256("/".join(map(str, seed)).encode()).hexdigest()
     return prefix + digest[:17]
 
 
-def normalised(name: str) -> str:
-    """Get a resource name as it stands in an ARN: lower case, spaces and underscores as hyphens."""
+def slugify(name: str) -> str:
+    """Return a resource name as in ARNs: lower case, with hyphens for spaces and underscores."""
     return _SEPARATORS.sub("-", name).lower()
 
 
-def partition_of(region: str) -> str:
-    """Get the partition of a region: ``aws``, ``aws-cn`` or ``aws-us-gov``."""
+def get_partition(region: str) -> str:
+    """Return the partition of a region: ``aws``, ``aws-cn`` or ``aws-us-gov``."""
     prefixes = {"cn-": "aws-cn", "us-gov-": "aws-us-gov"}
     return next((name for prefix, name in prefixes.items() if region.startswith(prefix)), "aws")
 
 
 def make_arn(region: str, account: str, *path: object) -> str:
-    """Get the ARN of this path (type, name, version…) in this region and account."""
-    return f"arn:{partition_of(region)}:imagebuilder:{region}:{account}:" + "/".join(map(str, path))
+    """Return the ARN of a path (type, name, version…) in a region and account."""
+    return f"arn:{get_partition(region)}:imagebuilder:{region}:{account}:" + "/".join(map(str, path))
 
 
-def parts(arn: str) -> dict[str, str]:
-    """Partition, region, account, type, name, version and build of an ARN; absent ones are empty.
+def parse_arn(arn: str) -> dict[str, str]:
+    """Parse an ARN into partition, region, account, type, name, version and build; absent parts are empty.
 
     Raises:
-        ValueError: It is no Image Builder ARN.
+        ValueError: The string is not an Image Builder ARN.
     """
     match = _ARN.fullmatch(arn)
     if match is None:
-        raise ValueError(f"{arn!r} is no Image Builder ARN")
+        raise ValueError(f"{arn!r} is not an Image Builder ARN")
     return {name: value or "" for name, value in match.groupdict().items()}
 
 
-def without_build(arn: str) -> str:
-    """Get the version ARN of a build version ARN."""
+def strip_build(arn: str) -> str:
+    """Return the version ARN of a build version ARN."""
     return arn.rpartition("/")[0]
 
 
 def version_key(version: str) -> tuple[int, ...]:
-    """Get what sorts versions from old to new."""
+    """Return a key that sorts versions from oldest to newest."""
     return tuple(int(part) for part in version.replace("/", ".").split("."))
 
 
-def version_matches(pattern: str, version: str) -> bool:
-    """Whether the version fits the pattern, in which ``x`` is any number."""
+def matches_version(pattern: str, version: str) -> bool:
+    """Return whether the version matches a pattern in which ``x`` stands for any number."""
     return all(
         wanted in ("x", part) for wanted, part in zip(pattern.split("."), version.split("."), strict=True)
     )

@@ -1,4 +1,4 @@
-"""An image and its executions as they were started: plan, script, runs, and what was done to it since."""
+"""Images: their plans, their runs, and the interventions that change them."""
 
 from __future__ import annotations
 
@@ -7,46 +7,46 @@ from dataclasses import dataclass, field, replace
 
 from ..scripts import BuildScript
 from .plan import STAGES, BuildPlan
-from .run_context import GateAction
+from .run_context import StepAction
 from .state_history import Members, Row
-from .timeline import END_STATUSES, Happenings, Timeline, compute
+from .timeline import TERMINAL_STATUSES, Interventions, Timeline, compute
 
 _STATE_MEMBERS = ("status", "reason", "failureContext")
 
 
 @dataclass(kw_only=True)
 class Run:
-    """One run of a build: the first, or a retry."""
+    """A run of a build: the first one, or a retry."""
 
     start: float
     script: BuildScript
     timeline: Timeline
     first_stage: str | None = None
-    happenings: Happenings = field(default_factory=Happenings)
+    interventions: Interventions = field(default_factory=Interventions)
 
 
 class Image:
     """An image build version.
 
     Args:
-        plan: What it runs; ``None`` for an image whose course was given as it is.
-        static: Members that never change.
-        first: Its first run.
+        plan: The build plan; ``None`` for an image with a fixed schedule.
+        static: Members that do not change over time.
+        first_run: The first run.
     """
 
-    def __init__(self, plan: BuildPlan | None, static: Members, first: Run) -> None:
+    def __init__(self, plan: BuildPlan | None, static: Members, first_run: Run) -> None:
         self.plan = plan
         self.static: Members = static
-        self.runs: list[Run] = [first]
+        self.runs: list[Run] = [first_run]
         self.adjustments: list[tuple[float, Members]] = []
         self.lines_written = 0
         self._cache: tuple[Members, int, Members] | None = None
 
     @classmethod
     def build(cls, plan: BuildPlan, script: BuildScript, static: Members, start: float) -> Image:
-        """Get an image that starts to build now."""
-        first = Run(start=start, script=script, timeline=compute(plan, script, start=start))
-        return cls(plan, static, first)
+        """Return an image whose build starts at a time."""
+        run = Run(start=start, script=script, timeline=compute(plan, script, start=start))
+        return cls(plan, static, run)
 
     @property
     def arn(self) -> str:
@@ -54,116 +54,116 @@ class Image:
         return str(self.static["arn"])
 
     @property
-    def latest(self) -> Run:
-        """The run that events go to."""
+    def latest_run(self) -> Run:
+        """The latest run, to which interventions apply."""
         return self.runs[-1]
 
     def rows(self) -> list[Row]:
-        """Every workflow execution of every run."""
+        """Return the workflow executions of all runs."""
         return [row for run in self.runs for row in run.timeline.workflows]
 
     def status(self, now: float) -> str:
-        """Get the status at this time."""
+        """Return the status at a time."""
         return str(self._state(now)["status"])
 
-    def is_over(self, now: float) -> bool:
-        """Whether nothing runs for this image at this time."""
-        return self.status(now) in END_STATUSES or now >= self.latest.timeline.image.ends
+    def is_finished(self, now: float) -> bool:
+        """Return whether no run is in progress at a time."""
+        return self.status(now) in TERMINAL_STATUSES or now >= self.latest_run.timeline.image.end
 
     def view(self, now: float) -> Members:
-        """Get the image as GetImage shows it at this time; shared between calls, so never alter it."""
-        state = self._run_at(now).timeline.image
-        base = state.at(now) or state.states[0]
+        """Return the image as in GetImage at a time; the result is shared and must not be modified."""
+        history = self._run_at(now).timeline.image
+        base = history.at(now) or history.states[0]
         applied = sum(at <= now for at, _ in self.adjustments)
         if self._cache is None or self._cache[0] is not base or self._cache[1] != applied:
             members = self._state(now)
-            told = {name: members[name] for name in _STATE_MEMBERS if name in members}
+            state = {name: members[name] for name in _STATE_MEMBERS if name in members}
             rest = {name: value for name, value in members.items() if name not in _STATE_MEMBERS}
-            self._cache = (base, applied, {**self.static, "state": told, **rest})
+            self._cache = (base, applied, {**self.static, "state": state, **rest})
         return self._cache[2]
 
     def adjust(self, at: float, **members: object) -> None:
-        """Alter these members of the finished image from this time on (deprecation, deletion…)."""
+        """Set members of the finished image from a time on, as a deprecation or a deletion does."""
         self.adjustments.append((at, members))
         self.adjustments.sort(key=lambda adjustment: adjustment[0])
 
-    def tag(self, tags: Mapping[str, str]) -> None:
+    def set_tags(self, tags: Mapping[str, str]) -> None:
         """Replace the tags."""
         self.static = {**self.static, "tags": dict(tags)}
         self._cache = None
 
-    def act(self, step_id: str, action: GateAction) -> None:
+    def send_action(self, step_id: str, action: StepAction) -> None:
         """Send an action to a waiting step."""
-        happened = self.latest.happenings
-        self._recompute(replace(happened, actions={**happened.actions, step_id: action}))
+        interventions = self.latest_run.interventions
+        self._recompute(replace(interventions, actions={**interventions.actions, step_id: action}))
 
     def cancel(self, at: float) -> None:
-        """Ask to stop the build."""
-        self._recompute(replace(self.latest.happenings, cancelled_at=at))
+        """Cancel the build."""
+        self._recompute(replace(self.latest_run.interventions, cancelled_at=at))
 
     def retry(self, at: float, script: BuildScript) -> None:
-        """Run again from the stage that did not succeed."""
-        plan, last = self._planned(), self.latest.timeline
-        stage = last.stage
+        """Start a new run from the stage in which the latest run stopped."""
+        plan, last = self._require_plan(), self.latest_run.timeline
+        stage = last.stopped_stage
         if stage is None:
-            raise ValueError("the last run did not stop in any stage")
+            raise ValueError("the latest run did not stop in any stage")
         start = at + script.reopening
-        again = STAGES[STAGES.index(stage) :]
+        repeated = STAGES[STAGES.index(stage) :]
         for row in self.rows():
-            state = row.track.states[-1]
-            if state["type"] in again and not state["retried"]:
-                row.track.change(max(start, row.track.ends), retried=True)
+            state = row.history.states[-1]
+            if state["type"] in repeated and not state["retried"]:
+                row.history.change(max(start, row.history.end), retried=True)
         timeline = compute(
             plan,
             script,
             start=start,
             run=len(self.runs),
             first_stage=stage,
-            images=tuple(last.images),
+            amis=tuple(last.amis),
         )
         self.runs.append(Run(start=start, script=script, timeline=timeline, first_stage=stage))
 
-    def gate(self, step_id: str, now: float) -> bool:
-        """Whether this step waits for an action at this time."""
-        start, end = self.latest.timeline.gates.get(step_id, (0.0, 0.0))
+    def is_waiting(self, step_id: str, now: float) -> bool:
+        """Return whether a step waits for an action at a time."""
+        start, end = self.latest_run.timeline.waiting_steps.get(step_id, (0.0, 0.0))
         return start <= now < end
 
-    def lines(self) -> list[tuple[float, str]]:
-        """(time, text) of the build log, over all runs."""
-        shown = [run for run in self.runs if run.script.log_stream]
+    def log_lines(self) -> list[tuple[float, str]]:
+        """Return (time, text) of the build log over all runs."""
+        logged = [run for run in self.runs if run.script.log_stream]
         return [
             (max(at, run.start + run.script.log_delay), text)
-            for run in shown
-            for at, text in run.timeline.lines
+            for run in logged
+            for at, text in run.timeline.log_lines
         ]
 
-    def _recompute(self, happenings: Happenings) -> None:
-        run = self.latest
-        run.happenings = happenings
+    def _recompute(self, interventions: Interventions) -> None:
+        run = self.latest_run
+        run.interventions = interventions
         number = len(self.runs) - 1
         run.timeline = compute(
-            self._planned(),
+            self._require_plan(),
             run.script,
             start=run.start,
             run=number,
             first_stage=run.first_stage,
-            happenings=happenings,
-            images=tuple(self.runs[number - 1].timeline.images) if number else (),
+            interventions=interventions,
+            amis=tuple(self.runs[number - 1].timeline.amis) if number else (),
         )
         self._cache = None
 
-    def _planned(self) -> BuildPlan:
+    def _require_plan(self) -> BuildPlan:
         if self.plan is None:
-            raise ValueError("the course of this image was given as it is and cannot be altered")
+            raise ValueError("this image has a fixed schedule and cannot be changed")
         return self.plan
 
     def _run_at(self, now: float) -> Run:
         return next((run for run in reversed(self.runs) if run.start <= now), self.runs[0])
 
     def _state(self, now: float) -> Members:
-        track = self._run_at(now).timeline.image
-        members = track.at(now) or track.states[0]
-        for at, change in self.adjustments:
+        history = self._run_at(now).timeline.image
+        members = history.at(now) or history.states[0]
+        for at, adjustment in self.adjustments:
             if at <= now:
-                members = {**members, **change}
+                members = {**members, **adjustment}
         return {name: value for name, value in members.items() if value is not None}

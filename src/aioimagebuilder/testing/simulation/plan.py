@@ -1,4 +1,4 @@
-"""What a build is going to run: the plan that the timeline is computed from."""
+"""The build plan, from which a timeline is computed."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ STAGES = ("BUILD", "TEST", "DISTRIBUTION")
 """Workflow types in the order in which they run."""
 
 STAGE_STATUS = {"BUILD": "BUILDING", "TEST": "TESTING", "DISTRIBUTION": "DISTRIBUTING"}
-"""The image status of each stage."""
+"""Image statuses by stage."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedStep:
-    """One step as the workflow document has it, with the numbers of its action."""
+    """A step of a workflow document, with the duration and timeout of its action."""
 
     name: str
     action: str
@@ -26,13 +26,13 @@ class PlannedStep:
     inputs: Mapping[str, Any] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
     rollback_seconds: float | None = None
-    skipped: bool = False
+    is_skipped: bool = False
     max_attempts: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedWorkflow:
-    """One workflow that the build runs, with what the image says about it."""
+    """A workflow of the build, with its workflow configuration."""
 
     name: str
     type: str
@@ -44,19 +44,20 @@ class PlannedWorkflow:
 
 @dataclass(frozen=True, kw_only=True)
 class BuildPlan:
-    """Everything that the course of one image depends on, save its script and what happens to it.
+    """The workflows and resources of a build.
 
     Args:
-        image_arn: The image build version.
-        image_name: Its name, with its case.
-        workflows: In the order in which they start.
-        regions: Where the output goes, the home region first.
+        image_arn: The image build version ARN.
+        image_name: The image name in its original case.
+        account_id: The account that owns the image.
+        regions: Regions of the output, the home region first.
+        workflows: Workflows in the order in which they start.
         components: ARNs of the recipe's components.
-        container: The output is a container image.
-        repository: The container's repository.
-        parent_image: The output of a build without a BUILD workflow.
-        distributes: Whether there is a DISTRIBUTING status.
-        creating: Seconds in CREATING, where they are not the script's.
+        is_container: Whether the output is a container image.
+        repository: Repository of the container image.
+        parent_image: Output of a build without a BUILD workflow.
+        has_distribution_stage: Whether the image enters DISTRIBUTING.
+        creating: Seconds in CREATING; ``None`` = as in the build script.
         s3_logs: ``bucket/prefix`` of component logs.
     """
 
@@ -66,18 +67,18 @@ class BuildPlan:
     regions: tuple[str, ...]
     workflows: tuple[PlannedWorkflow, ...] = ()
     components: tuple[str, ...] = ()
-    container: bool = False
+    is_container: bool = False
     repository: str = "repository"
     parent_image: str | None = None
-    distributes: bool = True
+    has_distribution_stage: bool = True
     creating: float | None = None
     s3_logs: str | None = None
 
     @property
     def home_region(self) -> str:
-        """The region that builds the image."""
+        """The region in which the image is built."""
         return self.regions[0]
 
-    def stage(self, workflow_type: str) -> tuple[PlannedWorkflow, ...]:
-        """Get the workflows of this type."""
+    def workflows_of(self, workflow_type: str) -> tuple[PlannedWorkflow, ...]:
+        """Return the workflows of a type."""
         return tuple(workflow for workflow in self.workflows if workflow.type == workflow_type)

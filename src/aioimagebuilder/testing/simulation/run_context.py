@@ -1,4 +1,4 @@
-"""What all workflows of one run of a build share, what people send to them, and why they fail."""
+"""The context shared by the workflows of one run of a build."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from ..scripts import BuildScript
 from .plan import BuildPlan
 from .state_history import Members
 
-FAILED = frozenset({"FAILED", "TIMED_OUT"})
+FAILURE_STATUSES = frozenset({"FAILED", "TIMED_OUT"})
 
 
 @dataclass(frozen=True, kw_only=True)
-class GateAction:
-    """An action that somebody sent to a waiting step."""
+class StepAction:
+    """An action that was sent to a waiting step."""
 
     at: float
     action: str
@@ -24,35 +24,35 @@ class GateAction:
 
 @dataclass(frozen=True, kw_only=True)
 class Failure:
-    """Why a build fails: the reason and the failure context of its image."""
+    """The reason and the failure context of a failed image."""
 
     reason: str
     context: Members | None = None
 
 
 @dataclass(kw_only=True)
-class Site:
-    """What all workflows of one run of a build share, and what they leave behind.
+class RunContext:
+    """The inputs shared by the workflows of one run, and the results that they add.
 
     Args:
-        plan: What the build runs.
-        script: What it shall do.
+        plan: The build plan.
+        script: The build script.
         run: 0 for the build, 1, 2… for its retries.
-        actions: What was sent to waiting steps, by step id.
-        gates: Step id to (waits from, waits until) of every step that waits for an action.
-        lines: (time, text) of the build log, in no order.
-        images: (time, AMI id) of what was made.
+        actions: Actions sent to waiting steps, by step id.
+        waiting_steps: (start, end) of the wait of each waiting step, by step id.
+        log_lines: (time, text) of the build log, unsorted.
+        amis: (time, AMI id) of every created AMI.
     """
 
     plan: BuildPlan
     script: BuildScript
     run: int = 0
-    actions: Mapping[str, GateAction] = field(default_factory=dict)
-    gates: dict[str, tuple[float, float]] = field(default_factory=dict)
-    lines: list[tuple[float, str]] = field(default_factory=list)
-    images: list[tuple[float, str]] = field(default_factory=list)
+    actions: Mapping[str, StepAction] = field(default_factory=dict)
+    waiting_steps: dict[str, tuple[float, float]] = field(default_factory=dict)
+    log_lines: list[tuple[float, str]] = field(default_factory=list)
+    amis: list[tuple[float, str]] = field(default_factory=list)
 
     def log(self, at: float, text: str) -> None:
         """Add a line to the build log."""
         if at < math.inf:
-            self.lines.append((at, text))
+            self.log_lines.append((at, text))

@@ -1,4 +1,4 @@
-"""What one thing looks like over time: a list of changes, looked up by bisection."""
+"""The history of an object's states."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 Members = dict[str, Any]
-"""Members of an answer by their wire names."""
+"""Members of a request or response by their wire names."""
 
 
-class Track:
-    """The states of one thing, each from its time on.
+class StateHistory:
+    """The states of an object by time, found by bisection.
 
-    A state, once made, is never altered, so that readers may share it.
+    States are shared between readers and must not be modified.
     """
 
     __slots__ = ("states", "times")
@@ -23,37 +23,37 @@ class Track:
         self.states: list[Members] = []
 
     def change(self, when: float, /, **members: object) -> None:
-        """Alter these members at this time (``None`` takes a member away); times must not go back."""
+        """Set members at a time not before the last change; ``None`` removes a member."""
         last = self.states[-1] if self.states else {}
         state = {name: value for name, value in {**last, **members}.items() if value is not None}
         self.times.append(when)
         self.states.append(state)
 
     def at(self, now: float) -> Members | None:
-        """Get the members at this time; ``None`` before the thing exists."""
+        """Return the members at a time, or ``None`` before the first change."""
         index = bisect_right(self.times, now)
         return self.states[index - 1] if index else None
 
-    def cut(self, when: float) -> None:
-        """Forget every change at this time or later."""
+    def truncate(self, when: float) -> None:
+        """Remove every change at or after a time."""
         index = bisect_left(self.times, when)
         del self.times[index:], self.states[index:]
 
     @property
-    def begins(self) -> float:
-        """When the thing comes into being."""
+    def start(self) -> float:
+        """The time of the first change."""
         return self.times[0]
 
     @property
-    def ends(self) -> float:
-        """When the last change happens."""
+    def end(self) -> float:
+        """The time of the last change."""
         return self.times[-1]
 
 
 @dataclass(slots=True)
 class Row:
-    """One execution: its id, what it looks like over time, and the rows under it (a workflow's steps)."""
+    """An execution: its id, its history, and its children (the steps of a workflow)."""
 
     identifier: str
-    track: Track
+    history: StateHistory
     children: list[Row] = field(default_factory=list)

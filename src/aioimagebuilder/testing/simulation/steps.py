@@ -1,4 +1,4 @@
-"""The course of one step: attempts, a gate that waits for an action, and what it leaves behind."""
+"""The timeline of one step: its attempts, its wait for an action, and its outputs."""
 
 from __future__ import annotations
 
@@ -8,89 +8,89 @@ from collections.abc import Mapping
 
 from ..scripts import ComponentFailure, Json, StepScript
 from .catalogue import COMPONENT_ACTION, IMAGE_ACTIONS, WAITING_ACTION
-from .clock import stamp
+from .clock import format_time
 from .documents import resolve
-from .identifiers import hexadecimal, unique
+from .identifiers import make_ec2_id, make_id
 from .plan import BuildPlan, PlannedStep
-from .run_context import FAILED, Site
+from .run_context import FAILURE_STATUSES, RunContext
 from .state_history import Row
 
-_AVAILABILITY_CHECK = 46.0
+_AVAILABILITY_CHECK_INTERVAL = 46.0
 
 
-class StepCourse:
-    """Runs one step in simulated time; `end` is when it is over.
+class StepTimeline:
+    """The timeline of one step, computed when it is created; `end` is the time at which the step ends.
 
     Args:
-        site: The run of the build that it belongs to.
-        step: What it runs.
-        script: What it shall do.
-        row: What it looks like; it is written to.
-        start: When it starts.
-        outputs: Those of the steps before it, by step name; its own are added.
+        context: The context of the run.
+        step: The planned step.
+        script: The step script.
+        row: The execution, whose history is extended.
+        start: The time at which the step starts.
+        outputs: Outputs of the earlier steps by step name; those of this step are added.
     """
 
     def __init__(
         self,
-        site: Site,
+        context: RunContext,
         step: PlannedStep,
         script: StepScript,
         row: Row,
         start: float,
         outputs: dict[str, dict[str, Json]],
     ) -> None:
-        self._site, self._outputs = site, outputs
+        self._context, self._outputs = context, outputs
         self._step, self._script, self._row = step, script, row
         self._inputs = step.inputs if script.inputs is None else script.inputs
-        self._made = _made(self._site.plan, row.identifier)
+        self._resource_ids = _make_resource_ids(self._context.plan, row.identifier)
         self.end = start
-        if script.status == "SKIPPED" or (script.status is None and step.skipped and not script.gate):
+        if script.status == "SKIPPED" or (script.status is None and step.is_skipped and not script.gate):
             self._skip(start)
             return
-        self._site.log(start, f"Started step {step.name} with action {row.track.states[-1]['action']}")
-        at = self._failing_attempts(start)
-        if self._is_gate:
+        self._context.log(start, f"Started step {step.name} with action {row.history.states[-1]['action']}")
+        at = self._fail_attempts(start)
+        if self._is_waiting_step:
             self._wait(at, start)
         else:
             self._work(at, start)
 
     @property
-    def _is_gate(self) -> bool:
-        scripted = self._script.duration is not None or self._script.status is not None
-        return self._script.gate or (self._step.action == WAITING_ACTION and not scripted)
+    def _is_waiting_step(self) -> bool:
+        is_scripted = self._script.duration is not None or self._script.status is not None
+        return self._script.gate or (self._step.action == WAITING_ACTION and not is_scripted)
 
     def _skip(self, at: float) -> None:
-        self._row.track.change(
+        self._row.history.change(
             at,
             status="SKIPPED",
-            inputs=_text(self._inputs),
+            inputs=_to_json(self._inputs),
             message=self._script.message,
-            startTime=stamp(at),
-            endTime=stamp(at),
+            startTime=format_time(at),
+            endTime=format_time(at),
         )
 
-    def _failing_attempts(self, start: float) -> float:
+    def _fail_attempts(self, start: float) -> float:
         at = start
         for attempt in range(1, self._script.failed_attempts + 1):
             self._begin(at, start, self._script.running_status or "RUNNING")
             at += self._duration
-            self._row.track.change(at, status=self._script.between_attempts_status, endTime=stamp(at))
-            at += self._script.retry_delay * self._site.script.pace
-            self._row.track.change(at, attemptNumber=attempt + 1, endTime=None)
+            self._row.history.change(at, status=self._script.between_attempts_status, endTime=format_time(at))
+            at += self._script.retry_delay * self._context.script.pace
+            self._row.history.change(at, attemptNumber=attempt + 1, endTime=None)
         return at
 
     def _begin(self, at: float, start: float, status: str) -> None:
         inputs = resolve(self._inputs, {"stepOutputs": self._outputs})
-        self._row.track.change(at, status=status, startTime=stamp(start), inputs=_text(inputs))
+        self._row.history.change(at, status=status, startTime=format_time(start), inputs=_to_json(inputs))
 
     def _wait(self, at: float, start: float) -> None:
-        self._begin(at, start, self._script.running_status or self._site.script.waiting_status)
-        limit = at + self._row.track.states[-1]["timeoutSeconds"]
-        sent = self._site.actions.get(self._row.identifier)
-        end = sent.at if sent else limit
-        self._site.gates[self._row.identifier] = (at, end)
+        self._begin(at, start, self._script.running_status or self._context.script.waiting_status)
+        deadline = at + self._row.history.states[-1]["timeoutSeconds"]
+        sent = self._context.actions.get(self._row.identifier)
+        end = sent.at if sent else deadline
+        self._context.waiting_steps[self._row.identifier] = (at, end)
         if sent is None:
-            status, message = self._site.script.gate_timeout_status, f"Step {self._step.name} timed out"
+            status, message = self._context.script.gate_timeout_status, f"Step {self._step.name} timed out"
             self._finish(end, status, message, {"error": message})
             return
         outputs: dict[str, Json] = {"action": sent.action}
@@ -103,77 +103,80 @@ class StepCourse:
 
     def _work(self, at: float, start: float) -> None:
         self._begin(at, start, self._script.running_status or "RUNNING")
-        limit = self._row.track.states[-1]["timeoutSeconds"]
+        timeout = self._row.history.states[-1]["timeoutSeconds"]
         end, status = at + self._duration, self._script.status or "COMPLETED"
         message = self._script.message
-        if self._duration > limit and not self._script.never_ends:
-            end, status, message = at + limit, "FAILED", f"Step {self._step.name} timed out"
-        self._narrate(at, end, failed=status in FAILED)
-        if status in FAILED:
-            self._break(end, status, message)
+        if self._duration > timeout and not self._script.never_ends:
+            end, status, message = at + timeout, "FAILED", f"Step {self._step.name} timed out"
+        self._log_progress(at, end, failed=status in FAILURE_STATUSES)
+        if status in FAILURE_STATUSES:
+            self._fail(end, status, message)
         else:
-            outputs = {name: text.format(**self._made) for name, text in self._step.outputs.items()}
+            outputs = {name: text.format(**self._resource_ids) for name, text in self._step.outputs.items()}
             self._finish(end, status, message, outputs)
 
-    def _break(self, end: float, status: str, message: str | None) -> None:
+    def _fail(self, end: float, status: str, message: str | None) -> None:
         failure = self._script.component_failure
         text = message or f"The action {self._step.action} failed in workflow step {self._step.name}"
         outputs: dict[str, Json] = {"error": text}
         if failure is not None:
-            outputs = {"runCommandId": self._made["command"], "status": "Failed", "error": failure.error}
-            if self._site.plan.s3_logs:
-                outputs["logUrl"] = f"s3://{self._site.plan.s3_logs}/{self._step.name}"
+            command = self._resource_ids["command"]
+            outputs = {"runCommandId": command, "status": "Failed", "error": failure.error}
+            if self._context.plan.s3_logs:
+                outputs["logUrl"] = f"s3://{self._context.plan.s3_logs}/{self._step.name}"
         self._finish(end, status, message if failure else text, outputs)
 
     def _finish(self, end: float, status: str, message: str | None, outputs: Mapping[str, Json]) -> None:
-        told = outputs if self._script.outputs is None else self._script.outputs
+        outputs = outputs if self._script.outputs is None else self._script.outputs
         self.end = end
-        self._row.track.change(end, status=status, message=message, outputs=_text(told), endTime=stamp(end))
-        self._outputs[self._step.name] = dict(told)
+        self._row.history.change(
+            end, status=status, message=message, outputs=_to_json(outputs), endTime=format_time(end)
+        )
+        self._outputs[self._step.name] = dict(outputs)
         if self._step.action in IMAGE_ACTIONS and status == "COMPLETED":
-            self._site.images.append((end, str(told.get("imageId", self._made["image"]))))
-        if status in FAILED:
-            self._site.log(end, f"Step {self._step.name} failed: {message or told.get('error', '')}")
+            self._context.amis.append((end, str(outputs.get("imageId", self._resource_ids["image"]))))
+        if status in FAILURE_STATUSES:
+            self._context.log(end, f"Step {self._step.name} failed: {message or outputs.get('error', '')}")
 
-    def _narrate(self, at: float, end: float, *, failed: bool) -> None:
-        """Write the lines that the real service writes while such a step runs."""
+    def _log_progress(self, at: float, end: float, *, failed: bool) -> None:
+        """Log the lines that the service writes while a step with this action runs."""
         if self._step.action == "LaunchInstance":
-            waits = range(int(min(end - at, self._step.timeout_seconds) // _AVAILABILITY_CHECK))
-            instance = self._made["instance"]
+            duration = min(end - at, self._step.timeout_seconds)
+            instance = self._resource_ids["instance"]
             text = f"Waiting for instance availability (id: {instance}, expected state: ['passed'])"
-            for attempt in waits:
-                moment = at + (attempt + 1) * _AVAILABILITY_CHECK
-                self._site.log(moment, f"{text}. Attempt number: {attempt + 1}.")
+            for attempt in range(1, int(duration // _AVAILABILITY_CHECK_INTERVAL) + 1):
+                checked_at = at + attempt * _AVAILABILITY_CHECK_INTERVAL
+                self._context.log(checked_at, f"{text}. Attempt number: {attempt}.")
         lines: tuple[str, ...] = self._script.log_lines
         if self._step.action == COMPONENT_ACTION:
             failure = self._script.component_failure or ComponentFailure()
             result = (
                 (f"Stderr: {failure.stderr or failure.error}", "ExitCode 1") if failed else ("ExitCode 0",)
             )
-            documents = (f"Document {name}" for name in self._site.plan.components)
+            documents = (f"Document {name}" for name in self._context.plan.components)
             lines = (*documents, *lines, *result)
-        span = (end - at if end < math.inf else len(lines) + 1.0) / (len(lines) + 1)
+        interval = (end - at if end < math.inf else len(lines) + 1.0) / (len(lines) + 1)
         for number, line in enumerate(lines, 1):
-            self._site.log(at + number * span, line)
+            self._context.log(at + number * interval, line)
 
     @property
     def _duration(self) -> float:
         if self._script.never_ends:
             return math.inf
         seconds = self._step.duration if self._script.duration is None else self._script.duration
-        return seconds * self._site.script.pace
+        return seconds * self._context.script.pace
 
 
-def _made(plan: BuildPlan, seed: str) -> dict[str, str]:
-    region, account = plan.home_region, plan.account_id
+def _make_resource_ids(plan: BuildPlan, seed: str) -> dict[str, str]:
+    states = f"arn:aws:states:{plan.home_region}:{plan.account_id}"
     return {
-        "instance": hexadecimal("i-", seed),
-        "image": hexadecimal("ami-", seed),
-        "command": unique("", seed, "command"),
-        "association": unique("", seed, "association"),
-        "execution": f"arn:aws:states:{region}:{account}:execution:simulated:{unique('', seed, 'execution')}",
+        "instance": make_ec2_id("i-", seed),
+        "image": make_ec2_id("ami-", seed),
+        "command": make_id("", seed, "command"),
+        "association": make_id("", seed, "association"),
+        "execution": f"{states}:execution:simulated:{make_id('', seed, 'execution')}",
     }
 
 
-def _text(members: Mapping[str, Json]) -> str | None:
+def _to_json(members: Mapping[str, Json]) -> str | None:
     return json.dumps(dict(members)) if members else None

@@ -1,8 +1,7 @@
-"""The course of an image from its plan and script: a pure function, computed once per event.
+"""The timeline of an image, computed from its plan, script and interventions.
 
-A `Timeline` is what (plan, script, start, what happened since) amount to. Nothing advances it; a reader asks
-what everything looks like at a time. A cancel, an action to a waiting step or a retry makes a new timeline
-whose past is the same as before.
+A `Timeline` is a pure function of (plan, script, start, interventions) and holds the state at every time. A
+cancellation, an action sent to a waiting step or a retry computes a new timeline with an unchanged past.
 """
 
 from __future__ import annotations
@@ -13,56 +12,56 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..scripts import BuildScript
-from .clock import stamp
-from .identifiers import hexadecimal, unique
+from .clock import format_time
+from .identifiers import make_ec2_id, make_id
 from .plan import STAGE_STATUS, STAGES, BuildPlan, PlannedWorkflow
-from .run_context import Failure, GateAction, Site
-from .state_history import Members, Row, Track
-from .workflows import WorkflowCourse
+from .run_context import Failure, RunContext, StepAction
+from .state_history import Members, Row, StateHistory
+from .workflows import WorkflowTimeline
 
-MOST_AT_ONCE = 5
-"""So many test workflows of one parallel group run at the same time."""
+MAX_PARALLEL_TESTS = 5
+"""Number of test workflows of one parallel group that run at the same time."""
 
-END_STATUSES = frozenset({"AVAILABLE", "FAILED", "CANCELLED", "DEPRECATED", "DISABLED", "DELETED"})
+TERMINAL_STATUSES = frozenset({"AVAILABLE", "FAILED", "CANCELLED", "DEPRECATED", "DISABLED", "DELETED"})
 _STAGE_TO_WORKFLOW = 2.8
 _WORKFLOW_TO_STAGE = 2.75
 _FAILURE_TO_IMAGE = 1.1
-_HOME_DISTRIBUTION = 11.5
+_HOME_REGION_DISTRIBUTION = 11.5
 _COPY_DISTRIBUTION = 246.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Happenings:
-    """What was done to one run of a build from outside.
+class Interventions:
+    """The calls that changed a run after its start.
 
     Args:
-        actions: What was sent to waiting steps, by step id.
-        cancelled_at: When CancelImageCreation was called.
+        actions: Actions sent to waiting steps, by step id.
+        cancelled_at: The time of CancelImageCreation.
     """
 
-    actions: Mapping[str, GateAction] = field(default_factory=dict)
+    actions: Mapping[str, StepAction] = field(default_factory=dict)
     cancelled_at: float | None = None
 
 
 @dataclass(kw_only=True)
 class Timeline:
-    """One run of a build, from start to end.
+    """The timeline of one run of a build.
 
     Args:
         image: Members ``status``, ``reason``, ``failureContext`` and ``outputResources`` of the image.
-        workflows: Its workflow executions; their steps are the rows' children.
-        gates: Step id to (waits from, waits until).
-        lines: (time, text) of the build log, by time.
-        images: (time, AMI id) of what was made.
-        stage: The type of workflow (``BUILD``…) that the run ended in, when it did not succeed.
+        workflows: The workflow executions, with their steps as children.
+        waiting_steps: (start, end) of the wait of each waiting step, by step id.
+        log_lines: (time, text) of the build log, sorted by time.
+        amis: (time, AMI id) of every created AMI.
+        stopped_stage: The workflow type (``BUILD``…) of the stage in which an unsuccessful run stopped.
     """
 
-    image: Track
+    image: StateHistory
     workflows: list[Row]
-    gates: dict[str, tuple[float, float]]
-    lines: list[tuple[float, str]]
-    images: list[tuple[float, str]]
-    stage: str | None = None
+    waiting_steps: dict[str, tuple[float, float]]
+    log_lines: list[tuple[float, str]]
+    amis: list[tuple[float, str]]
+    stopped_stage: str | None = None
 
 
 def compute(
@@ -72,90 +71,89 @@ def compute(
     start: float,
     run: int = 0,
     first_stage: str | None = None,
-    happenings: Happenings | None = None,
-    images: tuple[tuple[float, str], ...] = (),
+    interventions: Interventions | None = None,
+    amis: tuple[tuple[float, str], ...] = (),
 ) -> Timeline:
-    """Get what this build looks like at any time.
+    """Compute the timeline of one run of a build.
 
     Args:
-        plan: What the build runs.
-        script: What it shall do.
-        start: When it starts, in simulated seconds.
+        plan: The build plan.
+        script: The build script.
+        start: The start of the run in simulated seconds.
         run: 0 for the build, 1, 2… for its retries.
-        first_stage: The stage that a retry starts with; ``None`` = from the beginning.
-        happenings: What was done to it since.
-        images: What earlier runs made.
+        first_stage: The first stage of a retry; ``None`` = all stages.
+        interventions: The calls that changed the run after its start.
+        amis: (time, AMI id) of every AMI created by earlier runs.
     """
-    happened = happenings or Happenings()
-    site = Site(plan=plan, script=script, run=run, actions=happened.actions, images=list(images))
-    course = _ImageCourse(site)
-    course.run(start, first_stage)
+    interventions = interventions or Interventions()
+    context = RunContext(plan=plan, script=script, run=run, actions=interventions.actions, amis=list(amis))
+    builder = _TimelineBuilder(context)
+    builder.run(start, first_stage)
     timeline = Timeline(
-        image=course.track,
-        workflows=course.rows,
-        gates=site.gates,
-        lines=sorted(site.lines, key=lambda line: line[0]),
-        images=site.images,
-        stage=course.stage if course.failed else None,
+        image=builder.history,
+        workflows=builder.rows,
+        waiting_steps=context.waiting_steps,
+        log_lines=sorted(context.log_lines, key=lambda line: line[0]),
+        amis=context.amis,
+        stopped_stage=builder.stage if builder.failed else None,
     )
-    if happened.cancelled_at is not None:
-        _cancel(timeline, course, happened.cancelled_at + script.cancelling)
+    if interventions.cancelled_at is not None:
+        _cancel(timeline, builder, interventions.cancelled_at + script.cancelling)
     return timeline
 
 
-class _ImageCourse:
-    def __init__(self, site: Site) -> None:
-        self.track = Track()
+class _TimelineBuilder:
+    def __init__(self, context: RunContext) -> None:
+        self.history = StateHistory()
         self.rows: list[Row] = []
         self.stage: str | None = None
         self.failed = False
         self._entered: list[tuple[float, str]] = []
-        self._site = site
-        self._plan, self._script = site.plan, site.script
+        self._context = context
+        self._plan, self._script = context.plan, context.script
 
     def run(self, start: float, first_stage: str | None) -> None:
         at = start
         if first_stage is None:
-            self._show(at, "PENDING")
+            self._set_status(at, "PENDING")
             at += self._script.pending * self._script.pace
             if self._script.early_failure is not None:
                 self._fail(at, Failure(reason=self._script.early_failure))
                 return
-            self._show(at, "CREATING")
+            self._set_status(at, "CREATING")
             creating = self._script.creating if self._plan.creating is None else self._plan.creating
             at += creating * self._script.pace
         stages = STAGES[STAGES.index(first_stage or STAGES[0]) :]
         for stage in stages:
-            workflows = self._plan.stage(stage)
-            if not workflows and (stage != "DISTRIBUTION" or not self._plan.distributes):
+            workflows = self._plan.workflows_of(stage)
+            if not workflows and (stage != "DISTRIBUTION" or not self._plan.has_distribution_stage):
                 continue
             self.stage = stage
             self._entered.append((at, stage))
-            self._show(at, STAGE_STATUS[stage])
-            ended, failure = self._run_stage(stage, workflows, at)
+            self._set_status(at, STAGE_STATUS[stage])
+            end, failure = self._run_stage(stage, workflows, at)
             if failure is not None:
-                self._fail(ended + _FAILURE_TO_IMAGE, failure)
+                self._fail(end + _FAILURE_TO_IMAGE, failure)
                 return
-            at = ended + (_WORKFLOW_TO_STAGE if workflows else 0.0)
+            at = end + (_WORKFLOW_TO_STAGE if workflows else 0.0)
         if self._script.integrating is not None:
-            self._show(at, "INTEGRATING")
+            self._set_status(at, "INTEGRATING")
             at += self._script.integrating * self._script.pace
-        self._show(
-            at, self._script.status or "AVAILABLE", outputResources=self._outputs(at, self._plan.regions)
-        )
+        outputs = self._output_resources(at, self._plan.regions)
+        self._set_status(at, self._script.status or "AVAILABLE", outputResources=outputs)
 
     @property
     def arn(self) -> str:
-        """The image that is built."""
+        """The image build version ARN."""
         return self._plan.image_arn
 
     def stage_at(self, at: float) -> str | None:
-        """Get the stage that the image is in at this time; ``None`` before the first."""
+        """Return the stage of the image at a time, or ``None`` before the first stage."""
         return next((stage for entered, stage in reversed(self._entered) if entered <= at), None)
 
-    def outputs_left(self, at: float) -> Members | None:
-        """Get what stays behind when the build stops at this time."""
-        return self._outputs(at, (self._plan.home_region,)) if self._made(at) else None
+    def remaining_outputs(self, at: float) -> Members | None:
+        """Return the output resources that remain if the build stops at a time."""
+        return self._output_resources(at, (self._plan.home_region,)) if self._latest_ami(at) else None
 
     def _run_stage(
         self, stage: str, workflows: tuple[PlannedWorkflow, ...], at: float
@@ -164,56 +162,58 @@ class _ImageCourse:
             return self._distribute(at)
         start = at + _STAGE_TO_WORKFLOW
         if stage == "TEST":
-            return self._test(workflows, start)
+            return self._run_tests(workflows, start)
         failure = None
         for workflow in workflows:
-            course = self._start(workflow, start)
-            start, failure = course.end, course.failure
+            execution = self._start_workflow(workflow, start)
+            start, failure = execution.end, execution.failure
             if failure is not None:
                 break
         if stage == "BUILD":
-            self._spread_lines(at, start)
+            self._log_output_lines(at, start)
         if stage == "DISTRIBUTION" and self._script.failed_regions:
             context = failure.context if failure else {}
-            failure = self._distribution_failure(context or {})
+            failure = self._make_distribution_failure(context or {})
         return start, failure
 
-    def _test(self, workflows: tuple[PlannedWorkflow, ...], start: float) -> tuple[float, Failure | None]:
-        for group in _groups(workflows):
+    def _run_tests(
+        self, workflows: tuple[PlannedWorkflow, ...], start: float
+    ) -> tuple[float, Failure | None]:
+        for group in _group_workflows(workflows):
             running: list[float] = []
             failure: Failure | None = None
             failed_at = math.inf
-            ended = start
+            end = start
             for workflow in group:
-                if len(running) == MOST_AT_ONCE:
+                if len(running) == MAX_PARALLEL_TESTS:
                     start = heapq.heappop(running)
                 if start >= failed_at:
                     break
-                course = self._start(workflow, start)
-                heapq.heappush(running, course.end)
-                ended = max(ended, course.end)
-                counts = course.failure is not None and not workflow.continues_on_failure
-                if counts and course.end < failed_at:
-                    failed_at, failure = course.end, course.failure
-            start = ended
+                execution = self._start_workflow(workflow, start)
+                heapq.heappush(running, execution.end)
+                end = max(end, execution.end)
+                fails_image = execution.failure is not None and not workflow.continues_on_failure
+                if fails_image and execution.end < failed_at:
+                    failed_at, failure = execution.end, execution.failure
+            start = end
             if failure is not None:
                 return start, failure
         return start, None
 
-    def _start(self, workflow: PlannedWorkflow, start: float) -> WorkflowCourse:
-        course = WorkflowCourse(self._site, workflow, len(self.rows), start)
-        self.rows.append(course.row)
-        return course
+    def _start_workflow(self, workflow: PlannedWorkflow, start: float) -> WorkflowTimeline:
+        execution = WorkflowTimeline(self._context, workflow, len(self.rows), start)
+        self.rows.append(execution.row)
+        return execution
 
     def _distribute(self, at: float) -> tuple[float, Failure | None]:
         seconds = self._script.distributing
         if seconds is None:
-            seconds = _COPY_DISTRIBUTION if len(self._plan.regions) > 1 else _HOME_DISTRIBUTION
-        failure = self._distribution_failure({}) if self._script.failed_regions else None
+            seconds = _COPY_DISTRIBUTION if len(self._plan.regions) > 1 else _HOME_REGION_DISTRIBUTION
+        failure = self._make_distribution_failure({}) if self._script.failed_regions else None
         return at + seconds * self._script.pace, failure
 
-    def _distribution_failure(self, context: Members) -> Failure:
-        job = unique("", self._plan.image_arn, self._site.run, "job")
+    def _make_distribution_failure(self, context: Members) -> Failure:
+        job = make_id("", self._plan.image_arn, self._context.run, "job")
         failed = self._script.failed_regions
         reason = (
             f"Distribution failed with JobId '{job}', status = 'Failed' for ARN '{self._plan.image_arn}'. "
@@ -239,35 +239,36 @@ class _ImageCourse:
         reached = [region for region in self._plan.regions if region not in self._script.failed_regions]
         regions = reached if self.stage == "DISTRIBUTION" else [self._plan.home_region]
         context = failure.context if self._script.failure_context else None
-        self._show(
+        self._set_status(
             at,
             self._script.status or "FAILED",
             reason=self._script.reason or failure.reason,
             failureContext=context,
-            outputResources=self._outputs(at, tuple(regions)) if self._made(at) else None,
+            outputResources=self._output_resources(at, tuple(regions)) if self._latest_ami(at) else None,
         )
 
-    def _show(self, at: float, status: str, **members: object) -> None:
-        word = self._script.renamed_statuses.get(status, status)
-        self.track.change(at, status=word, **members)
-        self._site.log(at, f"Image transitioned to {word} state for Image ARN: {self._plan.image_arn}")
+    def _set_status(self, at: float, status: str, **members: object) -> None:
+        status = self._script.renamed_statuses.get(status, status)
+        self.history.change(at, status=status, **members)
+        self._context.log(at, f"Image transitioned to {status} state for Image ARN: {self._plan.image_arn}")
 
-    def _made(self, at: float) -> str | None:
-        return next((image for made, image in reversed(self._site.images) if made <= at), None)
+    def _latest_ami(self, at: float) -> str | None:
+        return next((ami for created_at, ami in reversed(self._context.amis) if created_at <= at), None)
 
-    def _outputs(self, at: float, regions: tuple[str, ...]) -> Members | None:
-        if self._plan.container:
+    def _output_resources(self, at: float, regions: tuple[str, ...]) -> Members | None:
+        if self._plan.is_container:
             _, version, build = self._plan.image_arn.rsplit("/", 2)
             tags = (f"{version}-{build}", "latest")
-            return {"containers": [{"region": each, "imageUris": self._uris(each, tags)} for each in regions]}
-        home = self._made(at) or self._plan.parent_image
-        if home is None:
+            containers = [{"region": each, "imageUris": self._image_uris(each, tags)} for each in regions]
+            return {"containers": containers}
+        ami = self._latest_ami(at) or self._plan.parent_image
+        if ami is None:
             return None
-        name = f"{self._plan.image_name} {stamp(at)}".replace(":", "-")
+        name = f"{self._plan.image_name} {format_time(at)}".replace(":", "-")
         amis = [
             {
                 "region": region,
-                "image": home if region == self._plan.home_region else hexadecimal("ami-", home, region),
+                "image": ami if region == self._plan.home_region else make_ec2_id("ami-", ami, region),
                 "name": name,
                 "accountId": self._plan.account_id,
             }
@@ -275,43 +276,43 @@ class _ImageCourse:
         ]
         return {"amis": amis}
 
-    def _uris(self, region: str, tags: tuple[str, ...]) -> list[str]:
+    def _image_uris(self, region: str, tags: tuple[str, ...]) -> list[str]:
         registry = f"{self._plan.account_id}.dkr.ecr.{region}.amazonaws.com"
         return [f"{registry}/{self._plan.repository}:{tag}" for tag in tags]
 
-    def _spread_lines(self, start: float, end: float) -> None:
+    def _log_output_lines(self, start: float, end: float) -> None:
         count = self._script.log_lines
         for number in range(1, count + 1):
             at = start + (end - start) * number / (count + 1)
-            self._site.log(at, f"Stdout: line {number} of {count}")
+            self._context.log(at, f"Stdout: line {number} of {count}")
 
 
-def _groups(workflows: tuple[PlannedWorkflow, ...]) -> list[list[PlannedWorkflow]]:
-    """Workflows that run at once, in order: those of one parallel group together, any other alone."""
+def _group_workflows(workflows: tuple[PlannedWorkflow, ...]) -> list[list[PlannedWorkflow]]:
+    """Return the workflows of each parallel group, and each other workflow as a group of its own."""
     groups: dict[object, list[PlannedWorkflow]] = {}
-    for place, workflow in enumerate(workflows):
-        groups.setdefault(workflow.parallel_group or place, []).append(workflow)
+    for index, workflow in enumerate(workflows):
+        groups.setdefault(workflow.parallel_group or index, []).append(workflow)
     return list(groups.values())
 
 
-def _cancel(timeline: Timeline, course: _ImageCourse, when: float) -> None:
-    """Stop everything at this time, unless the image is over by then."""
-    if timeline.image.ends <= when:
+def _cancel(timeline: Timeline, builder: _TimelineBuilder, when: float) -> None:
+    """Stop the image and all executions at a time, unless the image is finished by then."""
+    if timeline.image.end <= when:
         return
-    timeline.stage = course.stage_at(when)
-    left = course.outputs_left(when)
-    timeline.image.cut(when)
-    timeline.image.change(when, status="CANCELLED", outputResources=left)
-    told = f"Image transitioned to CANCELLED state for Image ARN: {course.arn}"
-    timeline.lines = [*(line for line in timeline.lines if line[0] < when), (when, told)]
-    timeline.images = [image for image in timeline.images if image[0] < when]
-    timeline.gates = {
-        step: (start, min(end, when)) for step, (start, end) in timeline.gates.items() if start < when
+    timeline.stopped_stage = builder.stage_at(when)
+    outputs = builder.remaining_outputs(when)
+    timeline.image.truncate(when)
+    timeline.image.change(when, status="CANCELLED", outputResources=outputs)
+    line = f"Image transitioned to CANCELLED state for Image ARN: {builder.arn}"
+    timeline.log_lines = [*(each for each in timeline.log_lines if each[0] < when), (when, line)]
+    timeline.amis = [ami for ami in timeline.amis if ami[0] < when]
+    timeline.waiting_steps = {
+        step: (start, min(end, when)) for step, (start, end) in timeline.waiting_steps.items() if start < when
     }
-    timeline.workflows = [row for row in timeline.workflows if row.track.begins < when]
+    timeline.workflows = [row for row in timeline.workflows if row.history.start < when]
     for row in timeline.workflows:
         for each in (row, *row.children):
-            each.track.cut(when)
-            state = each.track.states[-1]
+            each.history.truncate(when)
+            state = each.history.states[-1]
             if "startTime" in state and "endTime" not in state:
-                each.track.change(when, status="CANCELLED", endTime=stamp(when))
+                each.history.change(when, status="CANCELLED", endTime=format_time(when))

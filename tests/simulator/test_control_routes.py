@@ -1,4 +1,4 @@
-"""The control routes: what the Python methods do, over HTTP."""
+"""The control routes: the methods of the simulator over HTTP."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from aioimagebuilder.testing import BuildScript, Fault
 from aioimagebuilder.testing.control_routes import ROUTES
-from simulator.support import executions, refused, status_of
+from simulator.support import get_status, list_executions, raises_error
 
 
 @pytest.fixture
@@ -21,14 +21,14 @@ def send(simulator):
 
     def send(method, path, body=None):
         connection.request(method, f"/_simulator/{path}", None if body is None else json.dumps(body))
-        answer = connection.getresponse()
-        return answer.status, json.loads(answer.read())
+        response = connection.getresponse()
+        return response.status, json.loads(response.read())
 
     yield send
     connection.close()
 
 
-def test_the_configuration_is_read_and_set(send, simulator):
+def test_config_route_reads_and_sets_settings(send, simulator):
     status, config = send("PUT", "config", {"time_scale": 5, "rate_limit": 7, "burst": 9})
     assert status == 200
     assert (config["time_scale"], config["rate_limit"], config["burst"]) == (5, 7, 9)
@@ -37,45 +37,45 @@ def test_the_configuration_is_read_and_set(send, simulator):
     assert send("GET", "config")[1]["now"] == pytest.approx(simulator.now(), abs=60)
 
 
-def test_a_build_is_scripted_started_and_advanced(send, client):
-    _, answer = send("POST", "pipelines", {"name": "remote", "regions": ["us-east-1"]})
-    pipeline = answer["imagePipelineArn"]
+def test_routes_script_and_advance_a_build(send, client):
+    _, response = send("POST", "pipelines", {"name": "remote", "regions": ["us-east-1"]})
+    pipeline = response["imagePipelineArn"]
     send("POST", "scripts", {"script": asdict(BuildScript.failing_component()), "recipe": "remote"})
     arn = client.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
     before = send("GET", "config")[1]["now"]
     assert send("POST", "advance", {"seconds": 3600})[1]["now"] == pytest.approx(before + 3600)
-    assert status_of(client, arn) == "FAILED"
+    assert get_status(client, arn) == "FAILED"
 
 
-def test_an_execution_is_added(send, client):
+def test_executions_route_adds_execution(send, client):
     body = {"kind": "workflow_execution", "schedule": [["RUNNING", None]], "members": {"type": "TEST"}}
-    _, answer = send("POST", "executions", body)
-    got = client.get_workflow_execution(workflowExecutionId=answer["id"])
-    assert (got["type"], got["status"]) == ("TEST", "RUNNING")
-    assert executions(client, got["imageBuildVersionArn"])
+    _, response = send("POST", "executions", body)
+    execution = client.get_workflow_execution(workflowExecutionId=response["id"])
+    assert (execution["type"], execution["status"]) == ("TEST", "RUNNING")
+    assert list_executions(client, execution["imageBuildVersionArn"])
 
 
-def test_faults_are_switched_on_and_off(send, client):
+def test_faults_routes_inject_list_and_clear(send, client):
     send("POST", "faults", asdict(Fault("throttle", operation="List*")))
     [fault] = send("GET", "faults")[1]["faults"]
     assert (fault["kind"], fault["operation"]) == ("throttle", "List*")
-    with refused("CallRateLimitExceededException"):
+    with raises_error("CallRateLimitExceededException"):
         client.list_waiting_workflow_steps()
     send("DELETE", "faults")
     assert client.list_waiting_workflow_steps()["steps"] == []
 
 
-def test_calls_are_read_and_forgotten(send, client):
+def test_calls_routes_list_and_clear_calls(send, client):
     client.list_waiting_workflow_steps()
     client.list_images()
-    answer = send("GET", "calls?operation=ListImages")[1]
-    assert (answer["count"], [call["operation"] for call in answer["calls"]]) == (1, ["ListImages"])
+    response = send("GET", "calls?operation=ListImages")[1]
+    assert (response["count"], [call["operation"] for call in response["calls"]]) == (1, ["ListImages"])
     assert send("GET", "calls")[1]["count"] == 2
     send("DELETE", "calls")
     assert send("GET", "calls")[1] == {"calls": [], "count": 0}
 
 
-def test_a_policy_is_run(send, client):
+def test_lifecycle_runs_route_runs_policy(send, client):
     arn = client.create_lifecycle_policy(
         name="policy",
         executionRole="role",
@@ -83,11 +83,11 @@ def test_a_policy_is_run(send, client):
         policyDetails=[{"action": {"type": "DELETE"}, "filter": {"type": "COUNT", "value": 1}}],
         resourceSelection={"tagMap": {"a": "b"}},
     )["lifecyclePolicyArn"]
-    _, answer = send("POST", "lifecycle-runs", {"policy": arn, "seconds": 5})
-    assert client.get_lifecycle_execution(lifecycleExecutionId=answer["id"])
+    _, response = send("POST", "lifecycle-runs", {"policy": arn, "seconds": 5})
+    assert client.get_lifecycle_execution(lifecycleExecutionId=response["id"])
 
 
-def test_everything_is_forgotten(send, client, built):
+def test_reset_route_discards_resources(send, client, built):
     assert send("POST", "reset") == (200, {})
     assert client.list_image_pipelines()["imagePipelineList"] == []
 
@@ -96,20 +96,20 @@ def test_everything_is_forgotten(send, client, built):
     ("method", "path", "body", "status"),
     [
         ("GET", "nothing", None, 404),
-        ("POST", "faults", {"kind": "gremlins"}, 400),
+        ("POST", "faults", {"kind": "unknown"}, 400),
         ("POST", "faults", {}, 400),
         ("POST", "faults", [], 400),
-        ("POST", "scripts", {"script": {"unheard": 1}}, 400),
+        ("POST", "scripts", {"script": {"unknown": 1}}, 400),
         ("POST", "executions", {"kind": "image", "schedule": []}, 400),
         ("POST", "advance", {"seconds": -1}, 400),
         ("POST", "pipelines", {"name": "?"}, 400),
         ("PUT", "config", {"time_scale": -1}, 400),
     ],
 )
-def test_what_cannot_be_done_is_told(send, method, path, body, status):
-    told, answer = send(method, path, body)
-    assert told == status
-    assert answer["message"]
+def test_invalid_request_returns_error_message(send, method, path, body, status):
+    actual, response = send(method, path, body)
+    assert actual == status
+    assert response["message"]
 
 
 def test_every_route_is_documented():
