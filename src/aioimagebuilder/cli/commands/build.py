@@ -12,7 +12,7 @@ from ...models.identifiers import parse_arn
 from ..exit_codes import ExitCode
 from ..options import Connection, Display, Waiting
 from ..render.escaping import escaped
-from ..render.members import made_by
+from ..render.results import made_by
 from ..runtime.connect import connect, pipeline_arn
 from ..runtime.endings import Ending, conclude, tell
 from ..runtime.resume import resuming_command

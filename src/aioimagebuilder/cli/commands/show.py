@@ -11,7 +11,7 @@ from ...models.executions import Execution
 from ...models.identifiers import AnyKind, ExecutionKind, Identifier
 from ..exit_codes import ExitCode
 from ..options import Connection, Display
-from ..render.members import plain_members, state_members, words
+from ..render.results import plain_members, state_members, words
 from ..runtime.connect import connect, identify
 from ..runtime.run import Invocation, run
 

@@ -14,7 +14,7 @@ from ...models.identifiers import ExecutionKind
 from ..exit_codes import ExitCode
 from ..options import Connection, Display
 from ..render.escaping import escaped
-from ..render.members import state_members
+from ..render.results import state_members
 from ..render.symbols import symbols_for
 from ..render.timeline import Timeline, timeline_of
 from ..render.timeline_svg import timeline_html, timeline_svg

@@ -10,7 +10,7 @@ from ...models.statuses import WorkflowStepActionType
 from ..exit_codes import ExitCode
 from ..options import Connection, Display
 from ..render.escaping import escaped
-from ..render.members import plain_members
+from ..render.results import plain_members
 from ..runtime.connect import connect, identify
 from ..runtime.run import Invocation, run
 

@@ -8,7 +8,7 @@ from ...models.executions import Execution, WorkflowStepExecution
 from ..build_state import BuildState
 from ..exit_codes import ExitCode
 from ..options import Connection, Display, Waiting
-from ..render.members import state_members
+from ..render.results import state_members
 from ..runtime.connect import connect, identify
 from ..runtime.endings import conclude, tell
 from ..runtime.output import Output

@@ -11,7 +11,7 @@ from ...models.executions import Execution
 from ..build_state import label_of
 from ..exit_codes import ExitCode, exit_code_of_error, exit_code_of_outcome, gravest
 from ..render.escaping import escaped
-from ..render.members import ended_line, ended_members, error_members, made_by
+from ..render.results import ended_line, ended_members, error_members, made_by
 from . import github_actions
 from .run import Invocation
 

@@ -17,7 +17,7 @@ from ...errors import ImageBuilderError
 from ..exit_codes import ExitCode, exit_code_of_error
 from ..options import Display, Waiting
 from ..render.escaping import escaped
-from ..render.members import error_members
+from ..render.results import error_members
 from . import github_actions
 from .output import Output
 from .reporter import LiveReporter, Reporter, reporter_for
