@@ -17,8 +17,8 @@ from aioimagebuilder.cli.durations import parse_duration, shown_duration
 from aioimagebuilder.cli.exit_codes import ExitCode, gravest
 from aioimagebuilder.cli.options import Display, Waiting
 from aioimagebuilder.cli.render.escaping import escaped, escaped_in_markdown
-from aioimagebuilder.cli.render.results import made_by
 from aioimagebuilder.cli.render.plain import changes, still
+from aioimagebuilder.cli.render.results import made_by
 from aioimagebuilder.cli.render.symbols import ASCII, UNICODE
 from aioimagebuilder.cli.render.timeline import ticks_of, timeline_of
 from aioimagebuilder.cli.render.timeline_svg import timeline_html, timeline_svg

@@ -8,16 +8,13 @@ import anyio
 
 from ...client import ImageBuilder
 from ...errors import ImageBuilderError
-from ...models.identifiers import parse_arn
 from ..exit_codes import ExitCode
 from ..options import Connection, Display, Waiting
 from ..render.escaping import escaped
-from ..render.results import made_by
 from ..runtime.connect import connect, pipeline_arn
-from ..runtime.endings import Ending, conclude, tell
 from ..runtime.resume import resuming_command
 from ..runtime.run import Invocation, run
-from ..runtime.wait import await_ending
+from ..runtime.wait import await_ending, conclude_build
 
 __all__ = ["build"]
 
@@ -61,14 +58,6 @@ async def _build(
             ending = await await_ending(invocation, ib, image, waiting)
             tasks.cancel_scope.deadline = anyio.current_time() + _LAST_LINES
     return conclude_build(invocation, ending)
-
-
-def conclude_build(invocation: Invocation, ending: Ending) -> ExitCode:
-    """Tell what a build has made, or why it made nothing, and get the exit code."""
-    region = arn.region if (arn := parse_arn(ending.identifier)) else None
-    made = made_by(ending.seen, region=region) if ending.seen else []
-    tell(invocation, ending, *map(escaped, made))
-    return conclude(invocation, [ending])
 
 
 async def _show_log(ib: ImageBuilder, image: str, waiting: Waiting, invocation: Invocation) -> None:

@@ -9,9 +9,8 @@ from ...client import ImageBuilder
 from ...testing import Simulator
 from ..exit_codes import ExitCode
 from ..options import Display, Waiting
-from ..runtime.endings import conclude, tell
 from ..runtime.run import Invocation, run
-from ..runtime.wait import await_ending
+from ..runtime.wait import await_ending, conclude, tell
 
 __all__ = ["demo"]
 

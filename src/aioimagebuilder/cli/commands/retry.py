@@ -11,8 +11,7 @@ from ..options import Connection, Display, Waiting
 from ..runtime.connect import connect, identify
 from ..runtime.resume import resuming_command
 from ..runtime.run import Invocation, run
-from ..runtime.wait import await_ending, options_of
-from .build import conclude_build
+from ..runtime.wait import await_ending, conclude_build, options_of
 
 __all__ = ["retry"]
 

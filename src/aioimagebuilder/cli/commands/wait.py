@@ -12,10 +12,9 @@ import click
 from ..exit_codes import ExitCode
 from ..options import Connection, Display, Waiting
 from ..runtime.connect import connect, identify
-from ..runtime.endings import Ending, conclude, tell
 from ..runtime.resume import resuming_command
 from ..runtime.run import Invocation, run
-from ..runtime.wait import await_ending
+from ..runtime.wait import Ending, await_ending, conclude, tell
 
 __all__ = ["wait"]
 

@@ -10,11 +10,10 @@ from ..exit_codes import ExitCode
 from ..options import Connection, Display, Waiting
 from ..render.results import state_members
 from ..runtime.connect import connect, identify
-from ..runtime.endings import conclude, tell
 from ..runtime.output import Output
 from ..runtime.resume import resuming_command
 from ..runtime.run import Invocation, run
-from ..runtime.wait import await_ending
+from ..runtime.wait import await_ending, conclude, tell
 
 __all__ = ["watch"]
 

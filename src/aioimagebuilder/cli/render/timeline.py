@@ -11,8 +11,9 @@ from typing import Final
 from ...models.executions import Execution, WorkflowStepExecution
 from ..build_state import BuildState, end_of, start_of, title_of
 from ..durations import shown_duration
+from .escaping import escaped
 
-__all__ = ["Row", "Timeline", "mark_of", "ticks_of", "timeline_of"]
+__all__ = ["Row", "Timeline", "mark_of", "shares", "ticks_of", "timeline_of"]
 
 # Distances between ticks that people can count with, in seconds.
 _ROUND: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)
@@ -94,6 +95,14 @@ def timeline_of(state: BuildState, now: datetime) -> Timeline | None:
     return Timeline(state=state, begin=begin, seconds=(finish - begin).total_seconds(), rows=rows)
 
 
+def shares(timeline: Timeline) -> Iterator[tuple[str, str]]:
+    """Get what took longest, each with its time and its share of the whole."""
+    for row in timeline.longest:
+        yield escaped(row.name), _share(row.seconds, timeline.seconds)
+    if timeline.rows and timeline.between >= 1:
+        yield "between steps", _share(timeline.between, timeline.seconds)
+
+
 def ticks_of(seconds: float, most: int) -> Sequence[int]:
     """Get the round seconds to mark on an axis, from 0 on, `most` of them or fewer."""
     days = _DAY * math.ceil(seconds / _DAY / (most - 1))
@@ -104,6 +113,10 @@ def ticks_of(seconds: float, most: int) -> Sequence[int]:
 def mark_of(tick: int) -> str:
     """Get what stands at a tick: ``15m`` rather than ``15m00s``."""
     return shown_duration(tick).removesuffix("00s") or "0s"
+
+
+def _share(seconds: float, whole: float) -> str:
+    return f"{shown_duration(seconds)} ({seconds / whole if whole else 0:.0%})"
 
 
 def _rows(state: BuildState, begin: datetime, finish: datetime) -> Iterator[Row]:

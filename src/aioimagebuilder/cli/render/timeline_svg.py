@@ -11,8 +11,7 @@ from ...models.statuses import Outcome
 from ..build_state import label_of
 from ..durations import shown_duration
 from .escaping import escaped
-from .timeline import Row, Timeline, mark_of, ticks_of
-from .timeline_text import shares
+from .timeline import Row, Timeline, mark_of, shares, ticks_of
 
 __all__ = ["timeline_html", "timeline_svg"]
 

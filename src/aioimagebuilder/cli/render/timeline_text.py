@@ -9,7 +9,7 @@ from ..build_state import label_of
 from ..durations import shown_duration
 from .escaping import escaped
 from .symbols import Symbols
-from .timeline import Row, Timeline, mark_of, ticks_of
+from .timeline import Row, Timeline, mark_of, shares, ticks_of
 
 __all__ = ["timeline_lines"]
 
@@ -42,18 +42,6 @@ def timeline_lines(timeline: Timeline, width: int, symbols: Symbols) -> Iterator
         yield f"{sign} {name:{names}} {bar:{bars}} {shown_duration(row.seconds):>{_TIME - 1}}"
     yield ""
     yield from (f"{name}  {share}" for name, share in shares(timeline))
-
-
-def shares(timeline: Timeline) -> Iterator[tuple[str, str]]:
-    """Get what took longest, each with its time and its share of the whole."""
-    for row in timeline.longest:
-        yield escaped(row.name), _share(row.seconds, timeline.seconds)
-    if timeline.rows and timeline.between >= 1:
-        yield "between steps", _share(timeline.between, timeline.seconds)
-
-
-def _share(seconds: float, whole: float) -> str:
-    return f"{shown_duration(seconds)} ({seconds / whole if whole else 0:.0%})"
 
 
 def _name(row: Row) -> str:
