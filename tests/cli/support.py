@@ -7,12 +7,18 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+from aioimagebuilder import Image, WorkflowExecution, WorkflowStepExecution
+from aioimagebuilder.cli.build_state import BuildState, WorkflowState
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 
 # A build of ten minutes takes a third of a second.
 FAST = 2000.0
+
+BEGIN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 # Where a gate stands that a person must open.
 GATED_WORKFLOW = """\
@@ -73,3 +79,23 @@ def eventually(condition: Callable[[], bool], timeout: float = 20) -> None:
     while not condition():
         assert time.monotonic() < deadline, "it did not come to that"
         time.sleep(0.01)
+
+
+def at(minutes: float) -> str:
+    return (BEGIN + timedelta(minutes=minutes)).isoformat()
+
+
+def step(name: str, status: str, start: float | None, end: float | None, **members: object):
+    times = {"startTime": start, "endTime": end}
+    told = {key: at(value) for key, value in times.items() if value is not None}
+    identifier = {"stepExecutionId": f"step-{name}", "workflowExecutionId": "wf-1"}
+    return WorkflowStepExecution.parse({"name": name, "status": status, **identifier, **told, **members})
+
+
+def build(*steps: WorkflowStepExecution, status: str = "BUILDING", workflow: str = "RUNNING") -> BuildState:
+    image = {"arn": "arn:1", "name": "web", "version": "1.0.0/1", "state": {"status": status}}
+    about = {"workflowExecutionId": "wf-1", "type": "BUILD", "startTime": at(0), "endTime": at(40)}
+    if workflow == "RUNNING":
+        del about["endTime"]
+    execution = WorkflowExecution.parse({**about, "status": workflow})
+    return BuildState(Image.parse({**image, "dateCreated": at(0)}), (WorkflowState(execution, steps),))

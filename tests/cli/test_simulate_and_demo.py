@@ -1,14 +1,12 @@
-"""``simulate``, ``demo`` and ``timeline`` as processes, and the scripts that the README shows."""
+"""``simulate`` and ``demo`` as processes, and the script that the README shows."""
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import socket
 import subprocess
 import sys
-from xml.etree import ElementTree as ET
 
 import pytest
 
@@ -16,47 +14,6 @@ from aioimagebuilder.testing import BuildScript, Simulator
 from cli.support import README, Cli
 
 AMI = r"ami-[0-9a-f]{17}"
-
-
-@pytest.fixture
-def finished_build(simulator: Simulator) -> str:
-    arn = simulator.start_build(simulator.create_pipeline("demo"))
-    simulator.advance(3600)
-    return arn
-
-
-@pytest.mark.parametrize("columns", [60, 120])
-def test_the_timeline_on_the_screen(finished_build: str, cli: Cli, columns: int) -> None:
-    shown = cli("timeline", finished_build, COLUMNS=str(columns))
-    assert (shown.code, shown.stderr) == (0, "")
-    lines = shown.stdout.splitlines()
-    assert lines[0] == "demo 1.0.0/1  AVAILABLE"
-    assert all(len(line) <= columns for line in lines)
-    assert re.search(r"^✓   LaunchBuildInstance +█+ +2m27s$", shown.stdout, re.MULTILINE)
-    assert re.search(r"^LaunchBuildInstance  2m27s \(\d\d%\)$", shown.stdout, re.MULTILINE)
-
-
-def test_the_timeline_as_a_picture_and_as_json(finished_build: str, cli: Cli, tmp_path) -> None:
-    svg, html = tmp_path / "build.svg", tmp_path / "build.html"
-    assert cli("timeline", finished_build, "--output", svg).stdout == f"{svg}\n"
-    assert ET.parse(svg).getroot().tag == "{http://www.w3.org/2000/svg}svg"
-    assert cli("timeline", finished_build, "--output", html).code == 0
-    assert "LaunchBuildInstance" in html.read_text(encoding="utf-8")
-    told = json.loads(cli("timeline", finished_build, "--output", "json").stdout)
-    rows = {row["name"]: row["end"] - row["start"] for row in told["rows"]}
-    assert rows["LaunchBuildInstance"] == pytest.approx(147, abs=1)
-    assert told["seconds"] == pytest.approx(max(row["end"] for row in told["rows"]))
-
-
-@pytest.mark.parametrize(
-    ("output", "said"), [("build.png", "ends in .svg or .html"), ("/nowhere/build.svg", "No such file")]
-)
-def test_a_picture_that_cannot_be_written_is_told(
-    finished_build: str, cli: Cli, output: str, said: str
-) -> None:
-    done = cli("timeline", finished_build, "--output", output)
-    assert (done.code, done.stdout) == (2, "")
-    assert said in done.stderr
 
 
 def test_the_demonstration_shows_each_state_and_the_steps_and_ends_well(cli: Cli) -> None:
