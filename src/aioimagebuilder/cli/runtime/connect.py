@@ -1,4 +1,4 @@
-"""Opens the client that a command needs: account and region as the AWS CLI finds them, or as an ARN says."""
+"""The client of a command, and the identifiers that it takes."""
 
 from __future__ import annotations
 
@@ -16,31 +16,32 @@ from ...aws.session import Opening
 from ...client import ImageBuilder
 from ...models.identifiers import AnyKind, Identifier, ResourceKind, parse_arn
 from ...models.parsing import text
-from ..options import Connection, Waiting
+from ..options import Connection, WaitOptions
+from ..render.messages import message_of
 
-__all__ = ["connect", "identify", "pipeline_arn"]
+__all__ = ["connect", "find_pipeline_arn", "parse_identifiers"]
 
 
-def identify(values: Iterable[str], *kinds: AnyKind) -> list[str]:
-    """Get ids and ARNs without duplicates, each checked before anything is sent.
+def parse_identifiers(values: Iterable[str], *kinds: AnyKind) -> list[str]:
+    """Return ids and ARNs without duplicates, validated before any call.
 
     Raises:
-        click.UsageError: one of them is none.
+        click.UsageError: an id or ARN is malformed, or of another kind.
     """
     try:
         return list(dict.fromkeys(Identifier.parse(each, *kinds).value for each in values))
     except ValueError as error:
-        raise click.UsageError(str(error)) from None
+        raise click.UsageError(message_of(error)) from None
 
 
 @asynccontextmanager
 async def connect(
-    connection: Connection, identifiers: Iterable[str] = (), *, waiting: Waiting | None = None
+    connection: Connection, identifiers: Iterable[str] = (), *, options: WaitOptions | None = None
 ) -> AsyncIterator[ImageBuilder]:
-    """Open a client for what these ids and ARNs name.
+    """Open a client in the region of the identifiers, or else the region that the AWS CLI would use.
 
     Raises:
-        click.UsageError: no region, no such profile, ARNs of several regions, or delays that are none.
+        click.UsageError: the region, the profile or the delays are missing or invalid, or regions conflict.
         CredentialsError: there are no credentials.
     """
     async with AsyncExitStack() as stack:
@@ -49,29 +50,34 @@ async def connect(
                 region_name=_region(connection, identifiers),
                 profile_name=connection.profile,
                 endpoint_url=connection.endpoint_url,
-                min_delay=5 if waiting is None else waiting.min_delay,
-                max_delay=30 if waiting is None else waiting.max_delay,
+                min_delay=5 if options is None else options.min_delay,
+                max_delay=30 if options is None else options.max_delay,
             )
             ib = await stack.enter_async_context(client)
         except ValueError as error:
-            raise _usage_error(error) from None
+            raise click.UsageError(message_of(error)) from None
         yield ib
 
 
-async def pipeline_arn(connection: Connection, name_or_arn: str) -> str:
-    """Get the ARN of a pipeline.
+async def find_pipeline_arn(connection: Connection, name_or_arn: str) -> str:
+    """Return the ARN of a pipeline.
 
     Raises:
-        click.UsageError: it is an ARN of something else, or there is no pipeline of this name.
+        click.UsageError: the ARN is not that of a pipeline, or there is no pipeline of this name.
         OperationError: the pipelines could not be listed.
     """
     if name_or_arn.startswith("arn:"):
-        return identify([name_or_arn], ResourceKind.IMAGE_PIPELINE)[0]
+        return parse_identifiers([name_or_arn], ResourceKind.IMAGE_PIPELINE)[0]
     async with AsyncExitStack() as stack:
         try:
-            client = await _opening(connection).open(stack)
+            opening = Opening(
+                region_name=connection.region,
+                profile_name=connection.profile,
+                endpoint_url=connection.endpoint_url,
+            )
+            client = await opening.open(stack)
         except ValueError as error:
-            raise _usage_error(error) from None
+            raise click.UsageError(message_of(error)) from None
         caller = Caller(client, backoff=Backoff(), rate_limiter=RateLimiter())
         filters = [{"name": "name", "values": [name_or_arn]}]
         async for pipelines in _PIPELINES.pages(caller, {"filters": filters}):
@@ -81,38 +87,25 @@ async def pipeline_arn(connection: Connection, name_or_arn: str) -> str:
         raise click.UsageError(f"There is no pipeline {name_or_arn!r} in {caller.region}.")
 
 
-def _usage_error(error: ValueError) -> click.UsageError:
-    # The library speaks of its arguments; here they are options.
-    return click.UsageError(str(error).replace("region_name=", "--region"))
-
-
-def _opening(connection: Connection) -> Opening:
-    return Opening(
-        region_name=connection.region,
-        profile_name=connection.profile,
-        endpoint_url=connection.endpoint_url,
-    )
-
-
 def _region(connection: Connection, identifiers: Iterable[str]) -> str | None:
     regions = {found.region for each in identifiers if (found := parse_arn(each))}
     if len(regions) > 1:
         raise ValueError(
-            f"These ARNs are of several regions: {', '.join(map(str, sorted(regions, key=str)))}."
+            f"The ARNs are in different regions: {', '.join(map(str, sorted(regions, key=str)))}."
         )
     if not regions:
         return connection.region
     (region,) = regions
-    said = click.get_current_context().get_parameter_source("region")
-    if said is click.core.ParameterSource.COMMANDLINE and connection.region != region:
-        raise ValueError(f"The ARN is in {region}, and --region says {connection.region}: leave it out.")
-    # An ARN knows better than the environment.
+    source = click.get_current_context().get_parameter_source("region")
+    if source is click.core.ParameterSource.COMMANDLINE and connection.region != region:
+        raise ValueError(f"The ARN is in {region}, which conflicts with --region {connection.region}.")
+    # An ARN takes precedence over the environment.
     return region
 
 
 def _name_and_arn(pipeline: object) -> tuple[str, str]:
     if not isinstance(pipeline, Mapping):
-        raise TypeError("the answer names no pipeline")
+        raise TypeError("the response contains a malformed pipeline")
     return text(pipeline.get("name")), text(pipeline.get("arn"))
 
 
