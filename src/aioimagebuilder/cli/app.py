@@ -70,8 +70,8 @@ class _OrderedGroup(click.Group):
 def aioimagebuilder() -> None:
     """Wait for anything that EC2 Image Builder runs.
 
-    An ID is that of a workflow execution (wf-...), workflow step (step-...) or lifecycle execution (lce-...),
-    or the ARN of an image build version. Results are written to standard output, progress to standard error.
+    An ID is a workflow execution ID (wf-...), workflow step ID (step-...), lifecycle execution ID (lce-...),
+    or image build version ARN. Results are written to standard output, progress to standard error.
     Credentials, region and profile are resolved as in the AWS CLI.
     """
 
@@ -85,9 +85,8 @@ def aioimagebuilder() -> None:
 def wait(**arguments: object) -> int:
     """Wait for executions to end.
 
-    IDs can be of different kinds. Without any, or with -, they are read from standard input. Each execution
-    is written as one line when it ends: ID, outcome, status, and AMIs, image URIs or the failure reason,
-    separated by tabs.
+    Without IDs, or with -, IDs are read from standard input. Each execution is written as one line when it
+    ends: ID, outcome, status, and AMI IDs, image URIs or the failure reason, separated by tabs.
     """
     return _run_command("wait", "wait", **arguments)
 
@@ -108,7 +107,7 @@ def watch(**arguments: object) -> int:
 @aioimagebuilder.command()
 @click.argument("pipeline", metavar="PIPELINE")
 @option(
-    "--client-token", metavar="TOKEN", help="Idempotency token. Builds with the same token are one build."
+    "--client-token", metavar="TOKEN", help="Idempotency token. A build that was started with it is joined."
 )
 @option("--logs", is_flag=True, help="Also show the build log on standard error.")
 @wait_options
@@ -190,8 +189,8 @@ def reject(**arguments: object) -> int:
 def pending(**arguments: object) -> int:
     """List waiting steps.
 
-    A waiting step waits for a person to approve or reject it. All of the account and region are listed, one
-    per line: ID, name, image ARN and start time, separated by tabs.
+    These are the steps in the account and region that wait for a person to approve or reject them, one per
+    line: ID, name, image ARN and start time, separated by tabs.
     """
     return _run_command("waiting_steps", "pending", **arguments)
 
@@ -204,7 +203,7 @@ def pending(**arguments: object) -> int:
 def cancel(**arguments: object) -> int:
     """Cancel a build or a lifecycle execution.
 
-    Waits for the outcome. The exit code is 0 if it was cancelled, and 1 if it had already ended otherwise.
+    Waits until it has ended. The exit code is 0 if it was cancelled, and 1 if it ended otherwise.
     """
     return _run_command("cancel", "cancel", **arguments)
 

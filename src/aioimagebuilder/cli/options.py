@@ -182,7 +182,9 @@ def _delays(minimum: str, maximum: str) -> tuple[Callable[[Command], Command], .
 
 
 _progress: Final = (
-    _duration_option("--heartbeat", "1m", "Without a terminal, interval of lines while nothing changes."),
+    _duration_option(
+        "--heartbeat", "1m", "Without a terminal, print a line this often while nothing changes."
+    ),
     option("--time-scale", type=click.FloatRange(min=0, min_open=True), default=1.0, hidden=True),
 )
 wait_options: Final = _option_group(

@@ -58,7 +58,7 @@ def simulate(*, port: int, time_scale: float, rate_limit: float | None, pipeline
 
 def _instructions(simulator: Simulator, time_scale: float) -> Iterator[str]:
     arguments, scale = simulator.client_arguments, f"{time_scale:g}"
-    yield f"Simulating EC2 Image Builder at {simulator.endpoint_url}, at {scale} times real speed."
+    yield f"Simulating EC2 Image Builder at {simulator.endpoint_url} ({scale} times real time)."
     yield "In another terminal, run:"
     yield ""
     yield f"  export AWS_ENDPOINT_URL={arguments['endpoint_url']}"
