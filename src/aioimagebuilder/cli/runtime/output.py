@@ -60,5 +60,5 @@ class Output:
             self._buffer.append(line)
             return
         self._stream.write(f"{line}\n")
-        # Readers react to each event.
+        # Flushed because readers react to each event.
         self._stream.flush()
