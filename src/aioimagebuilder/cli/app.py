@@ -107,7 +107,7 @@ def watch(**arguments: object) -> int:
 @aioimagebuilder.command()
 @click.argument("pipeline", metavar="PIPELINE")
 @option(
-    "--client-token", metavar="TOKEN", help="Idempotency token. A build that was started with it is joined."
+    "--client-token", metavar="TOKEN", help="Idempotency token; a build already started with it is joined."
 )
 @option("--logs", is_flag=True, help="Also show the build log on standard error.")
 @wait_options

@@ -35,9 +35,7 @@ def format_heartbeat(state: BuildState, now: datetime) -> str:
     """Return a line that names the unchanged status and the running steps."""
     execution = state.execution
     running = [
-        f"{escape(title_of(step))} {verb}{_elapsed_text(step, now)}"
-        for step in state.running_steps
-        for verb in ["waits for a person" if step.is_waiting else "runs"]
+        f"{escape(title_of(step))} {_verb(step)}{_elapsed_text(step, now)}" for step in state.running_steps
     ]
     details = f": {', '.join(running)}" if running else ""
     return f"{escape(label_of(execution))}  still {_status_word(execution)}{details}"
@@ -58,6 +56,10 @@ def _has_step_changed(earlier: WorkflowStepExecution | None, step: WorkflowStepE
     if step.status in {WorkflowStepExecutionStatus.PENDING, WorkflowStepExecutionStatus.SKIPPED}:
         return False
     return earlier is None or (earlier.status, earlier.attempt_number) != (step.status, step.attempt_number)
+
+
+def _verb(step: WorkflowStepExecution) -> str:
+    return "waits for a person" if step.is_waiting else "runs"
 
 
 def _elapsed_text(step: WorkflowStepExecution, now: datetime) -> str:
