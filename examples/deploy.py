@@ -1,15 +1,15 @@
-"""Build an AMI and wait for it: a step of a deployment that needs an exit code.
+"""Build an image and wait for it, as a deployment step with an exit code.
 
     ami=$(python examples/deploy.py --timeout 7200 "$pipeline_arn") || exit
 
-What was made goes to stdout, one AMI id (or container image URI) a line, and all else to stderr. Exit codes:
+AMI ids or container image URIs go to stdout, one per line, and everything else to stderr. Exit codes:
 
     0     the image is available
     1     the build failed, or the image was deleted
-    2     the arguments are wrong
+    2     the arguments are invalid
     3     the build was cancelled at AWS
-    4     the build could not be started or observed: what became of it is not known
-    124   the timeout came first; the build goes on (as timeout(1) says it), or with --cancel was cancelled
+    4     the build could not be started or observed, and its outcome is unknown
+    124   the timeout expired, as with timeout(1); the build goes on, or was cancelled with --cancel
     130   Ctrl-C; the build goes on
 
 Without an AWS account, against the simulator:
@@ -35,7 +35,7 @@ from aioimagebuilder import (
 )
 from aioimagebuilder.blocking import ImageBuilder
 
-# The first that fits wins, so what is special stands before what is general.
+# The first match wins, so subclasses come before their bases.
 EXIT_CODES: Final[dict[type[ImageBuilderError], int]] = {
     ExecutionCancelledError: 3,
     ExecutionFailedError: 1,
@@ -46,15 +46,15 @@ INTERRUPTED: Final = 130
 
 
 def main() -> int:
-    """Build what the command line says, and get the exit code."""
+    """Run the command line and return the exit code."""
     parser = argparse.ArgumentParser(description="Build an image with EC2 Image Builder and wait for it.")
     parser.add_argument("pipeline", help="ARN of the image pipeline")
     parser.add_argument("--timeout", type=float, default=7200, metavar="SECONDS", help="default: %(default)s")
-    parser.add_argument("--poll", type=float, default=5, metavar="SECONDS", help="at most so often")
-    parser.add_argument("--client-token", metavar="TOKEN", help="a job that runs again joins its own build")
+    parser.add_argument("--poll", type=float, default=5, metavar="SECONDS", help="minimum delay of polls")
+    parser.add_argument("--client-token", metavar="TOKEN", help="joins the build started with this token")
     parser.add_argument("--cancel", action="store_true", help="cancel the build at the timeout")
     options = parser.parse_args()
-    # The ARN of the build as soon as there is one, and each step that waits for a person.
+    # At this level, the library logs the ARN of the build and each waiting step.
     logging.basicConfig(format="%(message)s")
     logging.getLogger("aioimagebuilder").setLevel(logging.INFO)
     try:
@@ -63,18 +63,18 @@ def main() -> int:
         diagnosis = error.diagnosis if isinstance(error, ExecutionFailedError) else None
         print(diagnosis.report() if diagnosis else error, file=sys.stderr)
         return next(code for kind, code in EXIT_CODES.items() if isinstance(error, kind))
-    except ValueError as error:  # refused before anything was sent
+    except ValueError as error:  # an argument is invalid, and nothing was sent
         parser.error(str(error))
     except KeyboardInterrupt:
-        print("Interrupted; what was started goes on at AWS.", file=sys.stderr)
+        print("Interrupted. A build that was started goes on at AWS.", file=sys.stderr)
         return INTERRUPTED
-    for made in [ami.image for ami in image.amis] or image.image_uris:
-        print(made)
+    for artifact in [ami.image for ami in image.amis] or image.image_uris:
+        print(artifact)
     return 0
 
 
 def build(options: argparse.Namespace) -> Image:
-    """Start a build of the pipeline, and get the image once it is available."""
+    """Build the pipeline and return the available image."""
     with ImageBuilder(min_delay=options.poll, max_delay=6 * options.poll) as ib:
         return ib.build(
             options.pipeline,

@@ -1,11 +1,11 @@
-"""A web service that starts builds, and tells how they come along for as long as somebody listens.
+"""A web service that starts builds and streams their progress.
 
     pip install 'fastapi>=0.135' uvicorn
     uvicorn --app-dir examples --timeout-graceful-shutdown 5 web_service:app
 
     curl -i --json '{"pipeline_arn": "arn:…:image-pipeline/demo"}' localhost:8000/builds     # 202, Location
-    curl localhost:8000/builds/arn:…:image/demo/1.0.0/1                                      # as it stands
-    curl -N localhost:8000/builds/arn:…:image/demo/1.0.0/1/events                            # as it changes
+    curl localhost:8000/builds/arn:…:image/demo/1.0.0/1                                      # its state
+    curl -N localhost:8000/builds/arn:…:image/demo/1.0.0/1/events                            # each change
 
 Without an AWS account, against the simulator:
 
@@ -39,20 +39,20 @@ POLL_SECONDS = float(os.environ.get("POLL_SECONDS", "5"))
 
 
 class State(TypedDict):
-    """What lives as long as the service does."""
+    """The state of the application, from startup to shutdown."""
 
     ib: ImageBuilder
 
 
 @asynccontextmanager
 async def lifespan(_: FastAPI) -> AsyncIterator[State]:
-    """Open one client for all requests: a build that a hundred of them watch is polled once."""
+    """Open one client for all requests, which then share the polls of a build."""
     async with ImageBuilder(min_delay=POLL_SECONDS, max_delay=6 * POLL_SECONDS) as ib:
         yield {"ib": ib}
 
 
 def shared_client(request: Request) -> ImageBuilder:
-    """Get the one client."""
+    """Return the client of the application."""
     return cast("ImageBuilder", request.state.ib)
 
 
@@ -60,14 +60,14 @@ Client = Annotated[ImageBuilder, Depends(shared_client)]
 app = FastAPI(title="Image builds", lifespan=lifespan)
 
 
-class Order(BaseModel):
-    """What to build."""
+class BuildRequest(BaseModel):
+    """A request for a build."""
 
     pipeline_arn: str
 
 
 class Build(BaseModel):
-    """How a build stands; the outcome is empty while it runs."""
+    """The state of a build; `outcome` is ``None`` while it runs."""
 
     arn: str
     status: str | None
@@ -77,7 +77,7 @@ class Build(BaseModel):
 
     @classmethod
     def of(cls, execution: Execution) -> Self:
-        """Get what the service tells of an execution."""
+        """Convert an execution."""
         amis = execution.amis if isinstance(execution, Image) else ()
         return cls(
             arn=execution.id,
@@ -89,47 +89,47 @@ class Build(BaseModel):
 
 
 @app.post("/builds", status_code=202)
-async def start(order: Order, ib: Client, response: Response) -> dict[str, str]:
-    """Start a build, and say where to ask for it. It takes from minutes to hours: nobody waits here."""
-    arn = await ib.start_image_pipeline_execution(order.pipeline_arn)
+async def start(request: BuildRequest, ib: Client, response: Response) -> dict[str, str]:
+    """Start a build, and return its location without waiting for it."""
+    arn = await ib.start_image_pipeline_execution(request.pipeline_arn)
     response.headers["Location"] = f"/builds/{arn}"
     return {"arn": arn}
 
 
 async def changes_of(arn: str, ib: Client) -> AsyncIterator[Watch[Execution]]:
-    """Watch a build until the request is over, whether it was answered or dropped."""
-    await ib.get_image(arn)  # a build that is not there is a 404 now; once the stream runs, it is too late
+    """Watch a build until the request ends or the client disconnects."""
+    await ib.get_image(arn)  # an unknown build must fail before the stream starts
     async with ib.watch(arn) as changes:
         yield changes
 
 
-# Before the next route, whose path would take this one in.
+# Before the next route, whose path also matches this one.
 @app.get("/builds/{arn:path}/events", response_class=EventSourceResponse)
 async def events(
     changes: Annotated[Watch[Execution], Depends(changes_of)],
 ) -> AsyncIterator[ServerSentEvent]:
-    """Tell the present state and each change, up to the end of the build."""
+    """Stream the current state and each change until the build ends."""
     try:
         async for execution in changes:
             yield ServerSentEvent(event="state", data=Build.of(execution))
     except WaitError as error:
-        # That nobody can observe the build does not mean that it failed; the listener may come again.
+        # The build may still succeed, so the client can reconnect.
         yield ServerSentEvent(event="lost", data=str(error))
 
 
 @app.get("/builds/{arn:path}")
 async def show(arn: str, ib: Client) -> Build:
-    """Tell how a build stands."""
+    """Return the state of a build."""
     return Build.of(await ib.get_image(arn))
 
 
 @app.exception_handler(ValueError)
 async def refuse(_: Request, error: ValueError) -> JSONResponse:
-    """Refuse an ARN that is none, or of another kind or region, in the library's words."""
+    """Return 422 for an ARN that is malformed, or of another kind or region."""
     return JSONResponse({"detail": str(error)}, 422)
 
 
 @app.exception_handler(OperationError)
 async def pass_on(_: Request, error: OperationError) -> JSONResponse:
-    """AWS did not do what it was asked to."""
+    """Return 404 for an unknown resource, and 502 for any other error of AWS."""
     return JSONResponse({"detail": str(error)}, 404 if isinstance(error, ResourceNotFoundException) else 502)

@@ -1,4 +1,4 @@
-"""The command line as a process, on a simulator that runs in this one."""
+"""Fixtures for the command line as a process, against a simulator in the test process."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from aioimagebuilder.testing import Simulator
-from cli.support import FAST, GATED_WORKFLOW, Cli
+from cli.support import FAST, WAITING_STEP_WORKFLOW, Cli
 
 
 @pytest.fixture(scope="session")
@@ -20,7 +20,7 @@ def running_simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def simulator(running_simulator: Simulator) -> Simulator:
-    """A simulator that is empty, and whose clock runs fast."""
+    """An empty simulator with a fast clock."""
     running_simulator.reset()
     running_simulator.set_time_scale(FAST)
     return running_simulator
@@ -28,9 +28,9 @@ def simulator(running_simulator: Simulator) -> Simulator:
 
 @pytest.fixture
 def cli(running_simulator: Simulator) -> Iterator[Cli]:
-    """Runs the command line; what still runs at the end of the test is killed."""
+    """A runner of the command line, which kills leftover processes after the test."""
     arguments = running_simulator.client_arguments
-    dropped = (
+    excluded = (
         "AWS_",
         "AIOIMAGEBUILDER_",
         "GITHUB_",
@@ -40,7 +40,7 @@ def cli(running_simulator: Simulator) -> Iterator[Cli]:
         "LINES",
         "PYTHONIO",
     )
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith(dropped)}
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(excluded)}
     environment = inherited | {
         "AWS_ENDPOINT_URL": arguments["endpoint_url"],
         "AWS_DEFAULT_REGION": arguments["region_name"],
@@ -54,26 +54,26 @@ def cli(running_simulator: Simulator) -> Iterator[Cli]:
         "AIOIMAGEBUILDER_MAX_DELAY": "100ms",
         "AIOIMAGEBUILDER_TIME_SCALE": f"{FAST:g}",
     }
-    made = Cli(environment, [])
-    yield made
-    for process in made.processes:
+    runner = Cli(environment, [])
+    yield runner
+    for process in runner.processes:
         with process:
             process.kill()
 
 
 @pytest.fixture
-def heeded_interrupts() -> Iterator[None]:
-    """Processes that heed SIGINT, even where the tests run in the background of a shell and ignore it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+def default_interrupts() -> Iterator[None]:
+    """Processes that handle SIGINT, which background jobs of a shell ignore."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
-    signal.signal(signal.SIGINT, before)
+    signal.signal(signal.SIGINT, previous)
 
 
 @pytest.fixture
-def gated_build(simulator: Simulator) -> str:
-    """The ARN of a build that waits for a person from its first second on."""
+def waiting_build(simulator: Simulator) -> str:
+    """The ARN of a build with a waiting step."""
     simulator.set_time_scale(0)
-    release = simulator.create_workflow("release", GATED_WORKFLOW, type="TEST")
+    release = simulator.create_workflow("release", WAITING_STEP_WORKFLOW, type="TEST")
     arn = simulator.start_build(simulator.create_pipeline("gated", workflows=[{"workflowArn": release}]))
     simulator.advance(30)
     return arn

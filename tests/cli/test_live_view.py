@@ -1,4 +1,4 @@
-"""The live view: rendered by itself, and in pseudo-terminals, whose screens stand here as text."""
+"""The live view, in pseudo-terminals and rendered on its own."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from rich.console import Console
 
 from aioimagebuilder import Image, WorkflowExecution, WorkflowStepExecution
 from aioimagebuilder.cli.build_state import BuildState, WorkflowState
-from aioimagebuilder.cli.render.live import Look, live_view
+from aioimagebuilder.cli.render.live import RenderContext, render_live_view
 from aioimagebuilder.cli.render.symbols import ASCII, UNICODE
 from aioimagebuilder.testing import Simulator
-from cli.support import Cli, eventually
+from cli.support import Cli, wait_until
 
 BEGIN = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)
 
 
 class Terminal:
-    """A pseudo-terminal with the command line in it, and what stands on its screen."""
+    """A pseudo-terminal that runs the command line, and its screen."""
 
     def __init__(self, arguments: list[str], environment: dict[str, str], columns: int, lines: int) -> None:
         self._screen = pyte.HistoryScreen(columns, lines)
@@ -44,7 +44,7 @@ class Terminal:
         fcntl.ioctl(self._descriptor, termios.TIOCSWINSZ, size)
 
     def read(self) -> str:
-        """What stands on the screen now, without the blanks at its right and its end."""
+        """Return the text on the screen without trailing blanks."""
         while select.select([self._descriptor], [], [], 0.02)[0]:
             try:
                 data = os.read(self._descriptor, 65536)
@@ -60,18 +60,18 @@ class Terminal:
         return lambda: re.search(pattern, self.read(), re.MULTILINE) is not None
 
     def code(self) -> int:
-        """Wait for its end, and get the exit code."""
-        found: list[int] = []
+        """Wait for the process to exit and return its exit code."""
+        statuses: list[int] = []
 
         def has_ended() -> bool:
             self.read()
             pid, status = os.waitpid(self.pid, os.WNOHANG)
-            found.append(status)
+            statuses.append(status)
             return pid != 0
 
-        eventually(has_ended)
+        wait_until(has_ended)
         self.read()
-        return os.waitstatus_to_exitcode(found[-1])
+        return os.waitstatus_to_exitcode(statuses[-1])
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -82,15 +82,15 @@ def terminal(
     cli: Cli, *arguments: str, columns: int, lines: int = 40, **environment: str
 ) -> Iterator[Terminal]:
     settings = {"TERM": "xterm-256color", "COLORTERM": "", **environment}
-    made = Terminal(list(arguments), cli.environment | settings, columns, lines)
+    opened = Terminal(list(arguments), cli.environment | settings, columns, lines)
     try:
-        yield made
+        yield opened
     finally:
-        made.close()
+        opened.close()
 
 
-def spun(screen: str) -> str:
-    """A screen whose signs that turn all stand at their first."""
+def without_animation(screen: str) -> str:
+    """Return the screen with each animated symbol replaced by an asterisk."""
     return re.sub(f"[{''.join(UNICODE.running)}]", "*", screen)
 
 
@@ -134,51 +134,50 @@ arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1
         ),
     ],
 )
-def test_the_screen_of_a_terminal(simulator: Simulator, cli: Cli, columns: int, expected: str) -> None:
+def test_watch_draws_the_live_view(simulator: Simulator, cli: Cli, columns: int, expected: str) -> None:
     simulator.set_time_scale(0)
     arn = simulator.start_build(simulator.create_pipeline("demo"))
     simulator.advance(180)
-    # The clock of the simulator stands still, and so, almost, does that of the view, which is where the
-    # service's last word puts it: at the start of the step that runs.
-    still = {"AIOIMAGEBUILDER_TIME_SCALE": "0.0001"}
-    with terminal(cli, "watch", arn, columns=columns, **still) as shown:
-        eventually(shown.shows("ApplyBuildComponents .*running"))
-        assert spun(shown.read()) == expected
+    # Both clocks stand still: the simulator's, and, almost, the view's, which the last timestamp sets.
+    stopped_clock = {"AIOIMAGEBUILDER_TIME_SCALE": "0.0001"}
+    with terminal(cli, "watch", arn, columns=columns, **stopped_clock) as view:
+        wait_until(view.shows("ApplyBuildComponents .*running"))
+        assert without_animation(view.read()) == expected
         simulator.set_time_scale(2000)
-        assert shown.code() == 0
-        last = shown.read()
+        assert view.code() == 0
+        last = view.read()
     assert re.search(r"^✓ demo 1\.0\.0/1  AVAILABLE  \d+m\d\ds$", last, re.MULTILINE)
     assert "✓ building  ✓ testing  ✓ distributing  ✓ available" in last
     assert re.search(r"^✓  TEST test-image +2m32s COMPLETED 4/4$", last, re.MULTILINE)
     assert "succeeded" in last.splitlines()[-1] or "succeeded" in last.splitlines()[-2]
 
 
-def test_a_gate_stands_on_the_screen_with_the_command_that_opens_it(
-    gated_build: str, cli: Cli, simulator: Simulator
+def test_live_view_shows_the_command_for_a_waiting_step(
+    waiting_build: str, cli: Cli, simulator: Simulator
 ) -> None:
-    with terminal(cli, "watch", gated_build, columns=60) as shown:
-        eventually(shown.shows("ApproveRelease waits for a person"))
-        command = re.search(r"aioimagebuilder approve\s+step-[0-9a-f-]+\n?[0-9a-f-]*", shown.read())[0]
+    with terminal(cli, "watch", waiting_build, columns=60) as view:
+        wait_until(view.shows("ApproveRelease waits for a person"))
+        command = re.search(r"aioimagebuilder approve\s+step-[0-9a-f-]+\n?[0-9a-f-]*", view.read())[0]
         step = re.sub(r"\s", "", command).removeprefix("aioimagebuilderapprove")
         assert cli("approve", step, "--reason", "looks good").code == 0
         simulator.set_time_scale(2000)
-        assert shown.code() == 0
+        assert view.code() == 0
 
 
-def test_ctrl_c_leaves_the_view_on_the_screen_and_the_cursor_visible(simulator: Simulator, cli: Cli) -> None:
+def test_interrupt_keeps_the_view_and_restores_the_cursor(simulator: Simulator, cli: Cli) -> None:
     simulator.set_time_scale(0)
     arn = simulator.start_build(simulator.create_pipeline("demo"))
-    with terminal(cli, "watch", arn, columns=80) as shown:
-        eventually(shown.shows(r"demo 1\.0\.0/1  PENDING"))
-        os.kill(shown.pid, signal.SIGINT)
-        assert shown.code() == 130
-        screen = shown.read()
+    with terminal(cli, "watch", arn, columns=80) as view:
+        wait_until(view.shows(r"demo 1\.0\.0/1  PENDING"))
+        os.kill(view.pid, signal.SIGINT)
+        assert view.code() == 130
+        screen = view.read()
     assert "Interrupted. Nothing was cancelled at AWS" in screen
     assert f"  aioimagebuilder watch {arn}".replace("\n", "") in screen.replace("\n", "")
-    assert shown.raw.rfind(b"\x1b[?25h") > shown.raw.rfind(b"\x1b[?25l") >= 0
+    assert view.raw.rfind(b"\x1b[?25h") > view.raw.rfind(b"\x1b[?25l") >= 0
 
 
-def test_no_color_leaves_no_color(simulator: Simulator, cli: Cli) -> None:
+def test_no_color_variable_disables_colors(simulator: Simulator, cli: Cli) -> None:
     identifier = simulator.add_execution("workflow_execution", [("FAILED", None)])
     with terminal(cli, "watch", identifier, columns=80) as colored:
         assert colored.code() == 1
@@ -189,27 +188,27 @@ def test_no_color_leaves_no_color(simulator: Simulator, cli: Cli) -> None:
     assert not re.search(color, plain.raw)
 
 
-def test_a_terminal_that_can_nothing_gets_plain_lines(simulator: Simulator, cli: Cli) -> None:
+def test_dumb_terminal_gets_plain_lines(simulator: Simulator, cli: Cli) -> None:
     identifier = simulator.add_execution("workflow_execution", [("COMPLETED", None)])
-    with terminal(cli, "watch", identifier, columns=80, TERM="dumb") as shown:
-        assert shown.code() == 0
-    assert b"\x1b" not in shown.raw
+    with terminal(cli, "watch", identifier, columns=80, TERM="dumb") as view:
+        assert view.code() == 0
+    assert b"\x1b" not in view.raw
 
 
-# ---------------------------------------------------------------------- by itself
+# ---------------------------------------------------------------------- rendered on its own
 
 
 def build_state(*steps: tuple[str, str], status: str = "BUILDING") -> BuildState:
-    """A build whose steps have these names and statuses, a minute each."""
-    made = tuple(
+    """A build whose steps have these names and statuses, and take a minute each."""
+    parsed_steps = tuple(
         WorkflowStepExecution(
             step_execution_id=f"step-{number}",
             name=name,
-            status=WorkflowStepExecution.parse({"status": word}).status,
+            status=WorkflowStepExecution.parse({"status": step_status}).status,
             start_time=BEGIN + timedelta(minutes=number),
-            end_time=None if word == "RUNNING" else BEGIN + timedelta(minutes=number + 1),
+            end_time=None if step_status == "RUNNING" else BEGIN + timedelta(minutes=number + 1),
         )
-        for number, (name, word) in enumerate(steps)
+        for number, (name, step_status) in enumerate(steps)
     )
     workflow = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "type": "BUILD", "status": "RUNNING"})
     image = Image.parse(
@@ -221,42 +220,45 @@ def build_state(*steps: tuple[str, str], status: str = "BUILDING") -> BuildState
             "dateCreated": BEGIN,
         }
     )
-    return BuildState(image, (WorkflowState(workflow, made),))
+    return BuildState(image, (WorkflowState(workflow, parsed_steps),))
 
 
 def rendered(*states: BuildState, width: int, height: int = 40, symbols=UNICODE) -> list[str]:
     console = Console(width=width, height=height, color_system=None, legacy_windows=False)
-    look = Look(now=BEGIN + timedelta(minutes=30), width=width, height=height, symbols=symbols, beat=0)
+    now = BEGIN + timedelta(minutes=30)
+    context = RenderContext(now=now, width=width, height=height, symbols=symbols)
     with console.capture() as captured:
-        console.print(live_view(states, look))
+        console.print(render_live_view(states, context))
     return [line.rstrip() for line in captured.get().splitlines()]
 
 
 @pytest.mark.parametrize("width", [20, 40, 60, 99, 100, 200])
-def test_no_line_is_longer_than_the_terminal_is_wide(width: int) -> None:
+def test_live_view_fits_the_width(width: int) -> None:
     state = build_state(("A" * 90, "COMPLETED"), ("ApplyBuildComponents", "RUNNING"))
     assert all(len(line) <= width for line in rendered(state, width=width))
     assert all(len(line) <= width for line in rendered(state, state, width=width))
 
 
-def test_on_a_low_terminal_what_runs_or_failed_stays_and_what_is_done_goes() -> None:
-    done = [(f"Step{number}", "COMPLETED") for number in range(30)]
-    lines = rendered(build_state(*done, ("Failing", "FAILED"), ("Running", "RUNNING")), width=80, height=16)
+def test_short_terminal_hides_completed_steps() -> None:
+    completed = [(f"Step{number}", "COMPLETED") for number in range(30)]
+    lines = rendered(
+        build_state(*completed, ("Failing", "FAILED"), ("Running", "RUNNING")), width=80, height=16
+    )
     assert len(lines) <= 16
-    shown = "\n".join(lines)
-    assert "Running" in shown
-    assert "Failing" in shown
-    assert "Step" not in shown
+    text = "\n".join(lines)
+    assert "Running" in text
+    assert "Failing" in text
+    assert "Step" not in text
 
 
-def test_without_unicode_it_is_ascii() -> None:
+def test_live_view_without_unicode_is_ascii() -> None:
     lines = rendered(build_state(("One", "COMPLETED"), ("Two", "RUNNING")), width=80, symbols=ASCII)
     assert all(line.isascii() for line in lines)
     assert re.fullmatch(r"\+    One +1m00s completed", lines[-2])
     assert re.fullmatch(r"\|    Two +29m00s running", lines[-1])
 
 
-def test_several_are_a_line_each_and_those_that_ended_well_give_way() -> None:
+def test_overview_hides_succeeded_executions_first() -> None:
     states = [build_state(status="AVAILABLE") for _ in range(30)] + [build_state(status="FAILED")]
     lines = rendered(*states, width=80, height=12)
     assert len(lines) <= 12
@@ -265,11 +267,11 @@ def test_several_are_a_line_each_and_those_that_ended_well_give_way() -> None:
     assert lines[-1] == "and 23 more"
 
 
-def test_hostile_names_and_messages_are_only_read() -> None:
+def test_live_view_escapes_untrusted_text() -> None:
     lines = rendered(build_state(("\x1b[2J[bold]x[/bold]\n::error::", "RUNNING")), width=120)
     assert any(r"\x1b[2J[bold]x[/bold]\n::error::" in line for line in lines)
 
 
-def test_time_stops_at_the_end() -> None:
+def test_elapsed_time_stops_when_the_build_ends() -> None:
     ended = build_state(("One", "COMPLETED"), status="AVAILABLE")
     assert rendered(ended, width=80)[0].endswith("AVAILABLE  1m00s")

@@ -72,9 +72,9 @@ class BackgroundTask:
 
 
 def protect_from_interrupts(function: F) -> F:
-    """Return the coroutine function, protected from KeyboardInterrupt on trio like the background task itself.
+    """Return the coroutine function, protected from KeyboardInterrupt on trio as background tasks are.
 
-    trio raises it in any task that runs. In a background task, or a child task of one, it would crash trio.
+    trio raises it in any task that runs. In a background task or a child task of it, it would crash trio.
     """
     if (trio := running_trio()) is not None:
         trio.lowlevel.enable_ki_protection(function)

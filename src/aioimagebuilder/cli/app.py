@@ -1,125 +1,123 @@
-"""The whole command line: every command, its arguments and its help.
+"""The commands of the command line, with their arguments and help.
 
-Nothing here imports what works: the module of a command does, when it is called. So help is there at once.
+The module of a command is imported when the command runs, which keeps help and completion fast.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib import import_module
 from typing import Final
 
 import click
 
 from .options import (
-    Command,
-    chart_options,
-    confirming_options,
+    cancel_options,
     connection_options,
     display_options,
-    following_options,
-    variable,
-    waiting_options,
+    log_options,
+    option,
+    timeline_options,
+    wait_options,
 )
-
-__all__ = ["aioimagebuilder"]
 
 _EXIT_CODES: Final = """\
 \b
 Exit codes:
   0    succeeded
   1    failed
-  2    the command line is wrong
+  2    invalid command line
   3    cancelled at AWS
-  4    could not be observed, or started: credentials, access, not found
-  5    waits for a person (with --on-waiting raise)
-  124  timed out; what runs at AWS goes on
-  130  interrupted (Ctrl-C); what runs at AWS goes on
+  4    could not be observed or started: credentials, permissions, not found
+  5    has a waiting step (with --on-waiting raise)
+  124  timed out; the execution continues at AWS
+  130  interrupted (Ctrl-C); the execution continues at AWS
   141  standard output was closed
-  143  terminated (SIGTERM); what runs at AWS goes on
-Of several executions, the gravest is told, in the order 1, 3, 4, 5, 124.
+  143  terminated (SIGTERM); the execution continues at AWS
+For several executions, the most severe exit code is returned, in the order
+1, 3, 4, 5, 124.
+"""
+_TIME_SCALE: Final = "Simulated seconds per real second."
+_COMPLETION_SETUP: Final = """\
+\b
+Load the script in your shell:
+  bash:  eval "$(aioimagebuilder completion bash)"
+  zsh:   eval "$(aioimagebuilder completion zsh)"
+  fish:  aioimagebuilder completion fish | source
 """
 
 
-def _perform(module: str, function: str, **arguments: object) -> int:
+def _run_command(module: str, function: str, **arguments: object) -> int:
     code: int = getattr(import_module(f"{__package__}.commands.{module}"), function)(**arguments)
     return code
 
 
-class _InOrder(click.Group):
-    """Lists its commands in the order in which they stand here."""
+class _OrderedGroup(click.Group):
+    """A group that lists its commands in the order of their definition."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
 
-def _own_option(name: str, help: str, *, is_flag: bool = False) -> Callable[[Command], Command]:  # noqa: A002
-    metavar = None if is_flag else name.rpartition("-")[2].upper()
-    return click.option(
-        name, envvar=variable(name), show_envvar=True, is_flag=is_flag, metavar=metavar, help=help
-    )
-
-
 @click.group(
-    cls=_InOrder,
+    cls=_OrderedGroup,
     epilog=_EXIT_CODES,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     subcommand_metavar="COMMAND ...",
 )
 @click.version_option(package_name="aioimagebuilder")
 def aioimagebuilder() -> None:
-    """Await anything that EC2 Image Builder runs.
+    """Wait for anything that EC2 Image Builder runs.
 
-    An ID is wf-..., step-..., lce-..., or the ARN of an image build version. Results go to standard output,
-    progress to standard error. Credentials, region and profile are found as by the AWS CLI.
+    An ID is a workflow execution ID (wf-...), workflow step ID (step-...), lifecycle execution ID (lce-...),
+    or image build version ARN. Results are written to standard output, progress to standard error.
+    Credentials, region and profile are resolved as in the AWS CLI.
     """
 
 
 @aioimagebuilder.command()
 @click.argument("identifiers", metavar="ID...", nargs=-1)
-@click.option(
-    "--fail-fast",
-    is_flag=True,
-    envvar=variable("fail-fast"),
-    show_envvar=True,
-    help="End with the first failure.",
-)
-@waiting_options
+@option("--fail-fast", is_flag=True, help="Exit at the first failure.")
+@wait_options
 @connection_options
 @display_options
 def wait(**arguments: object) -> int:
-    """Wait until all have ended.
+    """Wait for executions to end.
 
-    IDs are of any kind, mixed; without any, or for -, they are read from standard input. Each writes a line
-    when it has ended: id, outcome, status, and what it made or why it failed, divided by tabs.
+    Without IDs, or with -, IDs are read from standard input. Each execution is written as one line when it
+    ends: ID, outcome, status, and AMI IDs, image URIs or the failure reason, separated by tabs.
     """
-    return _perform("wait", "wait", **arguments)
+    return _run_command("wait", "wait", **arguments)
 
 
 @aioimagebuilder.command()
 @click.argument("identifier", metavar="ID")
-@waiting_options
+@wait_options
 @connection_options
 @display_options
 def watch(**arguments: object) -> int:
-    """Show what goes on until it has ended: stages, workflows, steps, and what runs now."""
-    return _perform("watch", "watch", **arguments)
+    """Show the progress of an execution until it ends.
+
+    The progress consists of stages, workflows and steps. With --output json, each change is one event.
+    """
+    return _run_command("watch", "watch", **arguments)
 
 
 @aioimagebuilder.command()
 @click.argument("pipeline", metavar="PIPELINE")
-@_own_option("--client-token", "Whoever builds with the same token joins the same build.")
-@_own_option("--logs", "Show the build's log, too, on standard error.", is_flag=True)
-@waiting_options
+@option(
+    "--client-token", metavar="TOKEN", help="Idempotency token; a build already started with it is joined."
+)
+@option("--logs", is_flag=True, help="Also show the build log on standard error.")
+@wait_options
 @connection_options
 @display_options
 def build(**arguments: object) -> int:
-    """Build a pipeline, and wait for the image.
+    """Build an image from a pipeline and wait for it.
 
-    PIPELINE is an ARN or a name. What was made goes to standard output, one AMI id or container image URI a
-    line, those of the pipeline's own region first.
+    PIPELINE is an ARN or a name. AMI IDs or container image URIs are written to standard output, one per
+    line, those in the pipeline's region first.
     """
-    return _perform("build", "build", **arguments)
+    return _run_command("build", "build", **arguments)
 
 
 @aioimagebuilder.command()
@@ -127,8 +125,11 @@ def build(**arguments: object) -> int:
 @connection_options
 @display_options
 def show(**arguments: object) -> int:
-    """Show an execution as it is now, with all that the service tells of it."""
-    return _perform("show", "show", **arguments)
+    """Show the current state of an execution.
+
+    Every member that the service returns is included.
+    """
+    return _run_command("show", "show", **arguments)
 
 
 @aioimagebuilder.command()
@@ -136,134 +137,139 @@ def show(**arguments: object) -> int:
 @connection_options
 @display_options
 def why(**arguments: object) -> int:
-    """Show why an execution failed: the cause, the evidence, and what to look at."""
-    return _perform("why", "why", **arguments)
+    """Show why an execution failed.
+
+    The diagnosis consists of the root cause, the evidence, and what to check next.
+    """
+    return _run_command("why", "why", **arguments)
 
 
 @aioimagebuilder.command()
 @click.argument("arn", metavar="ARN")
-@click.option("--follow", "-f", is_flag=True, help="Go on until the build has ended.")
-@following_options
+@click.option("--follow", "-f", is_flag=True, help="Show new lines until the build ends.")
+@log_options
 @connection_options
 @display_options
 def logs(**arguments: object) -> int:
-    """Show the log of a build, or of a pipeline."""
-    return _perform("logs", "logs", **arguments)
+    """Show the log of a build or a pipeline."""
+    return _run_command("logs", "logs", **arguments)
 
 
 @aioimagebuilder.command()
 @click.argument("step", metavar="STEP")
-@click.option("--reason", metavar="TEXT", help="Why, for those who read the step later.")
+@click.option("--reason", metavar="TEXT", help="Reason to record with the step.")
 @connection_options
 @display_options
 def approve(**arguments: object) -> int:
-    """Let a step go on that waits for a person."""
-    return _perform("waiting_steps", "approve", **arguments)
+    """Resume a waiting step.
+
+    Sends the action RESUME (SendWorkflowStepAction). STEP is an ID as listed by "aioimagebuilder pending".
+    """
+    return _run_command("waiting_steps", "approve", **arguments)
 
 
 @aioimagebuilder.command()
 @click.argument("step", metavar="STEP")
-@click.option("--reason", metavar="TEXT", required=True, help="Why, for those who read the step later.")
+@click.option("--reason", metavar="TEXT", required=True, help="Reason to record with the step.")
 @connection_options
 @display_options
 def reject(**arguments: object) -> int:
-    """Stop a step that waits for a person; its build fails, unless its workflow says otherwise."""
-    return _perform("waiting_steps", "reject", **arguments)
+    """Stop a waiting step.
+
+    Sends the action STOP (SendWorkflowStepAction). The build fails unless its workflow defines otherwise.
+    """
+    return _run_command("waiting_steps", "reject", **arguments)
 
 
 @aioimagebuilder.command()
 @connection_options
 @display_options
 def pending(**arguments: object) -> int:
-    """List the steps that wait for a person, in the whole account and region."""
-    return _perform("waiting_steps", "pending", **arguments)
+    """List waiting steps.
+
+    These are the steps in the account and region that wait for a person to approve or reject them, one per
+    line: ID, name, image ARN and start time, separated by tabs.
+    """
+    return _run_command("waiting_steps", "pending", **arguments)
 
 
 @aioimagebuilder.command()
 @click.argument("identifier", metavar="ID")
-@confirming_options
+@cancel_options
 @connection_options
 @display_options
 def cancel(**arguments: object) -> int:
-    """Cancel a build or a lifecycle execution, and confirm what became of it.
+    """Cancel a build or a lifecycle execution.
 
-    The exit code is 0 if it was cancelled, and 1 if it had ended otherwise.
+    Waits until it has ended. The exit code is 0 if it was cancelled, and 1 if it ended otherwise.
     """
-    return _perform("cancel", "cancel", **arguments)
+    return _run_command("cancel", "cancel", **arguments)
 
 
 @aioimagebuilder.command()
 @click.argument("image", metavar="ARN")
-@waiting_options
+@wait_options
 @connection_options
 @display_options
 def retry(**arguments: object) -> int:
-    """Run a failed or cancelled image again in place, and wait for its new end."""
-    return _perform("retry", "retry", **arguments)
+    """Retry a failed or cancelled image build.
+
+    The image runs again under the same ARN (RetryImage). The output is that of "aioimagebuilder build".
+    """
+    return _run_command("retry", "retry", **arguments)
 
 
 @aioimagebuilder.command()
 @click.argument("image", metavar="ARN")
 @connection_options
-@chart_options
+@timeline_options
 def timeline(**arguments: object) -> int:
-    """Show where the time of a build went: a Gantt chart of its workflows and steps."""
-    return _perform("timeline", "timeline", **arguments)
+    """Show how long each workflow and step of a build took.
+
+    The output is a Gantt chart as text, JSON, SVG or HTML.
+    """
+    return _run_command("timeline", "timeline", **arguments)
 
 
 @aioimagebuilder.command()
 @click.option(
-    "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 is any free one."
+    "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 selects a free port."
 )
-@click.option(
-    "--time-scale",
-    type=click.FloatRange(min=0),
-    default=10,
-    show_default=True,
-    help="Simulated seconds per second.",
-)
+@click.option("--time-scale", type=click.FloatRange(min=0), default=10, show_default=True, help=_TIME_SCALE)
 @click.option(
     "--rate-limit",
     type=click.FloatRange(min=0, min_open=True),
     metavar="RATE",
-    help="Calls per second and account; above it, 429.",
+    help="Calls per second and account; calls above it are throttled (HTTP 429).",
 )
 @click.option(
-    "--pipeline", "pipelines", metavar="NAME", multiple=True, help="Create this one, too; repeatable."
+    "--pipeline",
+    "pipelines",
+    metavar="NAME",
+    multiple=True,
+    help="Additional pipeline to create; repeatable.",
 )
 def simulate(**arguments: object) -> int:
-    """Serve a simulated EC2 Image Builder on this machine, with a few pipelines to try.
+    """Serve a simulated EC2 Image Builder with example pipelines.
 
-    It prints what to set in another terminal. Needs aioimagebuilder[testing].
+    Prints the environment variables to set in another terminal. Requires aioimagebuilder[testing].
     """
-    return _perform("simulate", "simulate", **arguments)
+    return _run_command("simulate", "simulate", **arguments)
 
 
 @aioimagebuilder.command()
-@click.option(
-    "--time-scale",
-    type=click.FloatRange(min=1),
-    default=60,
-    show_default=True,
-    help="Simulated seconds per second.",
-)
+@click.option("--time-scale", type=click.FloatRange(min=1), default=60, show_default=True, help=_TIME_SCALE)
 @display_options
 def demo(**arguments: object) -> int:
-    """Build an image on the embedded simulator, and watch it: needs no account and no network.
+    """Build an image on the embedded simulator.
 
-    Needs aioimagebuilder[testing].
+    Needs neither an AWS account nor a network. Requires aioimagebuilder[testing].
     """
-    return _perform("demo", "demo", **arguments)
+    return _run_command("demo", "demo", **arguments)
 
 
-@aioimagebuilder.command()
+@aioimagebuilder.command(epilog=_COMPLETION_SETUP)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> int:
-    r"""Print the script that completes commands and options in a shell.
-
-    \b
-    bash:  eval "$(aioimagebuilder completion bash)"
-    zsh:   eval "$(aioimagebuilder completion zsh)"
-    fish:  aioimagebuilder completion fish | source
-    """
-    return _perform("completion", "completion", shell=shell)
+    """Print a shell completion script."""
+    return _run_command("completion", "completion", shell=shell)

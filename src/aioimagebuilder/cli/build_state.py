@@ -1,4 +1,4 @@
-"""What is known of an execution at one moment: itself, its workflows, and their steps. No I/O."""
+"""Snapshots of an execution with its workflows and their steps. No I/O."""
 
 from __future__ import annotations
 
@@ -10,14 +10,12 @@ from typing import Final
 from ..models.executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
 from ..models.statuses import WorkflowStepExecutionStatus
 
-__all__ = ["BuildState", "WorkflowState", "end_of", "label_of", "start_of", "title_of", "workflow_name"]
-
 _RUNNING: Final = frozenset({WorkflowStepExecutionStatus.RUNNING, WorkflowStepExecutionStatus.WAITING})
 
 
 @dataclass(frozen=True)
 class WorkflowState:
-    """A workflow execution, and its steps in the order of the service."""
+    """A workflow execution and its steps, in the order in which the service lists them."""
 
     workflow: WorkflowExecution
     steps: tuple[WorkflowStepExecution, ...] = ()
@@ -25,11 +23,11 @@ class WorkflowState:
 
 @dataclass(frozen=True)
 class BuildState:
-    """An execution of any kind, with all that runs for it.
+    """An execution of any kind, with its workflows and steps.
 
     Attributes:
-        execution: the execution that is followed.
-        workflows: those of an image, or the one that is followed.
+        execution: the followed execution.
+        workflows: an image's workflows, or the followed workflow itself.
     """
 
     execution: Execution
@@ -41,63 +39,63 @@ class BuildState:
         return (step for each in self.workflows for step in each.steps)
 
     @property
-    def running(self) -> tuple[WorkflowStepExecution, ...]:
-        """The steps that run now, those that wait for a person among them."""
+    def running_steps(self) -> tuple[WorkflowStepExecution, ...]:
+        """The steps that are running, including waiting steps."""
         return tuple(step for step in self.steps if step.status in _RUNNING)
 
     @property
     def waiting_steps(self) -> tuple[WorkflowStepExecution, ...]:
-        """The steps that wait for a person now."""
+        """The steps that wait for a person."""
         return tuple(step for step in self.steps if step.is_waiting)
 
     def with_execution(self, execution: Execution) -> BuildState:
-        """Get this state with a newer state of the execution, and what was seen inside it."""
+        """Return this state updated with a newer read of the execution and its details."""
         workflows: Iterable[WorkflowExecution] = [each.workflow for each in self.workflows]
         if isinstance(execution, WorkflowExecution):
             workflows = [execution]
         elif execution.detail is not None and execution.detail.workflow_executions:
             workflows = execution.detail.workflow_executions
-        seen = () if execution.detail is None else execution.detail.steps
+        steps = () if execution.detail is None else execution.detail.steps
         known = {each.workflow.id: each.steps for each in self.workflows}
         states = (
-            WorkflowState(each, _steps_of(each, execution, seen) or known.get(each.id, ()))
+            WorkflowState(each, _steps_of(each, execution, steps) or known.get(each.id, ()))
             for each in workflows
         )
         return BuildState(execution, tuple(states))
 
     def with_steps(self, workflow_id: str, steps: Iterable[WorkflowStepExecution]) -> BuildState:
-        """Get this state with newer steps of one workflow."""
-        read = tuple(steps)
+        """Return this state with newer steps for one workflow."""
+        updated = tuple(steps)
         workflows = (
-            WorkflowState(each.workflow, read) if each.workflow.id == workflow_id else each
+            WorkflowState(each.workflow, updated) if each.workflow.id == workflow_id else each
             for each in self.workflows
         )
         return replace(self, workflows=tuple(workflows))
 
     @property
-    def newest_time(self) -> datetime | None:
-        """The latest time that any answer carries: the service's clock is at least there."""
+    def latest_time(self) -> datetime | None:
+        """The latest timestamp in any response: a lower bound for the service's clock."""
         executions = (self.execution, *(each.workflow for each in self.workflows), *self.steps)
-        times = (time for each in executions for time in (start_of(each), end_of(each)))
+        times = (time for each in executions for time in (start_time_of(each), end_time_of(each)))
         return max((time for time in times if time is not None), default=None)
 
     @property
     def ended_at(self) -> datetime | None:
-        """When it ended, as far as the answers tell: an image has no end of its own, but its steps have."""
+        """When the execution ended; for an image, which has no end time of its own, the latest timestamp."""
         if not self.execution.is_terminal:
             return None
-        return end_of(self.execution) or self.newest_time
+        return end_time_of(self.execution) or self.latest_time
 
 
 def _steps_of(
     workflow: WorkflowExecution, followed: Execution, steps: Iterable[WorkflowStepExecution]
 ) -> tuple[WorkflowStepExecution, ...]:
-    # Those of a workflow that is followed by itself need not name it.
+    # Steps of a workflow that is followed by itself may not carry its id.
     return tuple(each for each in steps if followed is workflow or each.workflow_execution_id == workflow.id)
 
 
-def start_of(execution: Execution) -> datetime | None:
-    """Get when an execution began, as far as its answer tells."""
+def start_time_of(execution: Execution) -> datetime | None:
+    """Return when an execution started, if the service reports it."""
     match execution:
         case Image():
             return execution.date_created
@@ -107,8 +105,8 @@ def start_of(execution: Execution) -> datetime | None:
             return None
 
 
-def end_of(execution: Execution) -> datetime | None:
-    """Get when an execution ended, as far as its answer tells; that of an image does not."""
+def end_time_of(execution: Execution) -> datetime | None:
+    """Return when an execution ended, if the service reports it; for images it does not."""
     match execution:
         case WorkflowExecution() | WorkflowStepExecution() | LifecycleExecution():
             return execution.end_time
@@ -117,25 +115,24 @@ def end_of(execution: Execution) -> datetime | None:
 
 
 def title_of(execution: Execution) -> str:
-    """Get what people call an execution. Untrusted text."""
+    """Return the display name of an execution. Untrusted text."""
     match execution:
         case Image(name=str(name)):
             return " ".join(filter(None, (name, execution.version)))
         case WorkflowStepExecution(name=str(name)):
             return name
         case WorkflowExecution(type=kind) if kind is not None:
-            return f"{kind} {workflow_name(execution)}".strip()
+            return f"{kind} {_workflow_name(execution)}".strip()
         case _:
             return execution.id
 
 
 def label_of(execution: Execution) -> str:
-    """Get what tells an execution from others: the name and version of an image, the id of all else."""
+    """Return the name and version of an image, or the id of any other execution. Untrusted text."""
     return title_of(execution) if isinstance(execution, Image) else execution.id
 
 
-def workflow_name(workflow: WorkflowExecution) -> str:
-    """Get the name inside a workflow's ARN; the empty text where there is none. Untrusted text."""
+def _workflow_name(workflow: WorkflowExecution) -> str:
     arn = workflow.workflow_build_version_arn or ""
     match arn.partition(":workflow/")[2].split("/"):
         case [_, name, *_]:

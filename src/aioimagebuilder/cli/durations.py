@@ -1,32 +1,30 @@
-"""Durations as people write and read them: ``90m``, ``1h30m``, ``45``; ``2m05s``."""
+"""Parsing and formatting of durations: ``90m``, ``1h30m``, ``45``; ``2m05s``."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-__all__ = ["parse_duration", "shown_duration"]
-
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _PART: Final = r"(\d+(?:\.\d+)?)(ms|s|m|h|d)"
 
 
 def parse_duration(text: str) -> float:
-    """Get the seconds that `text` is: a number of them, or numbers with units, as ``1h30m``.
+    """Parse a number of seconds, or numbers with units such as ``1h30m``, into seconds.
 
     Raises:
-        ValueError: it is no duration.
+        ValueError: the duration is invalid.
     """
     compact = text.strip().lower()
     if re.fullmatch(r"\d+(?:\.\d+)?", compact):
         return float(compact)
     if re.fullmatch(f"(?:{_PART})+", compact):
         return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, compact))
-    raise ValueError(f"{text!r} is no duration: write 90m, 2h, 1h30m, or a number of seconds.")
+    raise ValueError(f"{text!r} is not a duration. Use 90m, 2h, 1h30m, or a number of seconds.")
 
 
-def shown_duration(seconds: float) -> str:
-    """Get a duration as people read it: ``42s``, ``3m05s``, ``1h02m05s``."""
+def format_duration(seconds: float) -> str:
+    """Format whole seconds as ``42s``, ``3m05s`` or ``1h02m05s``."""
     minutes, rest = divmod(max(0, int(seconds)), 60)
     hours, minutes = divmod(minutes, 60)
     if hours:

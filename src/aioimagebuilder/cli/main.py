@@ -1,4 +1,4 @@
-"""The edge to the process: streams that show anything, and an exit code for whatever happened."""
+"""The entry point: prepares the standard streams and maps exceptions to exit codes."""
 
 from __future__ import annotations
 
@@ -6,23 +6,21 @@ import io
 import sys
 from collections.abc import Sequence
 
-__all__ = ["main"]
-
-# Spelled out, since `exit_codes` imports more than the help needs.
+# Repeated here because importing `exit_codes` would slow down the help.
 _USAGE = 2
 _INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line, and get the exit code."""
+    """Run the command line and return its exit code."""
     try:
-        import click  # noqa: PLC0415 - an extra, and its absence is told in a sentence
+        import click  # noqa: PLC0415 - an optional dependency
     except ModuleNotFoundError:
         sys.stderr.write("The command line needs click and rich: pip install 'aioimagebuilder[cli]'\n")
         return _USAGE
     from .app import aioimagebuilder  # noqa: PLC0415 - it imports click
 
-    _let_streams_show_anything()
+    _escape_unencodable_characters()
     try:
         code = aioimagebuilder.main(arguments, prog_name="aioimagebuilder", standalone_mode=False)
     except click.ClickException as error:
@@ -33,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return int(code or 0)
 
 
-def _let_streams_show_anything() -> None:
+def _escape_unencodable_characters() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")

@@ -1,11 +1,11 @@
-"""The options that commands share, each of them from an environment variable, too.
+"""The options that commands share, each of which can also be set by an environment variable.
 
-A decorator adds a group of options to a command, and hands their values to it as one dataclass.
+A decorator adds a group of options to a command, which receives their values as one dataclass.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from typing import Any, Final, Literal, TypeVar, cast
@@ -14,20 +14,6 @@ import click
 
 from .durations import parse_duration
 
-__all__ = [
-    "Command",
-    "Connection",
-    "Display",
-    "Waiting",
-    "chart_options",
-    "confirming_options",
-    "connection_options",
-    "display_options",
-    "following_options",
-    "variable",
-    "waiting_options",
-]
-
 Command = TypeVar("Command", bound=Callable[..., int])
 
 _PREFIX: Final = "AIOIMAGEBUILDER_"
@@ -35,7 +21,7 @@ _PREFIX: Final = "AIOIMAGEBUILDER_"
 
 @dataclass(frozen=True, kw_only=True)
 class Connection:
-    """Which account, region and endpoint to speak to; what is ``None`` is found as by the AWS CLI."""
+    """Region, profile and endpoint; ``None`` is resolved as in the AWS CLI."""
 
     region: str | None
     profile: str | None
@@ -44,7 +30,7 @@ class Connection:
 
 @dataclass(frozen=True, kw_only=True)
 class Display:
-    """What is shown, and how; `output` is ``text``, ``json``, or a file for a picture."""
+    """The format of the output: `output` is ``text``, ``json``, or the path of a picture."""
 
     output: str
     quiet: bool
@@ -52,8 +38,8 @@ class Display:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Waiting:
-    """How long to wait, how often to ask, and what to do when it takes too long; times in seconds."""
+class WaitOptions:
+    """How to wait: timeouts, delays and intervals in seconds, and what to do in special cases."""
 
     timeout: float | None = None
     min_delay: float = 5.0
@@ -64,100 +50,104 @@ class Waiting:
     on_waiting: Literal["report", "raise"] = "report"
 
 
-def variable(option: str) -> str:
-    """Get the name of the environment variable of an option: ``--min-delay`` is AIOIMAGEBUILDER_MIN_DELAY."""
+def environment_variable(option: str) -> str:
+    """Return the environment variable of an option: AIOIMAGEBUILDER_MIN_DELAY for ``--min-delay``."""
     return _PREFIX + option.lstrip("-").replace("-", "_").upper()
 
 
-def _duration(_: click.Context, param: click.Parameter, value: str) -> float:
-    """Read the value of an option that is a duration, in seconds."""
+def _parse_duration(_: click.Context, param: click.Parameter, value: str) -> float:
     try:
         return parse_duration(value)
     except ValueError as error:
         raise click.BadParameter(str(error), param=param) from None
 
 
-def _positive_duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
-    if (read := _duration(ctx, param, value)) > 0:
-        return read
-    raise click.BadParameter("it must be more than nothing.", param=param)
+def _parse_positive_duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
+    if (seconds := _parse_duration(ctx, param, value)) > 0:
+        return seconds
+    raise click.BadParameter("The duration must be greater than zero.", param=param)
 
 
-def _duration_or_none(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
-    return None if value.strip().lower() == "none" else _duration(ctx, param, value)
+def _parse_duration_or_none(ctx: click.Context, param: click.Parameter, value: str) -> float | None:
+    return None if value.strip().lower() == "none" else _parse_duration(ctx, param, value)
 
 
-def _form_or_file(_: click.Context, param: click.Parameter, value: str) -> str:
+def _check_output(_: click.Context, param: click.Parameter, value: str) -> str:
     if value in {"text", "json"} or value.lower().endswith((".svg", ".html")):
         return value
-    raise click.BadParameter(
-        "write text, json, or the name of a file that ends in .svg or .html.", param=param
-    )
+    raise click.BadParameter("Use text, json, or a file name that ends in .svg or .html.", param=param)
 
 
-def _option(
+def option(
     name: str,
     *more: str,
     envvar: str | list[str] | None = None,
     **settings: Any,  # noqa: ANN401 - click's own keywords
 ) -> Callable[[Command], Command]:
-    return click.option(name, *more, envvar=envvar or variable(name), show_envvar=True, **settings)
+    """Return a `click.option` that can be set by an environment variable, and whose help shows defaults."""
+    settings = {"envvar": envvar or environment_variable(name), "show_envvar": True, **settings}
+    return click.option(name, *more, show_default="default" in settings, **settings)
 
 
-def _as_one(
-    cls: type[Any], name: str, *options: Callable[[Command], Command]
+def _duration_option(
+    name: str, default: str, text: str, parse: Callable[..., float | None] = _parse_positive_duration
 ) -> Callable[[Command], Command]:
+    return option(name, metavar="DURATION", default=default, callback=parse, help=text)
+
+
+def _choice_option(name: str, choices: Sequence[str], text: str) -> Callable[[Command], Command]:
+    return option(name, type=click.Choice(choices), default=choices[0], help=text)
+
+
+def _option_group(
+    cls: type[Any], argument: str, *options: Callable[[Command], Command]
+) -> Callable[[Command], Command]:
+    """Return a decorator that adds options to a command, and passes their values as `argument`."""
+
     def decorate(command: Command) -> Command:
         @wraps(command)
-        def with_one(**values: object) -> int:
-            mine = {each.name: values.pop(each.name) for each in fields(cls) if each.name in values}
-            return command(**values, **{name: cls(**mine)})
+        def call(**values: object) -> int:
+            group = {each.name: values.pop(each.name) for each in fields(cls) if each.name in values}
+            return command(**values, **{argument: cls(**group)})
 
-        decorated = cast("Command", with_one)
-        for option in reversed(options):
-            decorated = option(decorated)
+        decorated = cast("Command", call)
+        for each in reversed(options):
+            decorated = each(decorated)
         return decorated
 
     return decorate
 
 
-connection_options: Final = _as_one(
+connection_options: Final = _option_group(
     Connection,
     "connection",
-    _option(
+    option(
         "--region",
         metavar="NAME",
-        envvar=[variable("region"), "AWS_REGION"],
-        help="AWS region. Otherwise that of the ARN, the environment, or the profile.",
+        envvar=[environment_variable("region"), "AWS_REGION"],
+        help="AWS region. Defaults to that of the ARN, the environment, or the profile.",
     ),
-    _option("--profile", metavar="NAME", help="AWS profile, as in the AWS CLI."),
-    _option("--endpoint-url", metavar="URL", help="Another endpoint than AWS's own, as the simulator's."),
+    option("--profile", metavar="NAME", help="AWS profile."),
+    option("--endpoint-url", metavar="URL", help="Endpoint to use instead of the AWS endpoint."),
 )
-_quiet: Final = _option("--quiet", "-q", is_flag=True, help="No progress on standard error, only errors.")
-_no_color: Final = _option("--no-color", is_flag=True, help="No colors; NO_COLOR says so, too.")
-display_options: Final = _as_one(
+_quiet: Final = option("--quiet", "-q", is_flag=True, help="Write only errors to standard error.")
+_no_color: Final = option("--no-color", is_flag=True, help="Disable colors, as the variable NO_COLOR does.")
+display_options: Final = _option_group(
     Display,
     "display",
-    _option(
-        "--output",
-        type=click.Choice(["text", "json"]),
-        default="text",
-        show_default=True,
-        help="The result on standard output: text, or JSON lines, one object an event.",
-    ),
+    _choice_option("--output", ["text", "json"], "Output format: text, or JSON lines, one object per event."),
     _quiet,
     _no_color,
 )
-chart_options: Final = _as_one(
+timeline_options: Final = _option_group(
     Display,
     "display",
-    _option(
+    option(
         "--output",
         metavar="text|json|FILE",
         default="text",
-        show_default=True,
-        callback=_form_or_file,
-        help="text or json to standard output, or a picture to this file, .svg or .html.",
+        callback=_check_output,
+        help="Output format, or the .svg or .html file to write the chart to.",
     ),
     _quiet,
     _no_color,
@@ -165,74 +155,41 @@ chart_options: Final = _as_one(
 
 
 def _timeout(default: str) -> Callable[[Command], Command]:
-    return _option(
-        "--timeout",
-        metavar="DURATION",
-        default=default,
-        show_default=True,
-        callback=_duration_or_none,
-        help="Give up after this long: 90m, 2h, 1h30m, seconds; 0 asks once, none waits for ever.",
-    )
+    text = "Stop waiting after this time: 90m, 2h, 1h30m, or seconds. 0 polls once, none waits forever."
+    return _duration_option("--timeout", default, text, _parse_duration_or_none)
 
 
-def _delays(least: str, most: str) -> tuple[Callable[[Command], Command], ...]:
+def _delays(minimum: str, maximum: str) -> tuple[Callable[[Command], Command], ...]:
     return (
-        _option(
-            "--min-delay",
-            metavar="DURATION",
-            default=least,
-            show_default=True,
-            callback=_positive_duration,
-            help="The least time between two polls.",
-        ),
-        _option(
-            "--max-delay",
-            metavar="DURATION",
-            default=most,
-            show_default=True,
-            callback=_positive_duration,
-            help="The most time between two polls; the delay grows up to it.",
-        ),
+        _duration_option("--min-delay", minimum, "Minimum delay between polls."),
+        _duration_option("--max-delay", maximum, "Maximum delay between polls."),
     )
 
 
 _progress: Final = (
-    _option(
-        "--heartbeat",
-        metavar="DURATION",
-        default="1m",
-        show_default=True,
-        callback=_positive_duration,
-        help="Off a terminal, a line so often while nothing changes.",
+    _duration_option(
+        "--heartbeat", "1m", "Without a terminal, print a line this often while nothing changes."
     ),
-    _option(
-        "--time-scale",
-        type=click.FloatRange(min=0, min_open=True),
-        default=1.0,
-        hidden=True,
-        help="How fast the clock of a simulated service runs.",
-    ),
+    option("--time-scale", type=click.FloatRange(min=0, min_open=True), default=1.0, hidden=True),
 )
-waiting_options: Final = _as_one(
-    Waiting,
-    "waiting",
+wait_options: Final = _option_group(
+    WaitOptions,
+    "options",
     _timeout("6h"),
     *_delays("5s", "30s"),
     *_progress,
-    _option(
+    _choice_option(
         "--on-timeout",
-        type=click.Choice(["leave", "cancel"]),
-        default="leave",
-        show_default=True,
-        help="At the timeout, leave the build to go on, or cancel it and confirm what became of it.",
+        ["leave", "cancel"],
+        "At the timeout, leave the build running, or cancel it and wait for the outcome.",
     ),
-    _option(
+    _choice_option(
         "--on-waiting",
-        type=click.Choice(["report", "raise"]),
-        default="report",
-        show_default=True,
-        help="When a build waits for a person, say so and wait on, or end with exit code 5.",
+        ["report", "raise"],
+        "At a waiting step, report it and keep waiting, or exit with code 5.",
     ),
 )
-confirming_options: Final = _as_one(Waiting, "waiting", _timeout("10m"), *_delays("5s", "30s"), *_progress)
-following_options: Final = _as_one(Waiting, "waiting", *_delays("2s", "15s"))
+cancel_options: Final = _option_group(
+    WaitOptions, "options", _timeout("10m"), *_delays("5s", "30s"), *_progress
+)
+log_options: Final = _option_group(WaitOptions, "options", *_delays("2s", "15s"))

@@ -6,8 +6,6 @@ import signal
 from collections.abc import Callable
 from queue import SimpleQueue
 
-__all__ = ["stop_signals"]
-
 
 def stop_signals() -> Callable[[], None]:
     """Handle SIGINT and SIGTERM from now on, and return a function that blocks until the first of them."""

@@ -1,1 +1,1 @@
-"""What each command does. `interface` imports a module of these when its command is called."""
+"""The implementations of the commands, each imported by `app` when its command runs."""

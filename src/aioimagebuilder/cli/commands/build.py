@@ -8,21 +8,16 @@ import anyio
 
 from ...client import ImageBuilder
 from ...errors import ImageBuilderError
-from ...models.identifiers import parse_arn
 from ..exit_codes import ExitCode
-from ..options import Connection, Display, Waiting
-from ..render.escaping import escaped
-from ..render.members import made_by
-from ..runtime.connect import connect, pipeline_arn
-from ..runtime.endings import Ending, conclude, tell
-from ..runtime.resume import resuming_command
-from ..runtime.run import Invocation, run
-from ..runtime.wait import await_ending
+from ..options import Connection, Display, WaitOptions
+from ..render.escaping import escape
+from ..render.messages import message_of
+from ..runtime.connect import connect, find_pipeline_arn
+from ..runtime.run import Invocation, resume_command, run
+from ..runtime.wait import finish_build, wait_for_result
 
-__all__ = ["build"]
-
-# How long the log may go on after the build has ended: it comes late, but it comes.
-_LAST_LINES = 20.0
+# CloudWatch Logs delivers the last lines some seconds after the build has ended.
+_LOG_GRACE_PERIOD = 20.0
 
 
 def build(
@@ -30,52 +25,44 @@ def build(
     pipeline: str,
     client_token: str | None,
     logs: bool,
-    waiting: Waiting,
+    options: WaitOptions,
     connection: Connection,
     display: Display,
 ) -> ExitCode:
-    """Build it, and get the exit code."""
-    body = partial(_build, pipeline, client_token, waiting, connection, logs=logs)
-    return run(body, display, waiting)
+    """Build an image and return the exit code."""
+    body = partial(_build, pipeline, client_token, options, connection, logs=logs)
+    return run(body, display, options)
 
 
 async def _build(
     pipeline: str,
     client_token: str | None,
-    waiting: Waiting,
+    options: WaitOptions,
     connection: Connection,
     invocation: Invocation,
     *,
     logs: bool,
 ) -> ExitCode:
-    arn = await pipeline_arn(connection, pipeline)
-    async with connect(connection, [arn], waiting=waiting) as ib:
+    arn = await find_pipeline_arn(connection, pipeline)
+    async with connect(connection, [arn], options=options) as ib:
         image = await ib.start_image_pipeline_execution(arn, client_token=client_token)
-        invocation.resume = resuming_command("wait", [image])
+        invocation.resume_command = resume_command("wait", [image])
         invocation.begin_group(f"Building {image}")
-        invocation.reporter.note(f"Building {escaped(image)}")
+        invocation.reporter.print_progress(f"Building {escape(image)}")
         invocation.output.emit("started", {"id": image, "pipeline": arn})
         async with anyio.create_task_group() as tasks:
             if logs:
-                tasks.start_soon(_show_log, ib, image, waiting, invocation)
-            ending = await await_ending(invocation, ib, image, waiting)
-            tasks.cancel_scope.deadline = anyio.current_time() + _LAST_LINES
-    return conclude_build(invocation, ending)
+                tasks.start_soon(_show_log, ib, image, options, invocation)
+            result = await wait_for_result(invocation, ib, image, options)
+            tasks.cancel_scope.deadline = anyio.current_time() + _LOG_GRACE_PERIOD
+    return finish_build(invocation, result)
 
 
-def conclude_build(invocation: Invocation, ending: Ending) -> ExitCode:
-    """Tell what a build has made, or why it made nothing, and get the exit code."""
-    region = arn.region if (arn := parse_arn(ending.identifier)) else None
-    made = made_by(ending.seen, region=region) if ending.seen else []
-    tell(invocation, ending, *map(escaped, made))
-    return conclude(invocation, [ending])
-
-
-async def _show_log(ib: ImageBuilder, image: str, waiting: Waiting, invocation: Invocation) -> None:
+async def _show_log(ib: ImageBuilder, image: str, options: WaitOptions, invocation: Invocation) -> None:
     try:
         async for line in ib.logs(
-            image, follow=True, min_delay=waiting.min_delay, max_delay=waiting.max_delay
+            image, follow=True, min_delay=options.min_delay, max_delay=options.max_delay
         ):
-            invocation.reporter.note(f"| {escaped(line.message)}")
+            invocation.reporter.print_progress(f"| {escape(line.message)}")
     except ImageBuilderError as error:
-        invocation.reporter.note(f"The log cannot be shown: {escaped(str(error))}")
+        invocation.reporter.print_progress(f"The log is unavailable: {escape(message_of(error))}")

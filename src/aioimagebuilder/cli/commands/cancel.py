@@ -1,4 +1,4 @@
-"""``cancel``: asks AWS to cancel an image or a lifecycle execution, and confirms what became of it."""
+"""``cancel``: cancels an image build or a lifecycle execution, and confirms the outcome."""
 
 from __future__ import annotations
 
@@ -9,39 +9,35 @@ from ...models.kinds import ExecutionKind
 from ...models.statuses import Outcome
 from ..build_state import label_of
 from ..exit_codes import ExitCode
-from ..options import Connection, Display, Waiting
-from ..render.escaping import escaped
-from ..runtime.connect import connect, identify
-from ..runtime.endings import conclude, tell
-from ..runtime.resume import resuming_command
-from ..runtime.run import Invocation, run
-from ..runtime.wait import await_ending
-
-__all__ = ["cancel"]
+from ..options import Connection, Display, WaitOptions
+from ..render.escaping import escape
+from ..runtime.connect import connect, parse_identifiers
+from ..runtime.run import Invocation, resume_command, run
+from ..runtime.wait import emit_result, finish, wait_for_result
 
 
-def cancel(*, identifier: str, waiting: Waiting, connection: Connection, display: Display) -> ExitCode:
-    """Cancel it, and get the exit code: 0 if it was cancelled, 1 if it had ended otherwise."""
-    (identifier,) = identify([identifier], ExecutionKind.IMAGE, ExecutionKind.LIFECYCLE_EXECUTION)
-    return run(partial(_cancel, identifier, waiting, connection), display, waiting)
+def cancel(*, identifier: str, options: WaitOptions, connection: Connection, display: Display) -> ExitCode:
+    """Cancel an execution and return the exit code: 0 if it was cancelled, 1 if it had ended before."""
+    (identifier,) = parse_identifiers([identifier], ExecutionKind.IMAGE, ExecutionKind.LIFECYCLE_EXECUTION)
+    return run(partial(_cancel, identifier, options, connection), display, options)
 
 
 async def _cancel(
-    identifier: str, waiting: Waiting, connection: Connection, invocation: Invocation
+    identifier: str, options: WaitOptions, connection: Connection, invocation: Invocation
 ) -> ExitCode:
-    invocation.resume = resuming_command("wait", [identifier])
+    invocation.resume_command = resume_command("wait", [identifier])
     invocation.begin_group(f"Cancelling {identifier}")
-    async with connect(connection, [identifier], waiting=waiting) as ib:
+    async with connect(connection, [identifier], options=options) as ib:
 
-        async def ending() -> Execution:
-            return await ib.cancel(identifier, timeout=waiting.timeout)
+        async def wait() -> Execution:
+            return await ib.cancel(identifier, timeout=options.timeout)
 
-        ended = await await_ending(invocation, ib, identifier, waiting, ending=ending)
-    tell(invocation, ended, ended.line)
-    if ended.error is not None or ended.seen is None:
-        return conclude(invocation, [ended])
-    if ended.seen.outcome is Outcome.CANCELLED:
+        result = await wait_for_result(invocation, ib, identifier, options, wait=wait)
+    emit_result(invocation, result, result.line)
+    if result.error is not None or result.execution is None:
+        return finish(invocation, [result])
+    if result.execution.outcome is Outcome.CANCELLED:
         return ExitCode.SUCCEEDED
-    label, status = escaped(label_of(ended.seen)), escaped(str(ended.seen.status))
-    invocation.reporter.say(f"Error: {label} was not cancelled: it had become {status} before.")
+    label, status = escape(label_of(result.execution)), escape(str(result.execution.status))
+    invocation.reporter.print_message(f"Error: {label} was not cancelled: it was already {status}.")
     return ExitCode.FAILED

@@ -1,4 +1,4 @@
-"""``logs``: the log of a build, or of a pipeline."""
+"""``logs``: shows the log of a build or a pipeline."""
 
 from __future__ import annotations
 
@@ -7,28 +7,28 @@ from functools import partial
 from ...models.identifiers import ResourceKind
 from ...models.kinds import ExecutionKind
 from ..exit_codes import ExitCode
-from ..options import Connection, Display, Waiting
-from ..render.escaping import escaped
-from ..runtime.connect import connect, identify
+from ..options import Connection, Display, WaitOptions
+from ..render.escaping import escape
+from ..runtime.connect import connect, parse_identifiers
 from ..runtime.run import Invocation, run
 
-__all__ = ["logs"]
 
-
-def logs(*, arn: str, follow: bool, waiting: Waiting, connection: Connection, display: Display) -> ExitCode:
-    """Show the log, and get the exit code."""
-    (arn,) = identify([arn], ExecutionKind.IMAGE, ResourceKind.IMAGE_PIPELINE)
-    return run(partial(_show_log, arn, waiting, connection, follow=follow), display)
+def logs(
+    *, arn: str, follow: bool, options: WaitOptions, connection: Connection, display: Display
+) -> ExitCode:
+    """Show the log and return the exit code."""
+    (arn,) = parse_identifiers([arn], ExecutionKind.IMAGE, ResourceKind.IMAGE_PIPELINE)
+    return run(partial(_show_log, arn, options, connection, follow=follow), display)
 
 
 async def _show_log(
-    arn: str, waiting: Waiting, connection: Connection, invocation: Invocation, *, follow: bool
+    arn: str, options: WaitOptions, connection: Connection, invocation: Invocation, *, follow: bool
 ) -> ExitCode:
-    async with connect(connection, [arn], waiting=waiting) as ib:
+    async with connect(connection, [arn], options=options) as ib:
         async for line in ib.logs(
-            arn, follow=follow, min_delay=waiting.min_delay, max_delay=waiting.max_delay
+            arn, follow=follow, min_delay=options.min_delay, max_delay=options.max_delay
         ):
             time = line.timestamp.isoformat(timespec="milliseconds")
             members = {"timestamp": time, "message": line.message}
-            invocation.output.emit("log", members, f"{time} {escaped(line.message)}".rstrip())
+            invocation.output.emit("log", members, f"{time} {escape(line.message)}".rstrip())
     return ExitCode.SUCCEEDED

@@ -1,4 +1,4 @@
-"""``retry``: runs a failed or cancelled image again in place, and waits for its new end."""
+"""``retry``: runs a failed or cancelled image build again under the same ARN, and waits for it."""
 
 from __future__ import annotations
 
@@ -7,28 +7,27 @@ from functools import partial
 from ...models.executions import Execution
 from ...models.kinds import ExecutionKind
 from ..exit_codes import ExitCode
-from ..options import Connection, Display, Waiting
-from ..runtime.connect import connect, identify
-from ..runtime.resume import resuming_command
-from ..runtime.run import Invocation, run
-from ..runtime.wait import await_ending, options_of
-from .build import conclude_build
-
-__all__ = ["retry"]
+from ..options import Connection, Display, WaitOptions
+from ..runtime.connect import connect, parse_identifiers
+from ..runtime.run import Invocation, resume_command, run
+from ..runtime.wait import finish_build, wait_arguments, wait_for_result
 
 
-def retry(*, image: str, waiting: Waiting, connection: Connection, display: Display) -> ExitCode:
-    """Run it again, and get the exit code."""
-    (image,) = identify([image], ExecutionKind.IMAGE)
-    return run(partial(_retry, image, waiting, connection), display, waiting)
+def retry(*, image: str, options: WaitOptions, connection: Connection, display: Display) -> ExitCode:
+    """Retry an image build and return the exit code."""
+    (image,) = parse_identifiers([image], ExecutionKind.IMAGE)
+    return run(partial(_retry, image, options, connection), display, options)
 
 
-async def _retry(image: str, waiting: Waiting, connection: Connection, invocation: Invocation) -> ExitCode:
-    invocation.resume = resuming_command("wait", [image])
+async def _retry(
+    image: str, options: WaitOptions, connection: Connection, invocation: Invocation
+) -> ExitCode:
+    invocation.resume_command = resume_command("wait", [image])
     invocation.begin_group(f"Retrying {image}")
-    async with connect(connection, [image], waiting=waiting) as ib:
+    async with connect(connection, [image], options=options) as ib:
 
-        async def ending() -> Execution:
-            return await ib.retry(image, **options_of(waiting))
+        async def wait() -> Execution:
+            return await ib.retry(image, **wait_arguments(options))
 
-        return conclude_build(invocation, await await_ending(invocation, ib, image, waiting, ending=ending))
+        result = await wait_for_result(invocation, ib, image, options, wait=wait)
+        return finish_build(invocation, result)

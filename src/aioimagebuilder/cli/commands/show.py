@@ -1,46 +1,38 @@
-"""``show``: an execution as it is now."""
+"""``show``: shows the current state of an execution."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import Final
 
-from ...client import ImageBuilder
+from botocore import xform_name
+
 from ...models.executions import Execution
-from ...models.identifiers import Identifier, IdentifierKind
-from ...models.kinds import KINDS, ExecutionKind
+from ...models.identifiers import Identifier
+from ...models.kinds import KINDS
 from ..exit_codes import ExitCode
 from ..options import Connection, Display
-from ..render.members import plain_members, state_members, words
-from ..runtime.connect import connect, identify
+from ..render.results import execution_members, format_members, structure_members
+from ..runtime.connect import connect, parse_identifiers
 from ..runtime.run import Invocation, run
-
-__all__ = ["show"]
-
-_GETS: Final[Mapping[IdentifierKind, Callable[[ImageBuilder, str], Awaitable[Execution]]]] = {
-    ExecutionKind.IMAGE: ImageBuilder.get_image,
-    ExecutionKind.WORKFLOW_EXECUTION: ImageBuilder.get_workflow_execution,
-    ExecutionKind.WORKFLOW_STEP_EXECUTION: ImageBuilder.get_workflow_step_execution,
-    ExecutionKind.LIFECYCLE_EXECUTION: ImageBuilder.get_lifecycle_execution,
-}
 
 
 def show(*, identifier: str, connection: Connection, display: Display) -> ExitCode:
-    """Show it, and get the exit code: 0 if it could be observed, whatever has become of it."""
-    (identifier,) = identify([identifier])
+    """Show an execution and return the exit code: 0 whatever its outcome."""
+    (identifier,) = parse_identifiers([identifier])
     return run(partial(_show, identifier, connection), display)
 
 
 async def _show(identifier: str, connection: Connection, invocation: Invocation) -> ExitCode:
     async with connect(connection, [identifier]) as ib:
-        execution = await _GETS[Identifier.parse(identifier).kind](ib, identifier)
-    members = state_members(execution)
-    told = plain_members(execution)
-    rest = {
-        name: value
-        for name, value in told.items()
-        if name not in {KINDS[execution.kind].id_member, "status", "message"}
-    }
-    invocation.output.emit("execution", {**members, "members": told}, *words({**members, **rest}))
+        operation = KINDS[Identifier.parse(identifier).kind].get.operation
+        get: Callable[[str], Awaitable[Execution]] = getattr(ib, xform_name(operation))
+        execution = await get(identifier)
+    common = execution_members(execution)
+    members = structure_members(execution)
+    repeated = {KINDS[execution.kind].id_member, "status", "message"}
+    details = {name: value for name, value in members.items() if name not in repeated}
+    invocation.output.emit(
+        "execution", {**common, "members": members}, *format_members({**common, **details})
+    )
     return ExitCode.SUCCEEDED

@@ -1,4 +1,4 @@
-"""``simulate``: EC2 Image Builder as a server on this machine, with a few pipelines to try."""
+"""``simulate``: serves a simulated EC2 Image Builder with example pipelines."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ from ...testing import BuildScript, Simulator, StepScript
 from ...testing.scripts import Json
 from ...testing.stopping import stop_signals
 from ..exit_codes import ExitCode
-from ..options import variable
-
-__all__ = ["simulate"]
+from ..options import environment_variable
 
 _SCRIPTS: Final = {
     "demo": BuildScript(),
@@ -20,7 +18,7 @@ _SCRIPTS: Final = {
     "flaky": BuildScript(steps={"ApplyBuildComponents": StepScript(failed_attempts=1, max_attempts=3)}),
     "gated": BuildScript(),
 }
-_GATE: Final = """\
+_WAITING_STEP_WORKFLOW: Final = """\
 name: release
 schemaVersion: 1.0
 steps:
@@ -31,7 +29,7 @@ steps:
 
 
 def simulate(*, port: int, time_scale: float, rate_limit: float | None, pipelines: Sequence[str]) -> ExitCode:
-    """Serve until SIGINT or SIGTERM, and get the exit code: 1 if the port is taken."""
+    """Serve until SIGINT or SIGTERM and return the exit code: 1 if the port is taken."""
     simulator = Simulator(time_scale=time_scale, rate_limit=rate_limit, port=port)
     wait_for_stop = stop_signals()
     try:
@@ -40,14 +38,14 @@ def simulate(*, port: int, time_scale: float, rate_limit: float | None, pipeline
         sys.stderr.write(f"Error: cannot listen on port {port}: {error.strerror or error}\n")
         return ExitCode.FAILED
     try:
-        release: Json = simulator.create_workflow("release", _GATE, type="TEST")
+        release: Json = simulator.create_workflow("release", _WAITING_STEP_WORKFLOW, type="TEST")
         for name, script in _SCRIPTS.items():
             workflows = [{"workflowArn": release}] if name == "gated" else None
             simulator.create_pipeline(name, workflows=workflows)
             simulator.script(script, recipe=name, default=True)
         for name in pipelines:
             simulator.create_pipeline(name)
-        for line in _told(simulator, time_scale):
+        for line in _instructions(simulator, time_scale):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
         wait_for_stop()
@@ -56,20 +54,21 @@ def simulate(*, port: int, time_scale: float, rate_limit: float | None, pipeline
     return ExitCode.SUCCEEDED
 
 
-def _told(simulator: Simulator, time_scale: float) -> Iterator[str]:
+def _instructions(simulator: Simulator, time_scale: float) -> Iterator[str]:
     arguments, scale = simulator.client_arguments, f"{time_scale:g}"
-    yield f"EC2 Image Builder is simulated at {simulator.endpoint_url}, {scale} times as fast."
-    yield "In another terminal:"
+    yield f"Simulating EC2 Image Builder at {simulator.endpoint_url} ({scale} times real time)."
+    yield "In another terminal, run:"
     yield ""
     yield f"  export AWS_ENDPOINT_URL={arguments['endpoint_url']}"
     yield f"  export AWS_DEFAULT_REGION={arguments['region_name']}"
     yield f"  export AWS_ACCESS_KEY_ID={arguments['aws_access_key_id']}"
     yield f"  export AWS_SECRET_ACCESS_KEY={arguments['aws_secret_access_key']}"
-    yield f"  export {variable('min-delay')}=0.5s {variable('max-delay')}=1s {variable('time-scale')}={scale}"
+    yield f"  export {environment_variable('min-delay')}=0.5s {environment_variable('max-delay')}=1s"
+    yield f"  export {environment_variable('time-scale')}={scale}"
     yield ""
     yield "  aioimagebuilder build demo      # succeeds"
-    yield "  aioimagebuilder build broken    # fails in a component: exit code 1"
-    yield "  aioimagebuilder build flaky     # succeeds with the second attempt of a step"
-    yield "  aioimagebuilder build gated     # waits for a person: aioimagebuilder pending, approve"
+    yield "  aioimagebuilder build broken    # fails in a component (exit code 1)"
+    yield "  aioimagebuilder build flaky     # succeeds after a step is retried"
+    yield "  aioimagebuilder build gated     # has a waiting step (see aioimagebuilder pending and approve)"
     yield ""
-    yield "Stop it with Ctrl-C."
+    yield "Press Ctrl-C to stop."

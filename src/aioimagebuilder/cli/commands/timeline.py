@@ -1,4 +1,4 @@
-"""``timeline``: where the time of a build went, on the screen and as a picture."""
+"""``timeline``: shows how long each workflow and step of a build took."""
 
 from __future__ import annotations
 
@@ -13,57 +13,55 @@ import click
 from ...models.kinds import ExecutionKind
 from ..exit_codes import ExitCode
 from ..options import Connection, Display
-from ..render.escaping import escaped
-from ..render.members import state_members
+from ..render.escaping import escape
+from ..render.results import execution_members
 from ..render.symbols import symbols_for
-from ..render.timeline import Timeline, timeline_of
-from ..render.timeline_svg import timeline_html, timeline_svg
-from ..render.timeline_text import timeline_lines
-from ..runtime.connect import connect, identify
-from ..runtime.follow import state_of
+from ..render.timeline import Timeline, create_timeline
+from ..render.timeline_svg import render_html, render_svg
+from ..render.timeline_text import render_text
+from ..runtime.connect import connect, parse_identifiers
+from ..runtime.follow import read_build_state
 from ..runtime.run import Invocation, run
-
-__all__ = ["timeline"]
 
 
 def timeline(*, image: str, connection: Connection, display: Display) -> ExitCode:
-    """Show the chart, or write it to a file, and get the exit code."""
-    (image,) = identify([image], ExecutionKind.IMAGE)
-    return run(partial(_chart, image, connection, display.output), display)
+    """Show the chart, or write it to a file, and return the exit code."""
+    (image,) = parse_identifiers([image], ExecutionKind.IMAGE)
+    return run(partial(_show_timeline, image, connection, display.output), display)
 
 
-async def _chart(image: str, connection: Connection, output: str, invocation: Invocation) -> ExitCode:
+async def _show_timeline(image: str, connection: Connection, output: str, invocation: Invocation) -> ExitCode:
     async with connect(connection, [image]) as ib:
-        state = await state_of(ib, await ib.get_image(image))
-    chart = timeline_of(state, max(datetime.now(UTC), state.newest_time or datetime.now(UTC)))
+        state = await read_build_state(ib, await ib.get_image(image))
+    chart = create_timeline(state, max(datetime.now(UTC), state.latest_time or datetime.now(UTC)))
     if chart is None:
-        raise click.UsageError(f"The service tells no times of {image}.")
+        raise click.UsageError(f"The service reports no times for {image}.")
     if output in {"text", "json"}:
         width = shutil.get_terminal_size((100, 24)).columns
-        lines = timeline_lines(chart, width, symbols_for(sys.stdout.encoding))
+        lines = render_text(chart, width, symbols_for(sys.stdout.encoding))
         invocation.output.emit("timeline", _members(chart), *lines)
     else:
-        _write(Path(output), chart)
-        invocation.output.emit("timeline", {}, escaped(output))
+        _write_file(Path(output), chart)
+        invocation.output.emit("timeline", {}, escape(output))
     return ExitCode.SUCCEEDED
 
 
-def _write(path: Path, chart: Timeline) -> None:
-    draw = timeline_svg if path.suffix.lower() == ".svg" else timeline_html
+def _write_file(path: Path, chart: Timeline) -> None:
+    render = render_svg if path.suffix.lower() == ".svg" else render_html
     try:
-        path.write_text(draw(chart), encoding="utf-8")
+        path.write_text(render(chart), encoding="utf-8")
     except OSError as error:
         raise click.UsageError(f"Cannot write {path}: {error.strerror}") from None
 
 
 def _members(chart: Timeline) -> dict[str, object]:
     return {
-        **state_members(chart.state.execution),
+        **execution_members(chart.state.execution),
         "begin": chart.begin.isoformat(),
         "seconds": chart.seconds,
-        "seconds_between_steps": round(chart.between, 3),
+        "seconds_between_steps": round(chart.seconds_between_steps, 3),
         "rows": [
-            {**state_members(row.execution), "name": row.name, "start": row.start, "end": row.end}
+            {**execution_members(row.execution), "name": row.name, "start": row.start, "end": row.end}
             for row in chart.rows
         ],
     }

@@ -1,70 +1,64 @@
-"""``watch``: what goes on with one execution, until it has ended."""
+"""``watch``: shows the progress of an execution until it ends."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from ...models.executions import Execution, WorkflowStepExecution
+from ...models.executions import Execution
 from ..build_state import BuildState
 from ..exit_codes import ExitCode
-from ..options import Connection, Display, Waiting
-from ..render.members import state_members
-from ..runtime.connect import connect, identify
-from ..runtime.endings import conclude, tell
+from ..options import Connection, Display, WaitOptions
+from ..render.results import execution_members
+from ..runtime.connect import connect, parse_identifiers
 from ..runtime.output import Output
-from ..runtime.resume import resuming_command
-from ..runtime.run import Invocation, run
-from ..runtime.wait import await_ending
-
-__all__ = ["watch"]
+from ..runtime.run import Invocation, resume_command, run
+from ..runtime.wait import emit_result, finish, wait_for_result
 
 
-def watch(*, identifier: str, waiting: Waiting, connection: Connection, display: Display) -> ExitCode:
-    """Show what goes on until it has ended, and get the exit code."""
-    (identifier,) = identify([identifier])
-    return run(partial(_watch, identifier, waiting, connection), display, waiting)
+def watch(*, identifier: str, options: WaitOptions, connection: Connection, display: Display) -> ExitCode:
+    """Show the progress of an execution and return the exit code."""
+    (identifier,) = parse_identifiers([identifier])
+    return run(partial(_watch, identifier, options, connection), display, options)
 
 
 async def _watch(
-    identifier: str, waiting: Waiting, connection: Connection, invocation: Invocation
+    identifier: str, options: WaitOptions, connection: Connection, invocation: Invocation
 ) -> ExitCode:
-    invocation.resume = resuming_command("watch", [identifier])
+    invocation.resume_command = resume_command("watch", [identifier])
     invocation.begin_group(f"Watching {identifier}")
-    events = _Events(invocation.output)
-    async with connect(connection, [identifier], waiting=waiting) as ib:
-        ending = await await_ending(invocation, ib, identifier, waiting, report=events.report)
-    tell(invocation, ending, ending.line)
-    return conclude(invocation, [ending])
+    events = _EventWriter(invocation.output)
+    async with connect(connection, [identifier], options=options) as ib:
+        result = await wait_for_result(invocation, ib, identifier, options, on_state=events.write)
+    emit_result(invocation, result, result.line)
+    return finish(invocation, [result])
 
 
-class _Events:
-    """Writes an event for each change of the execution, of its workflows and of its steps."""
+class _EventWriter:
+    """Writes an event for each change of an execution, its workflows and its steps."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
-        self._seen: dict[str, object] = {}
+        self._written: dict[str, object] = {}
 
-    def report(self, state: BuildState) -> None:
-        """Write what has changed."""
-        self._tell("state", state.execution)
+    def write(self, state: BuildState) -> None:
+        """Write the changes since the previous state."""
+        self._write_change("state", state.execution)
         for each in state.workflows:
             if each.workflow.id != state.execution.id:
-                self._tell("workflow", each.workflow)
+                self._write_change("workflow", each.workflow)
             for step in each.steps:
-                self._tell_step(step, waits=step.is_waiting)
+                self._write_change(
+                    "step",
+                    step,
+                    workflow_execution_id=step.workflow_execution_id,
+                    name=step.name,
+                    action=step.action,
+                    attempt_number=step.attempt_number,
+                    is_waiting=step.is_waiting,
+                )
 
-    def _tell_step(self, step: WorkflowStepExecution, *, waits: bool) -> None:
-        about = {
-            "workflow_execution_id": step.workflow_execution_id,
-            "name": step.name,
-            "action": step.action,
-            "attempt_number": step.attempt_number,
-            "waits_for_a_person": waits,
-        }
-        self._tell("step", step, **about)
-
-    def _tell(self, event: str, execution: Execution, **about: object) -> None:
-        members = {**state_members(execution), **about}
-        if self._seen.get(execution.id) != members:
-            self._seen[execution.id] = members
+    def _write_change(self, event: str, execution: Execution, **details: object) -> None:
+        members = {**execution_members(execution), **details}
+        if self._written.get(execution.id) != members:
+            self._written[execution.id] = members
             self._output.emit(event, members)

@@ -1,1 +1,1 @@
-"""What a command shows: a live view, plain lines, JSON members, a timeline. No I/O."""
+"""Output as text and data: the live view, plain progress lines, results and timelines. No I/O."""

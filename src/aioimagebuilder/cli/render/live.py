@@ -1,4 +1,4 @@
-"""The live view: build states in, what is shown on a terminal out. No I/O, and no clock of its own."""
+"""The live view of a terminal, rendered from build states. No I/O, and no clock of its own."""
 
 from __future__ import annotations
 
@@ -13,14 +13,12 @@ from rich.text import Text
 
 from ...models.executions import Execution, Image, WorkflowStepExecution
 from ...models.statuses import ImageStatus, Outcome, WorkflowType
-from ..build_state import BuildState, WorkflowState, end_of, label_of, start_of, title_of
-from ..durations import shown_duration
-from .escaping import escaped
+from ..build_state import BuildState, WorkflowState, end_time_of, label_of, start_time_of, title_of
+from ..durations import format_duration
+from .escaping import escape
 from .symbols import Symbols, style_of
 
-__all__ = ["Look", "live_view"]
-
-# Below this, a line holds a name and a time; above, the action and the message of a step, too.
+# The number of columns from which rows also hold the action and the message of a step.
 _WIDE: Final = 100
 _STAGES: Final = (
     ImageStatus.BUILDING,
@@ -36,80 +34,81 @@ _STAGES_OF_WORKFLOWS: Final[Mapping[WorkflowType, int]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
-    """What a view depends on beside the states.
+class RenderContext:
+    """The time and the terminal that a view is rendered for.
 
     Attributes:
-        now: the time at the service.
+        now: the time by the service's clock.
         width: columns of the terminal.
         height: lines of the terminal.
-        symbols: the signs that it can show.
-        beat: counts up with time, and moves what runs.
+        symbols: the symbols that the terminal can display.
+        frame: the number of the animation frame.
     """
 
     now: datetime
     width: int
     height: int
     symbols: Symbols
-    beat: int = 0
+    frame: int = 0
 
 
-def live_view(states: Sequence[BuildState], look: Look) -> RenderableType:
-    """Get the view of one execution with its workflows and steps, or of several, a line each."""
+def render_live_view(states: Sequence[BuildState], context: RenderContext) -> RenderableType:
+    """Return a view of one execution with its workflows and steps, or of several with a row each."""
     if len(states) == 1:
-        return _build(states[0], look)
-    return _several(states, look)
+        return _render_build(states[0], context)
+    return _render_overview(states, context)
 
 
-def _build(state: BuildState, look: Look) -> RenderableType:
-    lines: list[RenderableType] = [_head(state, look)]
+def _render_build(state: BuildState, context: RenderContext) -> RenderableType:
+    lines: list[RenderableType] = [_render_header(state, context)]
     if isinstance(state.execution, Image):
-        lines.append(Text(escaped(state.execution.id), style="dim", overflow="fold"))
-    if (stages := _stages(state, look)) is not None:
+        lines.append(Text(escape(state.execution.id), style="dim", overflow="fold"))
+    if (stages := _render_stages(state, context)) is not None:
         lines += (Text(""), stages)
     if state.workflows:
-        lines += (Text(""), _workflows(state, look))
+        lines += (Text(""), _render_workflows(state, context))
     elif state.execution.progress.steps_total:
-        lines.append(Text(escaped(str(state.execution.progress))))
-    lines += _gates(state, look)
+        lines.append(Text(escape(str(state.execution.progress))))
+    lines += _render_waiting_steps(state, context)
     if state.execution.reason:
         style = style_of(state.execution)
-        lines += (Text(""), Text(escaped(state.execution.reason), style=style, overflow="fold"))
+        lines += (Text(""), Text(escape(state.execution.reason), style=style, overflow="fold"))
     return Group(*lines)
 
 
-def _head(state: BuildState, look: Look) -> Text:
+def _render_header(state: BuildState, context: RenderContext) -> Text:
     execution = state.execution
-    style = style_of(execution, waits=bool(state.waiting_steps))
-    head = Text(overflow="ellipsis", no_wrap=True)
-    head.append(look.symbols.of(execution, waits=bool(state.waiting_steps), beat=look.beat), style=style)
-    head.append(f" {escaped(label_of(execution))}", style="bold")
-    head.append(f"  {escaped(str(execution.status))}", style=style)
-    head.append(f"  {_elapsed(execution, look, state.ended_at)}")
-    return head
+    is_waiting = bool(state.waiting_steps)
+    style = style_of(execution, is_waiting=is_waiting)
+    header = Text(overflow="ellipsis", no_wrap=True)
+    header.append(context.symbols.of(execution, is_waiting=is_waiting, frame=context.frame), style=style)
+    header.append(f" {escape(label_of(execution))}", style="bold")
+    header.append(f"  {escape(str(execution.status))}", style=style)
+    header.append(f"  {_elapsed_text(execution, context, state.ended_at)}")
+    return header
 
 
-def _stages(state: BuildState, look: Look) -> Text | None:
-    """Get the line of the stages of an image; ``None`` where it is not known at which it is."""
+def _render_stages(state: BuildState, context: RenderContext) -> Text | None:
+    """Return the line of stages of an image, or ``None`` if the current stage is unknown."""
     execution = state.execution
-    at = _stage_of(state)
-    if not isinstance(execution, Image) or at is None:
+    current = _current_stage(state)
+    if not isinstance(execution, Image) or current is None:
         return None
     line = Text(overflow="ellipsis", no_wrap=True)
-    for place, stage in enumerate(_STAGES):
-        if place == at:
-            sign, style = look.symbols.of(execution, beat=look.beat), style_of(execution)
-        elif place < at:
-            sign, style = look.symbols.succeeded, "green"
+    for number, stage in enumerate(_STAGES):
+        if number == current:
+            symbol, style = context.symbols.of(execution, frame=context.frame), style_of(execution)
+        elif number < current:
+            symbol, style = context.symbols.succeeded, "green"
         else:
-            sign, style = look.symbols.pending, "dim"
-        line.append(f"{sign} {stage.lower()}", style=style)
+            symbol, style = context.symbols.pending, "dim"
+        line.append(f"{symbol} {stage.lower()}", style=style)
         line.append("  ")
     return line
 
 
-def _stage_of(state: BuildState) -> int | None:
-    """Get the place of the stage that a build is at, or stopped at, among all stages."""
+def _current_stage(state: BuildState) -> int | None:
+    """Return the index of the stage that a build is in, or in which it stopped."""
     status = state.execution.status
     if state.execution.outcome == Outcome.SUCCEEDED:
         return len(_STAGES) - 1
@@ -120,87 +119,89 @@ def _stage_of(state: BuildState) -> int | None:
     return _STAGES_OF_WORKFLOWS.get(kind) if kind else None
 
 
-def _workflows(state: BuildState, look: Look) -> Table:
-    is_wide = look.width >= _WIDE
-    name = Column(no_wrap=True, overflow="ellipsis", max_width=None if is_wide else look.width - 24)
+def _render_workflows(state: BuildState, context: RenderContext) -> Table:
+    is_wide = context.width >= _WIDE
+    name = Column(no_wrap=True, overflow="ellipsis", max_width=None if is_wide else context.width - 24)
     columns = [Column(width=2, no_wrap=True), name, Column(no_wrap=True, justify="right")]
     columns.append(Column(no_wrap=True, overflow="ellipsis"))
     if is_wide:
         columns.append(Column(no_wrap=True, overflow="ellipsis", ratio=1))
     table = Table.grid(*columns, padding=(0, 1), expand=is_wide)
-    for each, steps in zip(state.workflows, _fitting_steps(state, look), strict=True):
-        _add_row(table, state, each.workflow, look, details=is_wide)
+    for each, steps in zip(state.workflows, _visible_steps(state, context), strict=True):
+        _add_row(table, state, each.workflow, context, has_details=is_wide)
         for step in steps:
-            _add_row(table, state, step, look, details=is_wide)
+            _add_row(table, state, step, context, has_details=is_wide)
     return table
 
 
-def _fitting_steps(state: BuildState, look: Look) -> Iterable[tuple[WorkflowStepExecution, ...]]:
-    """Get the steps to show of each workflow: all of them, or only where something runs or failed."""
-    lines = len(state.workflows) + sum(len(each.steps) for each in state.workflows)
-    around = 8 + 2 * len(state.waiting_steps)
-    if lines + around <= look.height:
+def _visible_steps(state: BuildState, context: RenderContext) -> Iterable[tuple[WorkflowStepExecution, ...]]:
+    """Return the steps to show of each workflow: all, or only the notable ones if space is short."""
+    rows = len(state.workflows) + sum(len(each.steps) for each in state.workflows)
+    other_lines = 8 + 2 * len(state.waiting_steps)
+    if rows + other_lines <= context.height:
         return [each.steps for each in state.workflows]
-    room = max(1, look.height - around - len(state.workflows))
-    chosen = []
+    available = max(1, context.height - other_lines - len(state.workflows))
+    visible = []
     for each in state.workflows:
-        steps = _telling_steps(each)[-room:]
-        room = max(0, room - len(steps))
-        chosen.append(steps if room or steps else ())
-    return chosen
+        steps = _notable_steps(each)[-available:]
+        available = max(0, available - len(steps))
+        visible.append(steps if available or steps else ())
+    return visible
 
 
-def _telling_steps(each: WorkflowState) -> tuple[WorkflowStepExecution, ...]:
+def _notable_steps(each: WorkflowState) -> tuple[WorkflowStepExecution, ...]:
     return tuple(step for step in each.steps if style_of(step) not in {"dim", "green"})
 
 
-def _add_row(table: Table, state: BuildState, execution: Execution, look: Look, *, details: bool) -> None:
-    waits = isinstance(execution, WorkflowStepExecution) and execution.is_waiting
-    style = style_of(execution, waits=waits)
-    sign = look.symbols.of(execution, waits=waits, beat=look.beat)
+def _add_row(
+    table: Table, state: BuildState, execution: Execution, context: RenderContext, *, has_details: bool
+) -> None:
+    is_waiting = isinstance(execution, WorkflowStepExecution) and execution.is_waiting
+    style = style_of(execution, is_waiting=is_waiting)
+    symbol = context.symbols.of(execution, is_waiting=is_waiting, frame=context.frame)
     is_step = isinstance(execution, WorkflowStepExecution) and execution is not state.execution
     name = label_of(execution) if execution is state.execution else title_of(execution)
     cells = [
-        Text(sign, style=style),
-        Text(f"{'  ' if is_step else ''}{escaped(name)}", style="" if is_step else "bold"),
-        Text(_elapsed(execution, look)),
-        Text(_standing(execution, waits=waits), style=style),
+        Text(symbol, style=style),
+        Text(f"{'  ' if is_step else ''}{escape(name)}", style="" if is_step else "bold"),
+        Text(_elapsed_text(execution, context)),
+        Text(_status_text(execution, is_waiting=is_waiting), style=style),
     ]
-    if details:
-        cells.append(Text(_details(execution), style="dim"))
+    if has_details:
+        cells.append(Text(_details_text(execution), style="dim"))
     table.add_row(*cells)
 
 
-def _standing(execution: Execution, *, waits: bool) -> str:
-    if waits:
+def _status_text(execution: Execution, *, is_waiting: bool) -> str:
+    if is_waiting:
         return "waits for a person"
-    status = escaped(str(execution.status or ""))
+    status = escape(str(execution.status or ""))
     if isinstance(execution, WorkflowStepExecution):
         attempt = execution.attempt_number or 1
-        again = f" (attempt {attempt})" if attempt > 1 else ""
-        return f"{status.lower()}{again}" if status != "PENDING" else ""
+        attempt_text = f" (attempt {attempt})" if attempt > 1 else ""
+        return f"{status.lower()}{attempt_text}" if status != "PENDING" else ""
     progress = execution.progress
     steps = "" if progress.steps_total is None else f" {progress.steps_done or 0}/{progress.steps_total}"
     return f"{status}{steps}"
 
 
-def _details(execution: Execution) -> str:
+def _details_text(execution: Execution) -> str:
     action = execution.action if isinstance(execution, WorkflowStepExecution) else None
-    return "  ".join(escaped(each) for each in (action, execution.reason) if each)
+    return "  ".join(escape(each) for each in (action, execution.reason) if each)
 
 
-def _gates(state: BuildState, look: Look) -> list[RenderableType]:
+def _render_waiting_steps(state: BuildState, context: RenderContext) -> list[RenderableType]:
     lines: list[RenderableType] = []
     for step in state.waiting_steps:
-        since = _elapsed(step, look)
-        told = f"{escaped(title_of(step))} waits for a person{f' for {since}' if since else ''}:"
-        command = f"aioimagebuilder approve {escaped(step.id)}"
-        lines += (Text(""), Text(told, style="bold magenta"), Text(f"  {command}", overflow="fold"))
+        elapsed = _elapsed_text(step, context)
+        message = f"{escape(title_of(step))} waits for a person{f' for {elapsed}' if elapsed else ''}:"
+        command = f"aioimagebuilder approve {escape(step.id)}"
+        lines += (Text(""), Text(message, style="bold magenta"), Text(f"  {command}", overflow="fold"))
     return lines
 
 
-def _several(states: Sequence[BuildState], look: Look) -> RenderableType:
-    done = sum(state.execution.is_terminal for state in states)
+def _render_overview(states: Sequence[BuildState], context: RenderContext) -> RenderableType:
+    ended = sum(state.execution.is_terminal for state in states)
     table = Table.grid(
         Column(width=2, no_wrap=True),
         Column(no_wrap=True, overflow="ellipsis", ratio=1),
@@ -209,21 +210,21 @@ def _several(states: Sequence[BuildState], look: Look) -> RenderableType:
         padding=(0, 1),
         expand=True,
     )
-    room = max(1, look.height - 4)
-    # Those that have ended well give way first.
-    ranked = sorted(range(len(states)), key=lambda place: states[place].execution.outcome == "succeeded")
-    for place in sorted(ranked[:room]):
-        _add_row(table, states[place], states[place].execution, look, details=False)
-    more = len(states) - room
-    head = Text(f"{done} of {len(states)} have ended", style="bold")
-    return Group(head, table, *([Text(f"and {more} more", style="dim")] if more > 0 else ()))
+    limit = max(1, context.height - 4)
+    # Executions that succeeded are hidden first.
+    ranked = sorted(range(len(states)), key=lambda number: states[number].execution.outcome == "succeeded")
+    for number in sorted(ranked[:limit]):
+        _add_row(table, states[number], states[number].execution, context, has_details=False)
+    hidden = len(states) - limit
+    header = Text(f"{ended} of {len(states)} have ended", style="bold")
+    return Group(header, table, *([Text(f"and {hidden} more", style="dim")] if hidden > 0 else ()))
 
 
-def _elapsed(execution: Execution, look: Look, ended: datetime | None = None) -> str:
-    start = start_of(execution)
+def _elapsed_text(execution: Execution, context: RenderContext, ended: datetime | None = None) -> str:
+    start = start_time_of(execution)
     if execution.outcome is Outcome.SKIPPED:
         return ""
-    if start is None or (execution.is_terminal and not (ended or end_of(execution))):
+    if start is None or (execution.is_terminal and not (ended or end_time_of(execution))):
         return ""
-    until = (ended or end_of(execution)) if execution.is_terminal else look.now
-    return shown_duration(((until or look.now) - start).total_seconds())
+    end = (ended or end_time_of(execution)) if execution.is_terminal else context.now
+    return format_duration(((end or context.now) - start).total_seconds())

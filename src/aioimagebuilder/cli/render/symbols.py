@@ -1,4 +1,4 @@
-"""The signs and colors that stand for what became of something, with and without Unicode."""
+"""Symbols and colors for the status of an execution, with and without Unicode."""
 
 from __future__ import annotations
 
@@ -8,12 +8,10 @@ from typing import Final
 from ...models.executions import Execution
 from ...models.statuses import Outcome
 
-__all__ = ["ASCII", "UNICODE", "Symbols", "style_of", "symbols_for"]
-
 
 @dataclass(frozen=True)
 class Symbols:
-    """Signs of one character."""
+    """A set of symbols, each one column wide; `running` holds the frames of an animation."""
 
     succeeded: str
     failed: str
@@ -25,8 +23,8 @@ class Symbols:
     bar: str
     ellipsis: str
 
-    def of(self, execution: Execution, *, waits: bool = False, beat: int = 0) -> str:
-        """Get the sign of an execution; that of one which runs moves with `beat`."""
+    def of(self, execution: Execution, *, is_waiting: bool = False, frame: int = 0) -> str:
+        """Return the symbol of an execution; `frame` animates a running one."""
         if execution.outcome is not None:
             return {
                 Outcome.SUCCEEDED: self.succeeded,
@@ -34,11 +32,11 @@ class Symbols:
                 Outcome.CANCELLED: self.cancelled,
                 Outcome.SKIPPED: self.skipped,
             }[execution.outcome]
-        if waits:
+        if is_waiting:
             return self.waiting
         if execution.status is None or execution.status == "PENDING":
             return self.pending
-        return self.running[beat % len(self.running)]
+        return self.running[frame % len(self.running)]
 
 
 UNICODE: Final = Symbols(
@@ -73,7 +71,7 @@ _STYLES: Final = {
 
 
 def symbols_for(encoding: str | None) -> Symbols:
-    """Get the signs that a stream of this encoding can show."""
+    """Return the symbols that can be written in an encoding."""
     try:
         "".join((UNICODE.succeeded, *UNICODE.running, UNICODE.bar, UNICODE.ellipsis)).encode(
             encoding or "ascii"
@@ -83,10 +81,10 @@ def symbols_for(encoding: str | None) -> Symbols:
     return UNICODE
 
 
-def style_of(execution: Execution, *, waits: bool = False) -> str:
-    """Get rich's name for the style of an execution."""
+def style_of(execution: Execution, *, is_waiting: bool = False) -> str:
+    """Return the rich style of an execution."""
     if execution.outcome is not None:
         return _STYLES[execution.outcome]
-    if waits:
+    if is_waiting:
         return "bold magenta"
     return "dim" if execution.status is None or execution.status == "PENDING" else "cyan"

@@ -1,4 +1,4 @@
-"""Where the time of a build went: a build state in, rows of a Gantt chart out. No I/O."""
+"""The timeline of a build: the rows of a Gantt chart, computed from a build state. No I/O."""
 
 from __future__ import annotations
 
@@ -9,25 +9,24 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from ...models.executions import Execution, WorkflowStepExecution
-from ..build_state import BuildState, end_of, start_of, title_of
-from ..durations import shown_duration
+from ..build_state import BuildState, end_time_of, start_time_of, title_of
+from ..durations import format_duration
+from .escaping import escape
 
-__all__ = ["Row", "Timeline", "mark_of", "ticks_of", "timeline_of"]
-
-# Distances between ticks that people can count with, in seconds.
-_ROUND: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)
+# In seconds.
+_TICK_INTERVALS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)
 _DAY: Final = 86400
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A bar of the chart.
+    """A row of the chart.
 
     Attributes:
-        execution: the workflow execution or step that it is of.
-        is_step: whether it is a step, and so stands below a workflow.
-        start: seconds from the beginning of the build.
-        end: seconds from the beginning of the build; that of the chart, while it runs.
+        execution: the workflow execution or step.
+        is_step: whether it is a step, which is listed below its workflow.
+        start: seconds since the start of the build.
+        end: seconds since the start of the build; if it is still running, the end of the chart.
     """
 
     execution: Execution
@@ -37,24 +36,24 @@ class Row:
 
     @property
     def seconds(self) -> float:
-        """How long it took, or has taken until now."""
+        """The duration so far."""
         return self.end - self.start
 
     @property
     def name(self) -> str:
-        """What people call it. Untrusted text."""
+        """The display name. Untrusted text."""
         return title_of(self.execution)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timeline:
-    """The chart of one build.
+    """The chart of a build.
 
     Attributes:
         state: the build.
-        begin: when it began.
-        seconds: how long it took, or has taken until now.
-        rows: workflows in the order of their start, each followed by those of its steps that ran.
+        begin: when the build started.
+        seconds: the duration so far.
+        rows: workflows by start time, each followed by the steps that ran.
     """
 
     state: BuildState
@@ -63,14 +62,14 @@ class Timeline:
     rows: tuple[Row, ...]
 
     @property
-    def longest(self) -> tuple[Row, ...]:
-        """The steps that took longest, at most three."""
+    def longest_steps(self) -> tuple[Row, ...]:
+        """Up to three steps, longest first."""
         steps = sorted((row for row in self.rows if row.is_step), key=lambda row: -row.seconds)
         return tuple(row for row in steps[:3] if row.seconds > 0)
 
     @property
-    def between(self) -> float:
-        """Seconds in which no step ran: what the service itself needed, before, between and after."""
+    def seconds_between_steps(self) -> float:
+        """Time in which no step ran: the overhead of the service before, between and after steps."""
         busy, until = 0.0, 0.0
         for start, end in sorted((row.start, row.end) for row in self.rows if row.is_step):
             busy += max(0.0, end - max(start, until))
@@ -78,15 +77,15 @@ class Timeline:
         return max(0.0, self.seconds - busy)
 
 
-def timeline_of(state: BuildState, now: datetime) -> Timeline | None:
-    """Get the chart of a build; ``None`` if the service tells no times.
+def create_timeline(state: BuildState, now: datetime) -> Timeline | None:
+    """Return the timeline of a build, or ``None`` if the service reports no times.
 
     Args:
         state: the build.
-        now: the time at the service: what runs ends there for the time being.
+        now: the time by the service's clock, at which bars of running executions end.
     """
     executions = (state.execution, *(each.workflow for each in state.workflows), *state.steps)
-    begin = min((start for each in executions if (start := start_of(each))), default=None)
+    begin = min((start for each in executions if (start := start_time_of(each))), default=None)
     if begin is None:
         return None
     finish = max(state.ended_at or now, begin)
@@ -94,26 +93,38 @@ def timeline_of(state: BuildState, now: datetime) -> Timeline | None:
     return Timeline(state=state, begin=begin, seconds=(finish - begin).total_seconds(), rows=rows)
 
 
-def ticks_of(seconds: float, most: int) -> Sequence[int]:
-    """Get the round seconds to mark on an axis, from 0 on, `most` of them or fewer."""
-    days = _DAY * math.ceil(seconds / _DAY / (most - 1))
-    step = next((each for each in _ROUND if seconds / each <= most - 1), days)
-    return range(0, int(seconds) + 1, step)
+def longest_durations(timeline: Timeline) -> Iterator[tuple[str, str]]:
+    """Return the names and durations of the longest steps, and of the time between steps. Escaped text."""
+    for row in timeline.longest_steps:
+        yield escape(row.name), _format_share(row.seconds, timeline.seconds)
+    if timeline.rows and timeline.seconds_between_steps >= 1:
+        yield "between steps", _format_share(timeline.seconds_between_steps, timeline.seconds)
 
 
-def mark_of(tick: int) -> str:
-    """Get what stands at a tick: ``15m`` rather than ``15m00s``."""
-    return shown_duration(tick).removesuffix("00s") or "0s"
+def axis_ticks(seconds: float, limit: int) -> Sequence[int]:
+    """Return at most `limit` round numbers of seconds, from 0, to mark on an axis."""
+    days = _DAY * math.ceil(seconds / _DAY / (limit - 1))
+    interval = next((each for each in _TICK_INTERVALS if seconds / each <= limit - 1), days)
+    return range(0, int(seconds) + 1, interval)
+
+
+def format_tick(tick: int) -> str:
+    """Return the label of a tick: ``15m`` rather than ``15m00s``."""
+    return format_duration(tick).removesuffix("00s") or "0s"
+
+
+def _format_share(seconds: float, total: float) -> str:
+    return f"{format_duration(seconds)} ({seconds / total if total else 0:.0%})"
 
 
 def _rows(state: BuildState, begin: datetime, finish: datetime) -> Iterator[Row]:
-    ordered = sorted(state.workflows, key=lambda each: start_of(each.workflow) or finish)
+    ordered = sorted(state.workflows, key=lambda each: start_time_of(each.workflow) or finish)
     for each in ordered:
         for execution in (each.workflow, *each.steps):
-            start = start_of(execution)
+            start = start_time_of(execution)
             if start is None or execution.status == "SKIPPED":
                 continue
-            end = end_of(execution) or (start if execution.is_terminal else finish)
+            end = end_time_of(execution) or (start if execution.is_terminal else finish)
             yield Row(
                 execution=execution,
                 is_step=isinstance(execution, WorkflowStepExecution),

@@ -1,29 +1,27 @@
-"""The Gantt chart of a build as a picture: SVG, or a page of HTML around it. No I/O."""
+"""The timeline of a build as a picture: an SVG document, or an HTML page with one. No I/O."""
 
 from __future__ import annotations
 
+import html
 from collections.abc import Iterator
-from html import escape
 from typing import Final
 
 from ...models.executions import Execution
 from ...models.statuses import Outcome
 from ..build_state import label_of
-from ..durations import shown_duration
-from .escaping import escaped
-from .timeline import Row, Timeline, mark_of, ticks_of
-from .timeline_text import shares
+from ..durations import format_duration
+from .escaping import escape
+from .timeline import Row, Timeline, axis_ticks, format_tick, longest_durations
 
-__all__ = ["timeline_html", "timeline_svg"]
-
+# In pixels, except for the last two.
 _WIDTH: Final = 960
-_NAMES: Final = 260
-_TIMES: Final = 90
-_BARS: Final = _WIDTH - _NAMES - _TIMES
-_TOP: Final = 84
-_LINE: Final = 24
-_TICKS: Final = 9
-_LONGEST_NAME: Final = 36
+_NAMES_WIDTH: Final = 260
+_DURATIONS_WIDTH: Final = 90
+_BARS_WIDTH: Final = _WIDTH - _NAMES_WIDTH - _DURATIONS_WIDTH
+_HEADER_HEIGHT: Final = 84
+_ROW_HEIGHT: Final = 24
+_MAX_TICKS: Final = 9
+_MAX_NAME_LENGTH: Final = 36
 
 _COLORS: Final = {
     Outcome.SUCCEEDED: "#2da44e",
@@ -38,65 +36,66 @@ text { font: 13px ui-sans-serif, system-ui, sans-serif; fill: #1f2328 }
 line { stroke: #d0d7de } rect.page { fill: #ffffff }"""
 
 
-def timeline_svg(timeline: Timeline) -> str:
-    """Get the chart as an SVG document, which stands alone and shows everything as it was told."""
-    height = _TOP + _LINE * len(timeline.rows) + 16
+def render_svg(timeline: Timeline) -> str:
+    """Return the chart as a self-contained SVG document."""
+    height = _HEADER_HEIGHT + _ROW_HEIGHT * len(timeline.rows) + 16
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">',
         f"<title>{_text(label_of(timeline.state.execution))}</title>",
         f"<style>{_STYLE}</style>",
         f'<rect class="page" width="{_WIDTH}" height="{height}"/>',
-        *_head(timeline),
+        *_header(timeline),
         *_grid(timeline, height),
     ]
     for number, row in enumerate(timeline.rows):
-        parts += _row(row, _TOP + _LINE * number, timeline.seconds)
+        parts += _row(row, _HEADER_HEIGHT + _ROW_HEIGHT * number, timeline.seconds)
     return "\n".join([*parts, "</svg>", ""])
 
 
-def timeline_html(timeline: Timeline) -> str:
-    """Get a page of HTML with the chart, and what took longest."""
+def render_html(timeline: Timeline) -> str:
+    """Return an HTML page with the chart and a table of the longest steps."""
     title = _text(label_of(timeline.state.execution))
-    longest = "".join(f"<tr><td>{_text(name)}</td><td>{share}</td></tr>" for name, share in shares(timeline))
+    durations = longest_durations(timeline)
+    longest = "".join(f"<tr><td>{_text(name)}</td><td>{duration}</td></tr>" for name, duration in durations)
     return (
         f'<!doctype html>\n<html lang="en">\n<meta charset="utf-8">\n<title>{title}</title>\n'
         "<style>body { font: 14px system-ui, sans-serif; margin: 2rem } td { padding-right: 2rem }</style>\n"
-        f"{timeline_svg(timeline)}<table>{longest}</table>\n</html>\n"
+        f"{render_svg(timeline)}<table>{longest}</table>\n</html>\n"
     )
 
 
-def _head(timeline: Timeline) -> Iterator[str]:
+def _header(timeline: Timeline) -> Iterator[str]:
     execution = timeline.state.execution
-    began = timeline.begin.strftime("%Y-%m-%d %H:%M:%S UTC")
-    about = f"{execution.status}, {shown_duration(timeline.seconds)} since {began}"
+    start = timeline.begin.strftime("%Y-%m-%d %H:%M:%S UTC")
+    summary = f"{execution.status}, {format_duration(timeline.seconds)} since {start}"
     yield f'<text class="title" x="16" y="30">{_text(label_of(execution))}</text>'
-    yield f'<text class="dim" x="16" y="52">{_text(about)}</text>'
+    yield f'<text class="dim" x="16" y="52">{_text(summary)}</text>'
 
 
 def _grid(timeline: Timeline, height: int) -> Iterator[str]:
-    for tick in ticks_of(timeline.seconds, _TICKS):
-        x, mark = _x(tick, timeline.seconds), mark_of(tick)
-        yield f'<line x1="{x:.1f}" y1="{_TOP - 6}" x2="{x:.1f}" y2="{height - 12}"/>'
-        yield f'<text class="dim" x="{x:.1f}" y="{_TOP - 12}" text-anchor="middle">{mark}</text>'
+    for tick in axis_ticks(timeline.seconds, _MAX_TICKS):
+        x, label = _x(tick, timeline.seconds), format_tick(tick)
+        yield f'<line x1="{x:.1f}" y1="{_HEADER_HEIGHT - 6}" x2="{x:.1f}" y2="{height - 12}"/>'
+        yield f'<text class="dim" x="{x:.1f}" y="{_HEADER_HEIGHT - 12}" text-anchor="middle">{label}</text>'
 
 
-def _row(row: Row, y: int, whole: float) -> Iterator[str]:
-    x, end = _x(row.start, whole), _x(row.end, whole)
+def _row(row: Row, y: int, total: float) -> Iterator[str]:
+    x, end = _x(row.start, total), _x(row.end, total)
     width = max(2.0, end - x)
     kind, indent, bar = ("step", 32, 12) if row.is_step else ("workflow", 16, 16)
-    name = row.name if len(row.name) <= _LONGEST_NAME else f"{row.name[: _LONGEST_NAME - 1]}…"
-    told = f"{row.name}: {row.execution.status}, {shown_duration(row.seconds)}"
+    name = row.name if len(row.name) <= _MAX_NAME_LENGTH else f"{row.name[: _MAX_NAME_LENGTH - 1]}…"
+    tooltip = f"{row.name}: {row.execution.status}, {format_duration(row.seconds)}"
     if row.execution.reason:
-        told = f"{told}. {row.execution.reason}"
+        tooltip = f"{tooltip}. {row.execution.reason}"
     yield "<g>"
-    yield f"<title>{_text(told)}</title>"
+    yield f"<title>{_text(tooltip)}</title>"
     yield f'<text class="{kind}" x="{indent}" y="{y + 17}">{_text(name)}</text>'
     yield (
-        f'<rect x="{x:.1f}" y="{y + (_LINE - bar) / 2:.0f}" width="{width:.1f}" height="{bar}" rx="3" '
+        f'<rect x="{x:.1f}" y="{y + (_ROW_HEIGHT - bar) / 2:.0f}" width="{width:.1f}" height="{bar}" rx="3" '
         f'fill="{_COLORS[row.execution.outcome]}" fill-opacity="{_opacity(row.execution, row.is_step)}"/>'
     )
-    took = shown_duration(row.seconds)
-    yield f'<text class="dim" x="{_WIDTH - 16}" y="{y + 17}" text-anchor="end">{took}</text>'
+    duration = format_duration(row.seconds)
+    yield f'<text class="dim" x="{_WIDTH - 16}" y="{y + 17}" text-anchor="end">{duration}</text>'
     yield "</g>"
 
 
@@ -104,10 +103,10 @@ def _opacity(execution: Execution, is_step: bool) -> float:
     return 1.0 if is_step or execution.outcome is Outcome.FAILED else 0.45
 
 
-def _x(seconds: float, whole: float) -> float:
-    return _NAMES + (_BARS * seconds / whole if whole else 0)
+def _x(seconds: float, total: float) -> float:
+    return _NAMES_WIDTH + (_BARS_WIDTH * seconds / total if total else 0)
 
 
 def _text(text: str) -> str:
-    """Get untrusted text for a document: no control characters, which XML forbids, and no markup."""
-    return escape(escaped(text))
+    """Return untrusted text without markup, and without control characters, which XML forbids."""
+    return html.escape(escape(text))

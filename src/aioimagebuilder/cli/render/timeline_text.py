@@ -1,4 +1,4 @@
-"""The Gantt chart of a build as lines of text, for a terminal of any width. No I/O."""
+"""The timeline of a build as text, for a terminal of any width. No I/O."""
 
 from __future__ import annotations
 
@@ -6,77 +6,66 @@ from collections.abc import Iterator
 from typing import Final
 
 from ..build_state import label_of
-from ..durations import shown_duration
-from .escaping import escaped
+from ..durations import format_duration
+from .escaping import escape
 from .symbols import Symbols
-from .timeline import Row, Timeline, mark_of, ticks_of
+from .timeline import Row, Timeline, axis_ticks, format_tick, longest_durations
 
-__all__ = ["timeline_lines"]
+_DURATION_WIDTH: Final = 9
+_MIN_BAR_WIDTH: Final = 10
+_MIN_NAME_WIDTH: Final = 8
+_MAX_NAME_WIDTH: Final = 34
 
-_TIME: Final = 9
-_LEAST_BARS: Final = 10
-_MOST_NAME: Final = 34
 
-
-def timeline_lines(timeline: Timeline, width: int, symbols: Symbols) -> Iterator[str]:
-    """Get the chart as lines no longer than `width`, where that is at all possible.
+def render_text(timeline: Timeline, width: int, symbols: Symbols) -> Iterator[str]:
+    """Return the chart as lines of at most `width` columns, unless names and bars need more.
 
     Args:
-        timeline: the chart.
-        width: columns to use.
-        symbols: the signs that can be shown.
+        timeline: the timeline.
+        width: the number of columns available.
+        symbols: the symbols to use.
     """
     state = timeline.state
-    began = timeline.begin.strftime("%Y-%m-%d %H:%M:%S UTC")
-    yield f"{escaped(label_of(state.execution))}  {escaped(str(state.execution.status))}"
-    yield f"{shown_duration(timeline.seconds)} since {began}"
+    start = timeline.begin.strftime("%Y-%m-%d %H:%M:%S UTC")
+    yield f"{escape(label_of(state.execution))}  {escape(str(state.execution.status))}"
+    yield f"{format_duration(timeline.seconds)} since {start}"
     yield ""
-    names = max((len(_name(row)) for row in timeline.rows), default=0)
-    names = max(8, min(names, _MOST_NAME, width - _TIME - 4 - _LEAST_BARS))
-    bars = max(_LEAST_BARS, width - names - _TIME - 4)
-    yield f"{'':{names + 2}}  {_axis(timeline, bars)}".rstrip()
+    longest_name = max((len(_name(row)) for row in timeline.rows), default=0)
+    available = width - _DURATION_WIDTH - 4
+    name_width = max(_MIN_NAME_WIDTH, min(longest_name, _MAX_NAME_WIDTH, available - _MIN_BAR_WIDTH))
+    bar_width = max(_MIN_BAR_WIDTH, available - name_width)
+    yield f"{'':{name_width + 2}}  {_axis(timeline, bar_width)}".rstrip()
     for row in timeline.rows:
-        sign = symbols.of(row.execution, waits=False)
-        name = _cut(_name(row), names, symbols.ellipsis)
-        bar = _bar(row, timeline.seconds, bars, symbols.bar)
-        yield f"{sign} {name:{names}} {bar:{bars}} {shown_duration(row.seconds):>{_TIME - 1}}"
+        symbol = symbols.of(row.execution)
+        name = _truncate(_name(row), name_width, symbols.ellipsis)
+        bar = _bar(row, timeline.seconds, bar_width, symbols.bar)
+        duration = f"{format_duration(row.seconds):>{_DURATION_WIDTH - 1}}"
+        yield f"{symbol} {name:{name_width}} {bar:{bar_width}} {duration}"
     yield ""
-    yield from (f"{name}  {share}" for name, share in shares(timeline))
-
-
-def shares(timeline: Timeline) -> Iterator[tuple[str, str]]:
-    """Get what took longest, each with its time and its share of the whole."""
-    for row in timeline.longest:
-        yield escaped(row.name), _share(row.seconds, timeline.seconds)
-    if timeline.rows and timeline.between >= 1:
-        yield "between steps", _share(timeline.between, timeline.seconds)
-
-
-def _share(seconds: float, whole: float) -> str:
-    return f"{shown_duration(seconds)} ({seconds / whole if whole else 0:.0%})"
+    yield from (f"{name}  {duration}" for name, duration in longest_durations(timeline))
 
 
 def _name(row: Row) -> str:
-    return f"{'  ' if row.is_step else ''}{escaped(row.name)}"
+    return f"{'  ' if row.is_step else ''}{escape(row.name)}"
 
 
-def _cut(name: str, width: int, ellipsis: str) -> str:
+def _truncate(name: str, width: int, ellipsis: str) -> str:
     return name if len(name) <= width else f"{name[: width - len(ellipsis)]}{ellipsis}"
 
 
-def _bar(row: Row, whole: float, width: int, sign: str) -> str:
-    per_second = width / whole if whole else 0
+def _bar(row: Row, total: float, width: int, symbol: str) -> str:
+    per_second = width / total if total else 0
     first = min(int(row.start * per_second), width - 1)
-    # What ran at all is seen.
+    # Even the shortest step is visible.
     last = max(first + 1, min(round(row.end * per_second), width))
-    return " " * first + sign * (last - first)
+    return " " * first + symbol * (last - first)
 
 
 def _axis(timeline: Timeline, width: int) -> str:
     line = ""
-    for tick in ticks_of(timeline.seconds, max(2, width // 9)):
-        place = int(tick * width / timeline.seconds) if timeline.seconds else 0
-        mark = mark_of(tick)
-        if place >= len(line) and place + len(mark) <= width:
-            line = f"{line:{place}}{mark} "
+    for tick in axis_ticks(timeline.seconds, max(2, width // 9)):
+        column = int(tick * width / timeline.seconds) if timeline.seconds else 0
+        label = format_tick(tick)
+        if column >= len(line) and column + len(label) <= width:
+            line = f"{line:{column}}{label} "
     return line.rstrip()

@@ -1,1 +1,1 @@
-"""How a command runs: it connects, follows what goes on, and ends with an exit code."""
+"""Running a command: connecting to AWS, following an execution, and reporting its result."""

@@ -1,7 +1,7 @@
-"""What goes on at the service, as a stream of build states. Telemetry: it never decides an outcome.
+"""Following an execution: a build state on each change, for display only.
 
-It comes from the client's own watch, which shares its polls with the wait beside it. The watch sees the steps
-of workflows that run; how those of one that has ended have ended, this looks up by itself.
+The states come from the client's watch, which shares its polls with the wait. The watch reads the steps of
+running workflows only, so the final steps of each ended workflow are read here.
 """
 
 from __future__ import annotations
@@ -18,55 +18,52 @@ from ...models.identifiers import Identifier
 from ...models.kinds import ExecutionKind
 from ..build_state import BuildState, WorkflowState
 
-__all__ = ["follow", "state_of"]
-
-Report = Callable[[BuildState], None]
+OnState = Callable[[BuildState], None]
 
 _WITH_STEPS: Final = (ExecutionKind.IMAGE, ExecutionKind.WORKFLOW_EXECUTION)
-# How long the last look at workflows and steps may take.
-_LAST_LOOK: Final = 5.0
+_FINAL_READ_TIMEOUT: Final = 5.0
 
 
 async def follow(
     ib: ImageBuilder,
     identifier: str,
-    ending: Callable[[], Awaitable[Execution]],
-    report: Report,
+    wait: Callable[[], Awaitable[Execution]],
+    on_state: OnState,
     *,
     min_delay: float,
 ) -> Execution:
-    """Get what `ending` gives, and report each build state until then; its errors are raised.
+    """Return the result of `wait`, and pass build states to `on_state` while it runs.
 
     Args:
-        ib: the open client.
-        identifier: what is followed.
-        ending: waits for the end.
-        report: is told each state, the last one too.
-        min_delay: the least seconds between two polls.
+        ib: an open client.
+        identifier: the execution to follow.
+        wait: waits for the execution to end; its errors are raised.
+        on_state: called with each new state, including the last.
+        min_delay: seconds between the end of a watch and the next one.
     """
-    follower = _Follower(ib, identifier, report)
+    follower = _Follower(ib, identifier, on_state)
     outcome: Execution | ImageBuilderError
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(follower.follow_states, min_delay)
         tasks.start_soon(follower.follow_ended_workflows)
         try:
-            outcome = await ending()
+            outcome = await wait()
         except ImageBuilderError as error:
             outcome = error
         tasks.cancel_scope.cancel()
     last = outcome if isinstance(outcome, Execution) else getattr(outcome, "execution", None)
     if isinstance(last, Execution):
-        await follower.look_a_last_time(last)
+        await follower.read_final_state(last)
     if isinstance(outcome, ImageBuilderError):
         raise outcome
     return outcome
 
 
-async def state_of(ib: ImageBuilder, execution: Execution) -> BuildState:
-    """Get the build state of an execution: its workflows and their steps, all read now.
+async def read_build_state(ib: ImageBuilder, execution: Execution) -> BuildState:
+    """Read the workflows and steps of an execution.
 
     Raises:
-        OperationError: they could not be read.
+        OperationError: a read failed.
     """
     match execution:
         case Image():
@@ -83,63 +80,62 @@ async def state_of(ib: ImageBuilder, execution: Execution) -> BuildState:
 
 
 class _Follower:
-    """Puts together what the watch and the lists tell, and reports it."""
+    """Combines the states of a watch with separately read steps."""
 
-    def __init__(self, ib: ImageBuilder, identifier: str, report: Report) -> None:
+    def __init__(self, ib: ImageBuilder, identifier: str, on_state: OnState) -> None:
         self._ib = ib
         self._identifier = identifier
-        self._report = report
+        self._on_state = on_state
         self._state: BuildState | None = None
         self._has_changed = anyio.Event()
-        self._complete: set[str] = set()
+        self._complete_workflows: set[str] = set()
 
     async def follow_states(self, pause: float) -> None:
-        """Watch the execution, again and again: an image that is retried goes on after its end."""
+        """Watch the execution repeatedly, since a retried image runs again after its end."""
         has_steps = Identifier.parse(self._identifier).kind in _WITH_STEPS
         try:
             while True:
                 watch = self._ib.watch(self._identifier, timeout=None, detail="steps" if has_steps else None)
                 async for execution in watch:
-                    self._see(execution)
+                    self._update_execution(execution)
                 await anyio.sleep(pause)
         except ImageBuilderError:
-            # The wait beside it says what went wrong.
+            # The wait reports the error.
             return
 
     async def follow_ended_workflows(self) -> None:
-        """Look up how the steps of each workflow have ended, once it has."""
+        """Read the steps of each workflow that has ended."""
         while True:
             await self._has_changed.wait()
             self._has_changed = anyio.Event()
             for each in self._state.workflows if self._state else ():
-                if each.workflow.is_terminal and each.workflow.id not in self._complete:
-                    await self._complete_steps(each.workflow.id)
+                if each.workflow.is_terminal and each.workflow.id not in self._complete_workflows:
+                    await self._read_steps(each.workflow.id)
 
-    async def look_a_last_time(self, last: Execution) -> None:
-        """Report the last state, with all of its steps if they can be had in time."""
-        self._see(last)
-        with anyio.move_on_after(_LAST_LOOK):
+    async def read_final_state(self, last: Execution) -> None:
+        """Report the last state, with all steps if they can be read in time."""
+        self._update_execution(last)
+        with anyio.move_on_after(_FINAL_READ_TIMEOUT):
             try:
-                self._show(await state_of(self._ib, last))
+                self._update(await read_build_state(self._ib, last))
             except ImageBuilderError:
-                # What was seen before stays.
                 return
 
-    async def _complete_steps(self, workflow_id: str) -> None:
+    async def _read_steps(self, workflow_id: str) -> None:
         try:
             steps = [step async for step in self._ib.list_workflow_step_executions(workflow_id)]
         except ImageBuilderError:
-            # Tried again with the next change.
+            # The next change causes another attempt.
             return
-        self._complete.add(workflow_id)
+        self._complete_workflows.add(workflow_id)
         if self._state is not None:
-            self._show(self._state.with_steps(workflow_id, steps))
+            self._update(self._state.with_steps(workflow_id, steps))
 
-    def _see(self, execution: Execution) -> None:
-        self._show((self._state or BuildState(execution)).with_execution(execution))
+    def _update_execution(self, execution: Execution) -> None:
+        self._update((self._state or BuildState(execution)).with_execution(execution))
         self._has_changed.set()
 
-    def _show(self, state: BuildState) -> None:
+    def _update(self, state: BuildState) -> None:
         if state != self._state:
             self._state = state
-            self._report(state)
+            self._on_state(state)

@@ -1,75 +1,60 @@
-"""What GitHub Actions understands: groups in the log, annotations, and the summary of a job."""
+"""Output for GitHub Actions: log groups, annotations and the job summary."""
 
 from __future__ import annotations
 
+import html
 import os
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import Final
 
-from ..render.escaping import escaped_in_markdown
+from ..render.escaping import escape_markdown
 
-__all__ = [
-    "END_OF_GROUP",
-    "append_to_summary",
-    "error_annotation",
-    "group",
-    "is_running",
-    "preformatted",
-    "summary_table",
-]
-
-END_OF_GROUP: Final = "::endgroup::"
+END_GROUP: Final = "::endgroup::"
 
 
 def is_running() -> bool:
-    """Whether this process is a step of a GitHub Actions job."""
+    """Return whether this process runs in a GitHub Actions job."""
     return os.environ.get("GITHUB_ACTIONS") == "true"
 
 
-def group(title: str) -> str:
-    """Get the line that opens a group of the log, which is shown folded."""
-    return f"::group::{_data(title)}"
+def format_group(title: str) -> str:
+    """Return the command that starts a log group, which is collapsed in the log."""
+    return f"::group::{_escape_data(title)}"
 
 
-def error_annotation(title: str, message: str) -> str:
-    """Get the line that puts an error on the summary of the run.
-
-    Args:
-        title: one line.
-        message: one or several lines.
-    """
-    return f"::error title={_property(title)}::{_data(message)}"
+def format_error(title: str, message: str) -> str:
+    """Return the command that adds an error annotation; `message` may have several lines."""
+    return f"::error title={_escape_property(title)}::{_escape_data(message)}"
 
 
 def append_to_summary(markdown: str) -> None:
-    """Append to the summary of the job, if there is one."""
+    """Append to the job summary, if there is one."""
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(f"{markdown}\n")
 
 
-def summary_table(title: str, head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Get a table in Markdown; all cells are untrusted."""
-    lines = [f"### {escaped_in_markdown(title)}", "", _row(head), _row(["---"] * len(head), trusted=True)]
+def format_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a Markdown table of untrusted text."""
+    lines = [f"### {escape_markdown(title)}", "", _row(header), f"|{' --- |' * len(header)}"]
     return "\n".join([*lines, *map(_row, rows), ""])
 
 
-def preformatted(lines: Sequence[str]) -> str:
-    """Get lines in Markdown as they are; they are untrusted."""
+def format_preformatted(lines: Sequence[str]) -> str:
+    """Return untrusted lines as a preformatted block of Markdown."""
     text = "\n".join(lines)
-    return f"<pre>{escape(text)}</pre>\n"
+    return f"<pre>{html.escape(text)}</pre>\n"
 
 
-def _row(cells: Sequence[str], *, trusted: bool = False) -> str:
-    return f"| {' | '.join(cell if trusted else escaped_in_markdown(cell) for cell in cells)} |"
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(map(escape_markdown, cells))} |"
 
 
-# As https://github.com/actions/toolkit (packages/core/src/command.ts) writes them.
-def _data(text: str) -> str:
+# The escaping follows packages/core/src/command.ts of https://github.com/actions/toolkit.
+def _escape_data(text: str) -> str:
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def _escape_property(text: str) -> str:
+    return _escape_data(text).replace(":", "%3A").replace(",", "%2C")

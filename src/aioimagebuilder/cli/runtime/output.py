@@ -1,4 +1,4 @@
-"""The result on standard output, and nothing else there: text, or JSON lines, one object an event."""
+"""Results on standard output: text, or JSON lines with one object per event."""
 
 from __future__ import annotations
 
@@ -7,58 +7,56 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
-__all__ = ["Output"]
-
-# What stands in a string is then no command to a CI system: "##[error]", "##vso[task…]".
+# CI systems run "##[error]" and "##vso[task…]" as commands, even inside a JSON string.
 _UNSAFE: Final = "##"
 _SAFE: Final = r"#\u0023"
 
 
 class Output:
-    """Writes the result.
+    """A writer of events as text or JSON.
 
     Args:
         stream: standard output.
-        form: ``json`` for JSON lines, and anything else for text.
+        output_format: ``json`` for JSON lines; anything else for text.
     """
 
-    def __init__(self, stream: TextIO, form: str) -> None:
+    def __init__(self, stream: TextIO, output_format: str) -> None:
         self._stream = stream
-        self._held: list[str] | None = None
-        self.is_json: bool = form == "json"
+        self._buffer: list[str] | None = None
+        self.is_json: bool = output_format == "json"
 
-    def emit(self, event: str, members: Mapping[str, object], *texts: str) -> None:
-        """Write an event: as JSON, or as these lines of text, which are escaped already.
+    def emit(self, event: str, members: Mapping[str, object], *lines: str) -> None:
+        """Write an event as JSON members, or as lines of escaped text.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
+            BrokenPipeError: the reader has closed the stream.
         """
         if not self.is_json:
-            for text in texts:
-                self._write(text)
+            for line in lines:
+                self._write(line)
             return
         time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = json.dumps({"event": event, "time": time, **members}, ensure_ascii=True)
-        self._write(line.replace(_UNSAFE, _SAFE))
+        text = json.dumps({"event": event, "time": time, **members}, ensure_ascii=True)
+        self._write(text.replace(_UNSAFE, _SAFE))
 
     def hold(self) -> None:
-        """Keep what is written until `release`: a live view has the terminal."""
-        self._held = []
+        """Buffer what is written until `release`, while a live view occupies the terminal."""
+        self._buffer = []
 
     def release(self) -> None:
-        """Write what was kept.
+        """Write what was buffered.
 
         Raises:
-            BrokenPipeError: nobody reads any more.
+            BrokenPipeError: the reader has closed the stream.
         """
-        held, self._held = self._held or (), None
-        for line in held:
+        buffered, self._buffer = self._buffer or (), None
+        for line in buffered:
             self._write(line)
 
     def _write(self, line: str) -> None:
-        if self._held is not None:
-            self._held.append(line)
+        if self._buffer is not None:
+            self._buffer.append(line)
             return
         self._stream.write(f"{line}\n")
-        # At once: who reads it acts on it.
+        # Flushed because readers react to each event.
         self._stream.flush()

@@ -1,12 +1,13 @@
-"""One run of a command: its result, its progress, its errors, its signals, and its exit code."""
+"""Running a command: its output, progress, errors, signals and exit code."""
 
 from __future__ import annotations
 
 import logging
 import os
+import shlex
 import signal
 import sys
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
@@ -15,14 +16,13 @@ import click
 
 from ...errors import ImageBuilderError
 from ..exit_codes import ExitCode, exit_code_of_error
-from ..options import Display, Waiting
-from ..render.escaping import escaped
-from ..render.members import error_members
+from ..options import Display, WaitOptions
+from ..render.escaping import escape
+from ..render.messages import message_of, translate_message
+from ..render.results import error_members
 from . import github_actions
 from .output import Output
 from .reporter import LiveReporter, Reporter, reporter_for
-
-__all__ = ["Invocation", "run"]
 
 E = TypeVar("E", bound=BaseException)
 Body = Callable[["Invocation"], Awaitable[ExitCode]]
@@ -34,148 +34,174 @@ _SIGNALS: Final = {
 
 
 class Invocation:
-    """What a command works with.
+    """The context of a running command.
 
     Attributes:
-        output: standard output.
-        reporter: standard error.
-        resume: the command that goes on where this one was interrupted; ``None`` if nothing would go on.
+        output: writes results to standard output.
+        reporter: writes progress and messages to standard error.
+        resume_command: resumes the command if it is interrupted; ``None`` if there is nothing to resume.
     """
 
     def __init__(self, output: Output, reporter: Reporter) -> None:
         self.output = output
         self.reporter = reporter
-        self.resume: str | None = None
+        self.resume_command: str | None = None
         self._is_in_group = False
 
-    def fail(self, error: ImageBuilderError) -> ExitCode:
-        """Tell an error, on both streams, and get its exit code."""
+    def report_error(self, error: ImageBuilderError) -> ExitCode:
+        """Write an error to both streams and return its exit code."""
         self.output.emit("error", error_members(error))
-        self.tell([escaped(str(error))])
+        self.print_error([escape(message_of(error))])
         return exit_code_of_error(error)
 
-    def tell(self, lines: Sequence[str], title: str = "EC2 Image Builder") -> None:
-        """Tell what went wrong on standard error, and in the CI system's list of errors.
+    def print_error(self, lines: Sequence[str], title: str = "EC2 Image Builder") -> None:
+        """Print an error to standard error, and as an annotation in a CI system.
 
         Args:
-            lines: what to say, escaped.
-            title: of what. Untrusted text.
+            lines: the message as escaped text.
+            title: the title of the annotation. Untrusted text.
         """
-        self.reporter.say(f"Error: {lines[0]}")
+        self.reporter.print_message(f"Error: {lines[0]}")
         for line in lines[1:]:
-            self.reporter.say(line)
+            self.reporter.print_message(line)
         if github_actions.is_running():
-            self.reporter.say(github_actions.error_annotation(escaped(title), "\n".join(lines)))
+            self.reporter.print_message(github_actions.format_error(escape(title), "\n".join(lines)))
 
     def begin_group(self, title: str) -> None:
-        """Put the progress that comes now into one group of the CI system's log."""
+        """Group the following progress in the log of a CI system."""
         if github_actions.is_running():
             self._is_in_group = True
-            self.reporter.say(github_actions.group(escaped(title)))
+            self.reporter.print_message(github_actions.format_group(escape(title)))
 
     def end_group(self) -> None:
-        """End the group, if there is one."""
+        """End the current group, if any."""
         if self._is_in_group:
             self._is_in_group = False
-            self.reporter.say(github_actions.END_OF_GROUP)
+            self.reporter.print_message(github_actions.END_GROUP)
 
 
-def run(body: Body, display: Display, waiting: Waiting | None = None) -> ExitCode:
-    """Run the body of a command, and get its exit code.
+def resume_command(command: str, identifiers: Iterable[str]) -> str:
+    """Return the command line that continues the wait with the options of the current command.
 
     Args:
-        body: does the work.
-        display: what is shown, and how.
-        waiting: the options of a command that waits; one that does not shows no progress.
+        command: the command to resume with.
+        identifiers: the ids and ARNs to wait for.
+    """
+    context = click.get_current_context()
+    root = context.find_root().command
+    target = root.get_command(context, command) if isinstance(root, click.Group) else None
+    accepted = {param.name for param in (target.params if target else ())}
+    words = ["aioimagebuilder", command]
+    for param in context.command.params:
+        source = context.get_parameter_source(param.name or "")
+        is_explicit = source is click.core.ParameterSource.COMMANDLINE
+        if isinstance(param, click.Option) and is_explicit and param.name in accepted:
+            words.append(param.opts[0])
+            if not param.is_flag:
+                words.append(_format_value(param, context.params[param.name or ""]))
+    return shlex.join([*words, *identifiers])
+
+
+def run(body: Body, display: Display, options: WaitOptions | None = None) -> ExitCode:
+    """Run the body of a command and return its exit code.
+
+    Args:
+        body: the coroutine function to run.
+        display: the display options.
+        options: the options of a command that waits; ``None`` shows no progress.
 
     Raises:
-        click.UsageError: what was asked for makes no sense.
+        click.UsageError: the arguments are invalid.
     """
     shares_terminal = display.output == "json" and sys.stdout.isatty()
-    reporter = reporter_for(sys.stderr, display, waiting, shares_terminal=shares_terminal)
+    reporter = reporter_for(sys.stderr, display, options, shares_terminal=shares_terminal)
     invocation = Invocation(Output(sys.stdout, display.output), reporter)
     if isinstance(invocation.reporter, LiveReporter) and sys.stdout.isatty():
         invocation.output.hold()
     try:
-        with _warnings_shown_by(invocation.reporter):
-            return anyio.run(_run, body, invocation)
+        with _warnings_reported_by(invocation.reporter):
+            return anyio.run(_run_body, body, invocation)
     except BrokenPipeError:
-        # The interpreter flushes standard output at its end, and would complain.
+        # The interpreter flushes standard output on exit, which would fail.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OUTPUT_CLOSED
     except KeyboardInterrupt:
-        # A second Ctrl-C, or one on Windows, where signals reach the interpreter alone.
-        return _interrupted(invocation, signal.SIGINT)
+        # A second Ctrl-C, or one on Windows, which has no signal receiver.
+        return _report_interruption(invocation, signal.SIGINT)
 
 
-async def _run(body: Body, invocation: Invocation) -> ExitCode:
+async def _run_body(body: Body, invocation: Invocation) -> ExitCode:
     outcome: ExitCode | click.ClickException | BrokenPipeError | ImageBuilderError | None = None
     received: list[signal.Signals] = []
 
-    async def heed_signals() -> None:
+    async def cancel_on_signal() -> None:
         with anyio.open_signal_receiver(*_SIGNALS) as signals:
             async for number in signals:
                 received.append(number)
                 tasks.cancel_scope.cancel()
                 return
 
-    # Told when the live view is over, and outside the task group, which would wrap what is raised.
+    # Errors are reported after the live view has ended, and outside the task group, which would wrap them.
     async with anyio.create_task_group() as tasks:
         if sys.platform != "win32":
-            tasks.start_soon(heed_signals)
+            tasks.start_soon(cancel_on_signal)
         tasks.start_soon(invocation.reporter.run)
         try:
             outcome = await body(invocation)
         except* (click.ClickException, BrokenPipeError, ImageBuilderError) as group:
-            outcome = _first(group)
+            outcome = _first_error(group)
         tasks.cancel_scope.cancel()
     invocation.end_group()
     invocation.output.release()
     if outcome is None:
-        return _interrupted(invocation, received[0])
+        return _report_interruption(invocation, received[0])
     if isinstance(outcome, ImageBuilderError):
-        return invocation.fail(outcome)
+        return invocation.report_error(outcome)
     if isinstance(outcome, Exception):
         raise outcome
     return outcome
 
 
-def _first(group: BaseExceptionGroup[E]) -> E:
-    """Get an error out of the task groups that it was raised through."""
+def _format_value(param: click.Option, value: object) -> str:
+    # Durations were parsed into seconds, and "none" into None.
+    if isinstance(value, float) and param.type is click.STRING:
+        return f"{value:g}s"
+    return "none" if value is None else str(value)
+
+
+def _first_error(group: BaseExceptionGroup[E]) -> E:
     error = group.exceptions[0]
-    return _first(error) if isinstance(error, BaseExceptionGroup) else error
+    return _first_error(error) if isinstance(error, BaseExceptionGroup) else error
 
 
-def _interrupted(invocation: Invocation, number: signal.Signals) -> ExitCode:
+def _report_interruption(invocation: Invocation, number: signal.Signals) -> ExitCode:
     invocation.end_group()
     code, word = _SIGNALS[number]
-    if invocation.resume is None:
-        invocation.reporter.say(f"{word}.")
+    if invocation.resume_command is None:
+        invocation.reporter.print_message(f"{word}.")
     else:
-        invocation.reporter.say(
-            f"{word}. Nothing was cancelled at AWS, and what runs there goes on. To wait on:"
-        )
-        invocation.reporter.say(f"  {invocation.resume}")
+        invocation.reporter.print_message(f"{word}. Nothing was cancelled at AWS. To resume, run:")
+        invocation.reporter.print_message(f"  {invocation.resume_command}")
     return code
 
 
 class _ReporterHandler(logging.Handler):
-    """Shows what the library warns of beside the progress, not across it."""
+    """A handler that passes log records to the reporter, which keeps the live view intact."""
 
     def __init__(self, reporter: Reporter) -> None:
         super().__init__(logging.WARNING)
         self._reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._reporter.warn(f"Warning: {escaped(record.getMessage())}")
+        self._reporter.warn(f"Warning: {escape(translate_message(record.getMessage()))}")
 
 
 @contextmanager
-def _warnings_shown_by(reporter: Reporter) -> Iterator[None]:
-    log = logging.getLogger("aioimagebuilder")
+def _warnings_reported_by(reporter: Reporter) -> Iterator[None]:
+    logger = logging.getLogger("aioimagebuilder")
     handler = _ReporterHandler(reporter)
-    log.addHandler(handler)
+    logger.addHandler(handler)
     try:
         yield
     finally:
-        log.removeHandler(handler)
+        logger.removeHandler(handler)

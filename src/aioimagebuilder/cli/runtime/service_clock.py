@@ -1,7 +1,7 @@
-"""The service's own clock, as far as its answers tell it: how long something has been running there.
+"""An estimate of the service's clock, for elapsed times.
 
-The clock of this machine may be wrong by minutes, and that of a simulator runs fast. What is certain is that
-the service is past every time that it has told.
+The local clock may be off by minutes, and a simulator's clock runs fast. The only certainty is that the
+service's clock is past every timestamp that it has reported.
 """
 
 from __future__ import annotations
@@ -10,16 +10,14 @@ import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
-__all__ = ["ServiceClock"]
-
 
 class ServiceClock:
-    """Tells the time at the service.
+    """A clock that is never behind the timestamps of the service.
 
     Args:
-        time_scale: how many seconds pass there in one of ours; 1 but for a simulator.
-        wall: this machine's own time.
-        monotonic: seconds of a clock that nobody sets.
+        time_scale: seconds of the service per local second; 1 except for a simulator.
+        wall: returns the local time.
+        monotonic: returns the seconds of a monotonic clock.
     """
 
     def __init__(
@@ -32,17 +30,17 @@ class ServiceClock:
         self._time_scale = time_scale
         self._wall = wall
         self._monotonic = monotonic
-        self._ahead: tuple[datetime, float] | None = None
+        self._latest: tuple[datetime, float] | None = None
 
-    def learn(self, told: datetime | None) -> None:
-        """Take note of a time that the service has told."""
-        if told is not None and told > self.now():
-            self._ahead = (told, self._monotonic())
+    def observe(self, timestamp: datetime | None) -> None:
+        """Record a timestamp of the service."""
+        if timestamp is not None and timestamp > self.now():
+            self._latest = (timestamp, self._monotonic())
 
     def now(self) -> datetime:
-        """Get the time at the service."""
+        """Return the estimated time of the service."""
         wall = self._wall()
-        if self._ahead is None:
+        if self._latest is None:
             return wall
-        told, at = self._ahead
-        return max(wall, told + timedelta(seconds=(self._monotonic() - at) * self._time_scale))
+        timestamp, observed_at = self._latest
+        return max(wall, timestamp + timedelta(seconds=(self._monotonic() - observed_at) * self._time_scale))

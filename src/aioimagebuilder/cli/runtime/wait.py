@@ -1,78 +1,191 @@
-"""A wait with its progress shown: what `wait`, `watch`, `build` and `retry` have in common."""
+"""Waiting for an execution with its progress shown, and reporting the result."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 from ...client import ImageBuilder
-from ...errors import ExecutionFailedError, ImageBuilderError
+from ...errors import ExecutionFailedError, ImageBuilderError, WaitError
 from ...models.diagnosis import Diagnosis
 from ...models.executions import Execution
-from ..build_state import BuildState
-from ..options import Waiting
-from .endings import Ending
-from .follow import Report, follow
+from ...models.identifiers import parse_arn
+from ..build_state import BuildState, label_of
+from ..exit_codes import ExitCode, exit_code_of_error, exit_code_of_outcome, most_severe
+from ..options import WaitOptions
+from ..render.escaping import escape
+from ..render.messages import message_of
+from ..render.results import (
+    artifacts_of,
+    diagnosis_members,
+    error_members,
+    format_diagnosis,
+    format_result,
+    result_members,
+)
+from . import github_actions
+from .follow import OnState, follow
 from .run import Invocation
 
-__all__ = ["await_ending", "options_of"]
+
+@dataclass(frozen=True)
+class WaitResult:
+    """The result of a wait.
+
+    Attributes:
+        identifier: the id or ARN that was waited for.
+        execution: the last state seen, if any.
+        error: why the wait did not succeed; ``None`` if it did.
+        diagnosis: why the execution failed, if it did and a diagnosis was possible.
+    """
+
+    identifier: str
+    execution: Execution | None
+    error: ImageBuilderError | None = None
+    diagnosis: Diagnosis | None = None
+
+    @classmethod
+    def of_error(
+        cls, identifier: str, error: ImageBuilderError, diagnosis: Diagnosis | None = None
+    ) -> WaitResult:
+        """Return the result of a wait that raised an error."""
+        execution = error.execution if isinstance(error, WaitError) else None
+        return cls(identifier, execution, error, diagnosis)
+
+    @property
+    def error_lines(self) -> Sequence[str]:
+        """The error as lines of escaped text: its message, or the whole diagnosis."""
+        if self.diagnosis is not None:
+            return format_diagnosis(self.diagnosis)
+        return [] if self.error is None else [escape(message_of(self.error))]
+
+    @property
+    def label(self) -> str:
+        """The display name. Untrusted text."""
+        return self.identifier if self.execution is None else label_of(self.execution)
+
+    @property
+    def line(self) -> str:
+        """The result as a line of escaped text with columns separated by tabs."""
+        return format_result(self.identifier, self.execution, self.error)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """The exit code."""
+        if self.error is not None:
+            return exit_code_of_error(self.error)
+        return exit_code_of_outcome(self.execution.outcome if self.execution else None)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the execution has ended, and not only the wait."""
+        execution = self.execution
+        return execution is not None and execution.is_terminal and self.exit_code != ExitCode.NOT_OBSERVED
 
 
-class Options(TypedDict):
-    """The keywords of the client's waits that the options of a command are."""
+class WaitArguments(TypedDict):
+    """The keyword arguments of `ImageBuilder.wait` that depend on the options."""
 
     timeout: float | None
     on_timeout: Literal["leave", "cancel"]
     on_waiting_step: Literal["ignore", "raise"]
 
 
-def options_of(waiting: Waiting) -> Options:
-    """Get the keywords of the client's waits that the options of a command are."""
-    # What waits for a person is seen in the progress: the client need not report it, too.
-    on_waiting_step: Literal["ignore", "raise"] = "raise" if waiting.on_waiting == "raise" else "ignore"
-    return {"timeout": waiting.timeout, "on_timeout": waiting.on_timeout, "on_waiting_step": on_waiting_step}
+def wait_arguments(options: WaitOptions) -> WaitArguments:
+    """Return the keyword arguments of `ImageBuilder.wait` for the options."""
+    # "ignore", because the progress already shows waiting steps.
+    on_waiting_step: Literal["ignore", "raise"] = "raise" if options.on_waiting == "raise" else "ignore"
+    return {"timeout": options.timeout, "on_timeout": options.on_timeout, "on_waiting_step": on_waiting_step}
 
 
-async def await_ending(
+async def wait_for_result(
     invocation: Invocation,
     ib: ImageBuilder,
     identifier: str,
-    waiting: Waiting,
+    options: WaitOptions,
     *,
-    ending: Callable[[], Awaitable[Execution]] | None = None,
-    report: Report | None = None,
-) -> Ending:
-    """Get how an execution ended, with its progress shown until then.
+    wait: Callable[[], Awaitable[Execution]] | None = None,
+    on_state: OnState | None = None,
+) -> WaitResult:
+    """Wait for an execution to end, with its progress shown, and return the result.
 
     Args:
-        invocation: where progress goes.
-        ib: the open client.
+        invocation: the running command.
+        ib: an open client.
         identifier: the execution.
-        waiting: how long to wait.
-        ending: waits for the end; the client's own wait if ``None``.
-        report: is told each state, beside the progress.
+        options: the wait options.
+        wait: waits for the end; the default is `ImageBuilder.wait`.
+        on_state: called with each new state.
     """
 
-    def show(state: BuildState) -> None:
+    def report(state: BuildState) -> None:
         invocation.reporter.update(state)
-        if report is not None:
-            report(state)
+        if on_state is not None:
+            on_state(state)
 
-    async def wait() -> Execution:
-        return await ib.wait(identifier, **options_of(waiting))
+    async def default_wait() -> Execution:
+        return await ib.wait(identifier, **wait_arguments(options))
 
     try:
-        seen = await follow(ib, identifier, ending or wait, show, min_delay=waiting.min_delay)
+        execution = await follow(ib, identifier, wait or default_wait, report, min_delay=options.min_delay)
     except ExecutionFailedError as error:
-        return Ending.of_error(identifier, error, await _diagnosis(ib, identifier))
+        return WaitResult.of_error(identifier, error, await _diagnose(ib, identifier))
     except ImageBuilderError as error:
-        return Ending.of_error(identifier, error)
-    return Ending(identifier, seen)
+        return WaitResult.of_error(identifier, error)
+    return WaitResult(identifier, execution)
 
 
-async def _diagnosis(ib: ImageBuilder, identifier: str) -> Diagnosis | None:
+def emit_result(invocation: Invocation, result: WaitResult, *lines: str) -> None:
+    """Write a result to standard output, as a JSON event or as lines of text."""
+    if result.has_ended and result.execution is not None:
+        diagnosis = {} if result.diagnosis is None else {"diagnosis": diagnosis_members(result.diagnosis)}
+        members = {**result_members(result.execution, result.exit_code), **diagnosis}
+        invocation.output.emit("ended", members, *lines)
+    elif result.error is not None:
+        invocation.output.emit("error", error_members(result.error), *lines)
+
+
+def finish(invocation: Invocation, results: Sequence[WaitResult]) -> ExitCode:
+    """Print the errors, write the job summary of a CI system, and return the exit code."""
+    invocation.end_group()
+    for each in results:
+        if each.error is not None:
+            invocation.print_error(each.error_lines, each.label)
+    if github_actions.is_running():
+        _write_summary(results)
+    return most_severe(each.exit_code for each in results)
+
+
+def finish_build(invocation: Invocation, result: WaitResult) -> ExitCode:
+    """Write the artifacts of a build, or why it has none, and return the exit code."""
+    region = arn.region if (arn := parse_arn(result.identifier)) else None
+    artifacts = artifacts_of(result.execution, region=region) if result.execution else []
+    emit_result(invocation, result, *map(escape, artifacts))
+    return finish(invocation, [result])
+
+
+async def _diagnose(ib: ImageBuilder, identifier: str) -> Diagnosis | None:
     try:
         return await ib.diagnose(identifier)
     except ImageBuilderError:
-        # The error stands without it.
+        # A failed diagnosis must not hide the error.
         return None
+
+
+def _write_summary(results: Sequence[WaitResult]) -> None:
+    rows = [
+        (
+            each.label,
+            str(each.execution.status) if each.execution else "not seen",
+            message_of(each.error)
+            if each.error
+            else ", ".join(artifacts_of(each.execution) if each.execution else ()),
+        )
+        for each in results
+    ]
+    header = ("execution", "status", "result")
+    github_actions.append_to_summary(github_actions.format_table("EC2 Image Builder", header, rows))
+    for each in results:
+        if each.diagnosis is not None:
+            github_actions.append_to_summary(github_actions.format_preformatted(each.error_lines))

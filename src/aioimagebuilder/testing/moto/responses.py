@@ -78,6 +78,3 @@ def _parse_parameters(name: str, query: str, resource_arn: str, body: bytes) -> 
         ):
             params[member] = values if member_shape.type_name == "list" else values[0]
     return params
-
-
-__all__ = ["CONNECTION_FAULT_HEADER", "ImageBuilderResponse"]

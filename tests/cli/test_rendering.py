@@ -1,0 +1,150 @@
+"""Durations, escaping, messages, exit codes, plain lines and clocks, without processes."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aioimagebuilder import Image
+from aioimagebuilder.cli.durations import format_duration, parse_duration
+from aioimagebuilder.cli.exit_codes import ExitCode, most_severe
+from aioimagebuilder.cli.options import Display, WaitOptions
+from aioimagebuilder.cli.render.escaping import escape, escape_markdown
+from aioimagebuilder.cli.render.messages import translate_message
+from aioimagebuilder.cli.render.plain import format_changes, format_heartbeat
+from aioimagebuilder.cli.render.results import artifacts_of
+from aioimagebuilder.cli.runtime import github_actions
+from aioimagebuilder.cli.runtime.reporter import reporter_for
+from aioimagebuilder.cli.runtime.service_clock import ServiceClock
+from cli.support import BEGIN, build, step
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"), [(None, "Warning: slow\n"), (WaitOptions(), "[     0s] Warning: slow\n")]
+)
+def test_warnings_are_shown_unless_quiet(options, expected):
+    for quiet in (False, True):
+        stream = StringIO()
+        display = Display(output="text", quiet=quiet, no_color=True)
+        reporter_for(stream, display, options, shares_terminal=False).warn("Warning: slow")
+        assert stream.getvalue() == ("" if quiet else expected)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("45", 45),
+        ("0", 0),
+        ("90m", 5400),
+        ("2h", 7200),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+        ("250ms", 0.25),
+        ("1d", 86400),
+    ],
+)
+def test_parse_duration_accepts_units(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5 parsecs", "-1", "1h-30m", "h", "1e3", "nan", "inf"])
+def test_parse_duration_rejects_invalid_text(text: str) -> None:
+    with pytest.raises(ValueError, match="is not a duration"):
+        parse_duration(text)
+
+
+@given(st.floats(0, 10**7))
+def test_formatted_duration_parses_back(seconds: float) -> None:
+    assert parse_duration(format_duration(seconds)) == int(seconds)
+
+
+@given(st.text())
+def test_escaped_text_is_one_printable_line_without_commands(text: str) -> None:
+    escaped = escape(text)
+    assert escaped.isprintable()
+    assert not escaped.lstrip().startswith("::")
+    assert not re.search(r"##\w*\[", escaped)
+    markdown = escape_markdown(text)
+    assert not re.search(r"[<>`*_\[\]()|!\\~:@.-]", re.sub(r"&#\d+;", "", markdown))
+
+
+@given(st.text(st.characters(categories=["L", "N"]) | st.sampled_from(" .,:/-_")))
+def test_escape_keeps_ordinary_text(text: str) -> None:
+    assert escape(text) == text or text.lstrip().startswith("::")
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ('answer with resume("step-1")', "answer with aioimagebuilder approve step-1"),
+        ('or stop("step-1", reason="…").', "or aioimagebuilder reject step-1 --reason TEXT."),
+        ("list_image_build_versions()", "aws imagebuilder list-image-build-versions"),
+        ("pass region_name=, or", "pass --region, or"),
+        ("0 < min_delay, not min_delay=9", "0 < --min-delay, not --min-delay 9"),
+        ("No such file", "No such file"),
+    ],
+)
+def test_messages_name_commands_and_options(message: str, expected: str) -> None:
+    assert translate_message(message) == expected
+
+
+def test_most_severe_follows_the_documented_order() -> None:
+    order = [ExitCode.FAILED, ExitCode.CANCELLED, ExitCode.NOT_OBSERVED, ExitCode.WAITING_STEP]
+    order += [ExitCode.TIMED_OUT, ExitCode.SUCCEEDED]
+    for index, code in enumerate(order):
+        assert most_severe(reversed(order[index:])) == code
+    assert most_severe([]) == ExitCode.SUCCEEDED
+
+
+def test_artifacts_start_with_the_ami_of_the_region() -> None:
+    amis = [
+        {"region": region, "image": f"ami-{region}"} for region in ("ap-south-1", "us-east-1", "eu-west-1")
+    ]
+    image = Image.parse({"arn": "arn:1", "state": {"status": "AVAILABLE"}, "outputResources": {"amis": amis}})
+    assert artifacts_of(image, region="us-east-1") == ["ami-us-east-1", "ami-ap-south-1", "ami-eu-west-1"]
+    # AMIs left behind by a failed build are not artifacts.
+    failed = Image.parse({"arn": "arn:1", "state": {"status": "FAILED"}, "outputResources": {"amis": amis}})
+    assert artifacts_of(failed, region="us-east-1") == []
+
+
+def test_annotations_escape_titles_and_messages() -> None:
+    line = github_actions.format_error("a:b,c%", "50%\nnext: line, too")
+    assert line == "::error title=a%3Ab%2Cc%25::50%25%0Anext: line, too"
+
+
+def test_service_clock_is_never_behind_timestamps() -> None:
+    now = [0.0]
+    clock = ServiceClock(60, wall=lambda: BEGIN, monotonic=lambda: now[0])
+    clock.observe(BEGIN - timedelta(hours=1))
+    assert clock.now() == BEGIN
+    clock.observe(BEGIN + timedelta(minutes=5))
+    now[0] = 1.0
+    assert clock.now() == BEGIN + timedelta(minutes=6)
+    clock.observe(BEGIN + timedelta(minutes=5, seconds=30))
+    assert clock.now() == BEGIN + timedelta(minutes=6)
+
+
+def test_plain_lines_show_each_change_once() -> None:
+    first = build(step("Launch", "RUNNING", 0, None), step("Later", "PENDING", None, None))
+    second = build(
+        step("Launch", "COMPLETED", 0, 2), step("Later", "RUNNING", 2, None, action="WaitForAction")
+    )
+    last = build(step("Launch", "COMPLETED", 0, 2), step("Later", "SKIPPED", 2, 2), status="AVAILABLE")
+    assert list(format_changes(None, first)) == [
+        "web 1.0.0/1  BUILDING",
+        "  BUILD  RUNNING",
+        "    Launch  RUNNING",
+    ]
+    assert list(format_changes(first, first)) == []
+    assert list(format_changes(first, second)) == [
+        "    Launch  COMPLETED after 2m00s",
+        "    Later  waits for a person: aioimagebuilder approve step-Later",
+    ]
+    assert list(format_changes(second, last)) == ["web 1.0.0/1  AVAILABLE"]
+    line = format_heartbeat(second, BEGIN + timedelta(minutes=5))
+    assert line == "web 1.0.0/1  still BUILDING: Later waits for a person for 3m00s"
