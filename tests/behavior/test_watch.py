@@ -4,7 +4,7 @@ import anyio
 import pytest
 
 from aioimagebuilder import ClientClosedError, ImageBuilder, ObservationError, WaitTimeoutError
-from support.scripted_service import ScriptedService, throttle
+from support.scripted_service import UNKNOWN, ScriptedService, throttle
 
 COURSE = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
 
@@ -172,5 +172,34 @@ def test_a_watch_begun_after_its_client_was_closed_says_so(run):
         with pytest.raises(ClientClosedError):
             await anext(watch)
         assert service.calls == []
+
+    run(main)
+
+
+def test_an_unknown_status_does_not_let_a_stale_read_step_back(run):
+    async def main():
+        service = ScriptedService()
+        identifier = service.image(
+            (0, "TESTING"), (60, UNKNOWN), (120, "BUILDING"), (180, "DISTRIBUTING"), (240, "AVAILABLE")
+        )
+        async with ImageBuilder(client=service) as ib:
+            seen = [str(image.status) async for image in ib.watch(identifier)]
+        assert seen == ["TESTING", UNKNOWN, "DISTRIBUTING", "AVAILABLE"]
+
+    run(main)
+
+
+def test_a_step_that_failed_and_will_be_tried_again_does_not_run_on_in_a_stale_read(run):
+    async def main():
+        service = ScriptedService()
+        identifier = service.step((0, "RUNNING"), (60, "FAILED"), (120, "RUNNING"), maxAttempts=2)
+        again = {"stepExecutionId": identifier, "attemptNumber": 2, "maxAttempts": 2}
+        service.scripts[identifier].course += [
+            (180, {**again, "status": "RUNNING"}),
+            (240, {**again, "status": "COMPLETED"}),
+        ]
+        async with ImageBuilder(client=service) as ib:
+            seen = [(str(step.status), step.attempt_number) async for step in ib.watch(identifier)]
+        assert seen == [("RUNNING", None), ("FAILED", None), ("RUNNING", 2), ("COMPLETED", 2)]
 
     run(main)

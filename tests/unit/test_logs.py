@@ -1,4 +1,4 @@
-"""How a log is read on, against a scripted CloudWatch Logs, on virtual time."""
+"""Following a log, against a scripted CloudWatch Logs on virtual time."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
@@ -9,8 +9,7 @@ import pytest
 from aioimagebuilder import LogLine, ResourceNotFoundException, ServerError
 from aioimagebuilder.aws.cloudwatch import LogPage
 from aioimagebuilder.logs import LogReader, follow_daily_log
-from aioimagebuilder.models.executions import Image
-from aioimagebuilder.models.log_streams import LogStream, image_log_stream, milliseconds, pipeline_log_group
+from aioimagebuilder.models.log_streams import LogStream
 from aioimagebuilder.polling.schedule import Cadence
 from support.virtual_time import run_virtually
 
@@ -115,38 +114,3 @@ def test_what_is_there_now_ends_with_the_present_day(run):
         return [line.message async for line in lines]
 
     assert run(main) == ["yesterday", "today"]
-
-
-ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/web-server/1.0.0/1"
-
-
-@pytest.mark.parametrize(
-    ("image", "stream"),
-    [
-        ({"arn": ARN, "name": "Web Server"}, "/aws/imagebuilder/Web Server 1.0.0/1"),
-        ({"arn": ARN, "name": "x", "loggingConfiguration": {"logGroupName": "/own"}}, "/own 1.0.0/1"),
-        ({"arn": ARN, "loggingConfiguration": {}}, "/aws/imagebuilder/web-server 1.0.0/1"),
-        ({"arn": "nonsense"}, "None"),
-        ({}, "None"),
-    ],
-)
-def test_the_stream_of_an_image(image, stream):
-    assert str(image_log_stream(Image.parse(image))) == stream
-
-
-@pytest.mark.parametrize(
-    ("pipeline", "group"),
-    [
-        ({"name": "My Pipeline"}, "/aws/imagebuilder/pipeline/My Pipeline"),
-        ({"name": "x", "loggingConfiguration": {"pipelineLogGroupName": "/own"}}, "/own"),
-        ({"loggingConfiguration": 7}, "/aws/imagebuilder/pipeline/my-pipeline"),
-    ],
-)
-def test_the_group_of_a_pipeline(pipeline, group):
-    arn = "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/my-pipeline"
-    assert pipeline_log_group(arn, pipeline) == group
-
-
-def test_times_become_whole_milliseconds_rounded_up():
-    assert milliseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)) == 1000
-    assert milliseconds(datetime(1970, 1, 1, 0, 0, 1, 1, tzinfo=UTC)) == 1001

@@ -4,7 +4,6 @@ import botocore.session
 import pytest
 from botocore import exceptions as botocore_exceptions
 
-import aioimagebuilder
 from aioimagebuilder import errors
 from aioimagebuilder.aws.error_mapping import from_botocore
 from support.scripted_service import aws_error
@@ -20,20 +19,6 @@ def test_every_exception_of_the_model_has_a_class_of_its_name(shape):
     assert type(error) is getattr(errors, shape.name)
     assert (error.operation, error.code, error.request_id) == ("GetImage", shape.name, "req-1")
     assert error.status_code == shape.metadata["error"]["httpStatusCode"]
-
-
-def test_the_six_of_get_workflow_execution_are_public():
-    declared = MODEL.operation_model("GetWorkflowExecution").error_shapes
-    assert {each.name for each in declared} == {
-        "ServiceException",
-        "ClientException",
-        "ServiceUnavailableException",
-        "InvalidRequestException",
-        "ForbiddenException",
-        "CallRateLimitExceededException",
-    }
-    for each in declared:
-        assert issubclass(getattr(aioimagebuilder, each.name), aioimagebuilder.OperationError)
 
 
 @pytest.mark.parametrize(
@@ -115,21 +100,6 @@ def test_an_answer_with_nothing_in_it_is_an_error_all_the_same():
     error = from_botocore(botocore_exceptions.ClientError({}, "GetImage"), "GetImage")
     assert type(error) is errors.OperationError
     assert "no message" in str(error)
-
-
-def test_the_three_families_are_apart():
-    families = (errors.ExecutionFailedError, errors.WaitTimeoutError, errors.ObservationError)
-    for one in families:
-        assert issubclass(one, errors.ImageBuilderError)
-        assert not any(issubclass(one, other) for other in families if other is not one)
-    assert issubclass(errors.WaitTimeoutError, TimeoutError)
-    assert issubclass(errors.WaitGroupError, ExceptionGroup)
-    assert not issubclass(errors.OperationError, errors.ObservationError)
-
-
-@pytest.mark.parametrize("text", ["a\nb", "\x1b[2J", "\r\n::error::x", "\u2028", "a\x00b", "\u202e"])
-def test_untrusted_text_becomes_one_line_that_moves_nothing(text):
-    assert errors.one_line(text).isprintable()
 
 
 @pytest.mark.parametrize("digits", [10, 400, 5000])

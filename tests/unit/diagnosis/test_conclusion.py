@@ -1,4 +1,4 @@
-"""How evidence becomes a diagnosis: without a service, whatever the evidence holds."""
+"""The diagnosis that is concluded from evidence; no I/O."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -20,7 +20,6 @@ from aioimagebuilder import (
 from aioimagebuilder.diagnosis.causes import error_output, suspects
 from aioimagebuilder.diagnosis.conclusion import conclude
 from aioimagebuilder.diagnosis.evidence import Evidence
-from aioimagebuilder.diagnosis.sanitize import clean, facts_of
 from aioimagebuilder.models.parsing import Structure, wire_name
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
@@ -155,32 +154,6 @@ def test_a_message_that_is_known_says_what_to_do(message, says):
     assert not any(says in each for each in diagnosis_of(image(), workflow(1), step(1)).next_steps)
 
 
-@pytest.mark.parametrize(
-    ("outputs", "facts"),
-    [
-        ('{"instanceId": "i-1234567890abcdef0"}', ("i-1234567890abcdef0", None, None)),
-        (
-            json.dumps({"runCommandId": UUID + "9", "output": json.dumps({"logUrl": "s3://b/My Image/1"})}),
-            (None, UUID + "9", "s3://b/My Image/1"),
-        ),
-        (json.dumps({"a": [{"logUrl": "s3://bucket/key"}]}), (None, None, "s3://bucket/key")),
-        ('{"instanceId": "i-1; reboot", "runCommandId": 7, "logUrl": "file:///etc"}', (None, None, None)),
-        ("[" * 90_000, (None, None, None)),
-        ("{" + " " * 200_000 + "}", (None, None, None)),
-        ("null", (None, None, None)),
-    ],
-)
-def test_ids_are_found_in_outputs_where_they_look_like_some(outputs, facts):
-    found = facts_of(outputs)
-    assert (found.instance_id, found.run_command_id, found.log_url) == facts
-
-
-def test_outputs_that_are_no_json_are_the_message():
-    assert facts_of("the disk\nis full").error == "the disk is full"
-    assert facts_of('{"status": "Failed", "error": "the disk is full"}').error == "the disk is full"
-    assert facts_of(None).error is None
-
-
 def test_standard_error_is_that_of_the_command_that_failed():
     def lines(*texts: str) -> list[LogLine]:
         return [LogLine(TIME, text) for text in texts]
@@ -190,21 +163,6 @@ def test_standard_error_is_that_of_the_command_that_failed():
     assert error_output(lines("Stderr: a warning", "ExitCode 0")) is None
     assert error_output(lines("Stderr: a warning", "ExitCode 0", *real)).startswith("Error")
     assert error_output([]) is None
-
-
-@given(st.text())
-def test_a_clean_text_is_one_printable_line(text):
-    shown = clean(text, 50)
-    assert shown is None or (shown.isprintable() and 1 <= len(shown) <= 50)
-    if text.isprintable() and text == text.strip() and "  " not in text and 1 <= len(text) <= 50:
-        assert shown == text
-
-
-def test_what_is_left_out_or_escaped_can_be_seen():
-    assert clean("a" * 51, 50) == "a" * 49 + "…"
-    assert clean("\x1b[31mred\x07 \u202e\ud800") == "\\x1b[31mred\\x07 \\u202e\\ud800"
-    assert clean("two\r\nlines\tand more") == "two lines and more"
-    assert clean(" \n ") is clean(None) is None
 
 
 IDS = st.sampled_from([f"wf-{UUID}{number}" for number in (1, 2)])

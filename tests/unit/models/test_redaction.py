@@ -66,3 +66,8 @@ def test_a_log_line_is_given_whole_and_shown_without_its_secrets():
     line = LogLine(datetime(2026, 9, 9, tzinfo=UTC), ECHOES["environment"])
     assert line.message == ECHOES["environment"]
     assert not [mark for mark in MARKS if mark in repr(line)]
+
+
+@pytest.mark.parametrize("text", ["a\nb", "\x1b[2J", "\r\n::error::x", "\u2028", "a\x00b", "\u202e"])
+def test_untrusted_text_becomes_one_line_that_moves_nothing(text):
+    assert one_line(text).isprintable()

@@ -5,6 +5,7 @@ import pytest
 from aioimagebuilder import (
     ClientException,
     ForbiddenException,
+    Image,
     InvalidParameterValueException,
     InvalidRequestException,
     ResourceNotFoundException,
@@ -12,8 +13,10 @@ from aioimagebuilder import (
     WorkflowExecution,
     WorkflowStepExecution,
 )
-from aioimagebuilder.polling.history import History
+from aioimagebuilder.models.identifiers import Identifier
+from aioimagebuilder.polling.history import RERUN_GRACE_PERIOD, History, Reruns
 from aioimagebuilder.polling.schedule import Cadence
+from support.scripted_service import image_arn
 
 CADENCE = Cadence(5, 30)
 
@@ -113,3 +116,40 @@ def test_two_polls_time_without_a_read_make_blind():
     history = _seen(_workflow("RUNNING"), at=100.0)
     assert not history.is_outdated(160.0, CADENCE)
     assert history.is_outdated(160.1, CADENCE)
+
+
+IMAGE = Identifier.parse(image_arn())
+
+
+def _image(status: str, **state: object) -> Image:
+    return Image.parse({"arn": IMAGE.value, "state": {"status": status, **state}})
+
+
+def _failed(workflow_execution_id: str, status: str = "FAILED") -> Image:
+    return _image(status, reason="no", failureContext={"workflowExecutionId": workflow_execution_id})
+
+
+@pytest.mark.parametrize("before", [None, _failed("wf-1"), _image("TESTING")])
+def test_an_end_as_before_is_old_until_the_grace_has_passed_and_another_is_new(before):
+    reruns = Reruns()
+    reruns.expect(IMAGE, before, 1000.0)
+    assert reruns.precedes(IMAGE, _failed("wf-1"), 1001.0)
+    assert not reruns.precedes(IMAGE, _image("TESTING"), 1002.0)
+    assert reruns.precedes(IMAGE, _failed("wf-1"), 1003.0)
+    assert not reruns.precedes(IMAGE, _failed("wf-2"), 1004.0)
+    assert not reruns.precedes(IMAGE, _failed("wf-1", "CANCELLED"), 1005.0)
+    assert not reruns.precedes(IMAGE, _failed("wf-1"), 1000.0 + RERUN_GRACE_PERIOD)
+
+
+@pytest.mark.parametrize("status", ["AVAILABLE", "DEPRECATED", "DISABLED", "DELETED", "FROBNICATING"])
+def test_an_end_that_no_retry_begins_from_is_new_at_once(status):
+    reruns = Reruns()
+    reruns.expect(IMAGE, None, 0.0)
+    assert not reruns.precedes(IMAGE, _image(status), 0.0)
+
+
+def test_what_was_not_asked_to_run_again_has_no_old_end():
+    reruns = Reruns()
+    assert not reruns.precedes(IMAGE, _failed("wf-1"), 0.0)
+    reruns.expect(Identifier.parse(image_arn(2)), None, 0.0)
+    assert not reruns.precedes(IMAGE, _failed("wf-1"), 0.0)

@@ -1,14 +1,12 @@
 """The Smithy waiter law, as properties."""
 
 import math
-from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aioimagebuilder.polling.schedule import Cadence, DueQueue, delay_before_poll, next_poll
-from aioimagebuilder.waiting.options import parse_seconds
 
 DELAYS = st.floats(0.001, 1e6)
 CADENCES = st.builds(lambda a, b: Cadence(min(a, b), max(a, b)), DELAYS, DELAYS)
@@ -64,16 +62,6 @@ def test_the_fastest_of_two_cadences_serves_both(one, other):
     assert both == other.fastest(one)
     assert both.min_delay == min(one.min_delay, other.min_delay)
     assert both.max_delay == min(one.max_delay, other.max_delay)
-
-
-def test_seconds_are_numbers_or_timedeltas():
-    assert parse_seconds(2, "x") == parse_seconds(2.0, "x") == parse_seconds(timedelta(seconds=2), "x") == 2.0
-    for wrong in (True, "2", None):
-        with pytest.raises(TypeError, match="x must be seconds or a timedelta"):
-            parse_seconds(wrong, "x")
-    for wrong in (timedelta(days=-1), float("inf"), float("nan")):
-        with pytest.raises(ValueError, match="at least 0"):
-            parse_seconds(wrong, "x")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.floats(0, 100) | st.none()), max_size=30))
