@@ -177,7 +177,7 @@ def test_an_end_that_a_list_tells_in_contradiction_to_what_was_seen_is_confirmed
         ids = _herd(service, images=1, each=3, ends=10_000)
         for identifier in ids:
             script = service.scripts[identifier]
-            script.course = [(at, {**members, "totalStepsSucceeded": 5}) for at, members in script.course]
+            script.states = [(at, {**members, "totalStepsSucceeded": 5}) for at, members in script.states]
         answer = service._list
 
         def lie(operation, params, now):
@@ -201,10 +201,10 @@ def test_an_end_that_a_list_tells_in_contradiction_to_what_was_seen_is_confirmed
 
 def test_one_of_200_in_a_batch_who_is_cancelled_in_flight_costs_the_others_nothing(run):
     async def main():
-        service = ScriptedService(page=200)
+        service = ScriptedService(page_size=200)
         ids = _herd(service, images=1, each=200, ends=0)
         for identifier in ids:
-            service.scripts[identifier].course = [
+            service.scripts[identifier].states = [
                 (0, {**service.scripts[identifier].at(0), "status": "RUNNING"}),
                 (50, service.scripts[identifier].at(0)),
             ]

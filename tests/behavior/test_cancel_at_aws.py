@@ -31,8 +31,8 @@ def service_that_cancels(*, takes: float = 20.0, becomes: str = "CANCELLED", **o
         members = script.at(now)
         if members["state"]["status"] in ENDED:
             raise aws_error("InvalidRequestException", 400, message="it is in a terminal state")
-        script.course = [
-            *[each for each in script.course if each[0] <= now],
+        script.states = [
+            *[each for each in script.states if each[0] <= now],
             (now + takes, members | {"state": {"status": becomes}}),
         ]
         return {"imageBuildVersionArn": arn, "lifecycleExecutionId": arn}

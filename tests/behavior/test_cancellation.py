@@ -37,7 +37,7 @@ class Service(ScriptedService):
     """Each operation fails twice before it succeeds; the begin and the end of a call are steps of the run."""
 
     def __init__(self, steps: Steps) -> None:
-        super().__init__(page=2)
+        super().__init__(page_size=2)
         self._steps = steps
         self._errors: defaultdict[str, list[Exception]] = defaultdict(
             lambda: [throttle(), aws_error("ServiceUnavailableException", 503)]

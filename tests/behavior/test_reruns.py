@@ -32,7 +32,7 @@ def failed_image(service: ScriptedService, *again: tuple[float, dict], lag: floa
     service.scripts[arn] = Scripted([(0, state("FAILED"))])
 
     def retry(_: dict, now: float) -> dict:
-        course = service.scripts[arn].course
+        course = service.scripts[arn].states
         course += [(now + lag + at, members) for at, members in again]
         return {"imageBuildVersionArn": arn}
 
@@ -146,7 +146,7 @@ def test_who_waits_already_is_not_told_the_stale_end_either(run):
         # The first run fails between two polls, and is retried by somebody beside.
         service = ScriptedService()
         arn = failed_image(service, *COURSE)
-        service.scripts[arn].course = [(0, state("DISTRIBUTING")), (10, state("FAILED"))]
+        service.scripts[arn].states = [(0, state("DISTRIBUTING")), (10, state("FAILED"))]
         async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
             seen = []
 
@@ -215,7 +215,7 @@ def test_long_after_a_rerun_an_end_is_an_end(run):
         arn = failed_image(service, *COURSE)
         async with ImageBuilder(client=service) as ib:
             assert (await ib.retry(arn, timeout=None)).status == ImageStatus.AVAILABLE
-            service.scripts[arn].course = [(0, state("FAILED"))]
+            service.scripts[arn].states = [(0, state("FAILED"))]
             await anyio.sleep(GRACE)
             with pytest.raises(ExecutionFailedError):
                 await ib.wait(arn, timeout=0)

@@ -101,7 +101,7 @@ def test_an_outage_that_lasts_is_warned_of_now_and_then_and_so_is_its_end(run, c
     for warning, least in zip(outage, (10, 310), strict=True):
         seconds, error = re.fullmatch(r"No call has succeeded for (\d+) s: (.*)", warning).groups()
         assert least <= int(seconds) <= least + 15
-        assert error == "GetWorkflowExecution: ServiceUnavailableException (HTTP 503): said the service."
+        assert error == "GetWorkflowExecution: ServiceUnavailableException (HTTP 503): the request failed."
     assert 570 <= int(re.fullmatch(r"The service responds again after (\d+) s", end)[1]) <= 640
 
 

@@ -26,7 +26,7 @@ def test_a_change_of_the_step_counts_alone_is_a_change(run):
     async def main():
         service = ScriptedService()
         identifier = service.workflow((0, "RUNNING"))
-        service.scripts[identifier].course = [
+        service.scripts[identifier].states = [
             (
                 60 * done,
                 {
@@ -194,7 +194,7 @@ def test_a_step_that_failed_and_will_be_tried_again_does_not_run_on_in_a_stale_r
         service = ScriptedService()
         identifier = service.step((0, "RUNNING"), (60, "FAILED"), (120, "RUNNING"), maxAttempts=2)
         again = {"stepExecutionId": identifier, "attemptNumber": 2, "maxAttempts": 2}
-        service.scripts[identifier].course += [
+        service.scripts[identifier].states += [
             (180, {**again, "status": "RUNNING"}),
             (240, {**again, "status": "COMPLETED"}),
         ]
