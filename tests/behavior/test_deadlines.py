@@ -16,7 +16,7 @@ from aioimagebuilder import (
 from support.scripted_service import ScriptedService, aws_error, throttle, workflow_id
 
 
-def test_a_timeout_of_zero_polls_once(run):
+def test_zero_timeout_polls_once(run):
     async def main():
         service = ScriptedService()
         running = service.workflow((0, "RUNNING"))
@@ -32,7 +32,7 @@ def test_a_timeout_of_zero_polls_once(run):
 
 
 @pytest.mark.parametrize("timeout", [3, 60, timedelta(minutes=7), 3601.5])
-def test_the_last_poll_falls_on_the_deadline_and_the_wait_ends_with_its_answer(run, timeout):
+def test_last_poll_is_made_at_the_deadline(run, timeout):
     async def main():
         service = ScriptedService(latency=0.25)
         identifier = service.workflow((0, "RUNNING"))
@@ -48,7 +48,7 @@ def test_the_last_poll_falls_on_the_deadline_and_the_wait_ends_with_its_answer(r
     run(main)
 
 
-def test_an_execution_that_ends_just_before_the_deadline_is_a_success(run):
+def test_execution_ending_before_the_deadline_is_returned(run):
     async def main():
         service = ScriptedService()
         identifier = service.workflow((0, "RUNNING"), (59.9, "COMPLETED"))
@@ -58,7 +58,7 @@ def test_an_execution_that_ends_just_before_the_deadline_is_a_success(run):
     run(main)
 
 
-def test_delays_grow_from_min_to_max_and_no_poll_comes_just_before_the_deadline(run):
+def test_delays_grow_and_skip_a_poll_just_before_the_deadline(run):
     async def main():
         service = ScriptedService(latency=0)
         identifier = service.workflow((0, "RUNNING"))
@@ -67,7 +67,7 @@ def test_delays_grow_from_min_to_max_and_no_poll_comes_just_before_the_deadline(
                 await ib.wait(identifier, timeout=1000)
         delays = [b - a for a, b in zip(service.times, service.times[1:], strict=False)]
         bounds = [2, 4, 8, 16] + [32] * len(delays)
-        # The last delay alone may be longer: a poll too near to the deadline is left out for that on it.
+        # The last delay may be longer, since a poll just before the deadline is replaced by that on it.
         assert all(2 <= delay <= bound for delay, bound in zip(delays[:-1], bounds, strict=False))
         assert delays[-1] <= 32 + 2
         assert max(delays) > 20
@@ -75,7 +75,7 @@ def test_delays_grow_from_min_to_max_and_no_poll_comes_just_before_the_deadline(
     run(main)
 
 
-def test_each_waiting_method_may_override_the_cadence(run):
+def test_wait_overrides_the_delays_of_the_client(run):
     async def main():
         service = ScriptedService(latency=0)
         identifier = service.workflow((0, "RUNNING"))
@@ -87,7 +87,7 @@ def test_each_waiting_method_may_override_the_cadence(run):
     run(main)
 
 
-def test_a_hiccup_at_the_deadline_leaves_it_a_timeout(run):
+def test_throttles_near_the_deadline_raise_wait_timeout_error(run):
     async def main():
         service = ScriptedService(fault=lambda now: throttle() if now >= 595 else None)
         identifier = service.workflow((0, "RUNNING"))
@@ -100,7 +100,7 @@ def test_a_hiccup_at_the_deadline_leaves_it_a_timeout(run):
     run(main)
 
 
-def test_an_id_that_was_never_seen_fails_after_the_grace(run):
+def test_unknown_id_is_not_found_after_the_grace_period(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service, not_found_grace=20) as ib:
@@ -112,7 +112,7 @@ def test_an_id_that_was_never_seen_fails_after_the_grace(run):
     run(main)
 
 
-def test_an_id_that_shows_up_within_the_grace_is_awaited(run):
+def test_id_appearing_within_the_grace_period_is_awaited(run):
     async def main():
         service = ScriptedService()
         identifier = service.workflow((7, "RUNNING"), (60, "COMPLETED"))
@@ -122,7 +122,7 @@ def test_an_id_that_shows_up_within_the_grace_is_awaited(run):
     run(main)
 
 
-def test_an_id_that_was_seen_and_is_gone_fails_at_once(run):
+def test_deleted_execution_is_not_found_at_once(run):
     async def main():
         service = ScriptedService()
         gone = aws_error("ResourceNotFoundException", 404)
@@ -137,7 +137,7 @@ def test_an_id_that_was_seen_and_is_gone_fails_at_once(run):
     run(main)
 
 
-def test_a_read_that_never_returns_does_not_outlast_the_deadline_by_more_than_its_grace(run):
+def test_hanging_read_ends_the_wait_soon_after_the_deadline(run):
     async def main():
         service = ScriptedService(hang=lambda now: 10_000 if now > 30 else 0)
         identifier = service.workflow((0, "RUNNING"))
@@ -151,7 +151,7 @@ def test_a_read_that_never_returns_does_not_outlast_the_deadline_by_more_than_it
     run(main)
 
 
-def test_a_slow_answer_to_the_last_poll_is_waited_for(run):
+def test_slow_response_to_the_last_poll_is_awaited(run):
     async def main():
         service = ScriptedService(hang=lambda now: 5 if now >= 60 else 0)
         identifier = service.workflow((0, "RUNNING"), (60, "COMPLETED"))
@@ -161,7 +161,7 @@ def test_a_slow_answer_to_the_last_poll_is_waited_for(run):
     run(main)
 
 
-def test_a_deadline_of_a_late_comer_cuts_a_backoff_short(run):
+def test_deadline_of_a_later_wait_interrupts_the_backoff(run):
     async def main():
         service = ScriptedService(fault=lambda now: aws_error("ServiceException", 500) if now < 20 else None)
         identifier = service.workflow((0, "RUNNING"), (25, "COMPLETED"))
@@ -169,7 +169,7 @@ def test_a_deadline_of_a_late_comer_cuts_a_backoff_short(run):
         async with ImageBuilder(client=service, backoff=backoff) as ib, anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: ib.wait(identifier, timeout=None))
             await anyio.sleep(10)
-            # Its last poll falls on its own deadline, though the read sleeps until the second 1000.
+            # Its last poll is made at its own deadline, even if the backoff lasts until second 1000.
             assert (await ib.wait(identifier, timeout=30)).is_terminal
             assert service.now == pytest.approx(40, abs=0.1)
 
@@ -177,7 +177,7 @@ def test_a_deadline_of_a_late_comer_cuts_a_backoff_short(run):
 
 
 @pytest.mark.parametrize("fault", [None, throttle()])
-def test_a_slow_consumer_is_told_what_was_true_at_its_deadline(run, fault):
+def test_slow_consumer_receives_the_error_as_of_its_deadline(run, fault):
     async def main():
         service = ScriptedService(fault=lambda now: fault if 59 < now < 61 else None)
         identifier = service.workflow((0, "RUNNING"), (100, "COMPLETED"))
@@ -198,9 +198,9 @@ def test_a_slow_consumer_is_told_what_was_true_at_its_deadline(run, fault):
     run(main)
 
 
-def test_a_wait_does_not_say_that_work_goes_on_which_nobody_has_seen_for_long(run):
+def test_outdated_state_raises_observation_error(run):
     async def main():
-        # No error ever comes: the read just hangs, past everything.
+        # The read hangs without ever raising an error.
         service = ScriptedService(hang=lambda now: 100_000 if now > 30 else 0)
         identifier = service.workflow((0, "RUNNING"), (40, "COMPLETED"))
         async with ImageBuilder(client=service) as ib:
@@ -212,7 +212,7 @@ def test_a_wait_does_not_say_that_work_goes_on_which_nobody_has_seen_for_long(ru
     run(main)
 
 
-def test_a_poll_that_hung_since_the_id_was_not_found_leaves_it_open_what_became_of_it(run):
+def test_hanging_poll_of_a_new_id_raises_observation_error(run):
     async def main():
         service = ScriptedService(hang=lambda now: 100_000 if now > 1 else 0)
         identifier = service.workflow((2, "RUNNING"))

@@ -26,21 +26,21 @@ from support.scripted_service import ScriptedService, aws_error, throttle, workf
 
 
 @pytest.mark.parametrize("minutes", [1, 60])
-def test_nothing_but_throttles_fails_no_wait(run, minutes):
+def test_throttles_alone_fail_no_wait(run, minutes):
     async def main():
         service = ScriptedService(fault=lambda now: throttle() if now < 60 * minutes else None)
         identifier = service.workflow((0, "RUNNING"), (60, "COMPLETED"))
         async with ImageBuilder(client=service) as ib:
             found = await ib.wait(identifier, timeout=None)
         assert found.status == "COMPLETED"
-        # Not beyond what the longest backoff, one slot of the slowest rate and a poll's delay allow.
+        # Allows for the longest backoff, one interval of the lowest rate, and the delay of a poll.
         assert service.times[-1] < 60 * minutes + 30
         assert len(service.calls) < 20 + 12 * minutes
 
     run(main)
 
 
-def test_throttles_up_to_the_deadline_are_an_observation_error_that_counts_them(run):
+def test_throttled_until_deadline_raises_observation_error(run):
     async def main():
         service = ScriptedService(fault=lambda _: throttle())
         identifier = service.workflow((0, "RUNNING"))
@@ -65,28 +65,28 @@ def test_throttles_up_to_the_deadline_are_an_observation_error_that_counts_them(
         (EndpointConnectionError(endpoint_url="http://nowhere"), ConnectionFailedError),
     ],
 )
-def test_an_outage_in_mid_wait_passes_and_one_to_the_end_is_told(run, fault, cause):
-    async def main(ends: float):
-        service = ScriptedService(fault=lambda now: fault if 60 <= now < ends else None)
+def test_outage_fails_the_wait_only_if_it_lasts(run, fault, cause):
+    async def main(end: float):
+        service = ScriptedService(fault=lambda now: fault if 60 <= now < end else None)
         identifier = service.workflow((0, "RUNNING"), (100, "COMPLETED"))
         async with ImageBuilder(client=service) as ib:
             return await ib.wait(identifier, timeout=900)
 
-    async def passing():
+    async def until_660():
         assert (await main(660)).status == "COMPLETED"
 
-    async def to_the_end():
+    async def beyond_the_deadline():
         with pytest.raises(ObservationError) as caught:
             await main(10_000)
         assert isinstance(caught.value.__cause__, cause)
         assert caught.value.execution.status == "RUNNING"
         assert caught.value.throttles == 0
 
-    run(passing)
-    run(to_the_end)
+    run(until_660)
+    run(beyond_the_deadline)
 
 
-def test_an_outage_that_lasts_is_warned_of_now_and_then_and_so_is_its_end(run, caplog):
+def test_long_outage_and_its_end_are_logged_as_warnings(run, caplog):
     async def main():
         fault = aws_error("ServiceUnavailableException", 503)
         service = ScriptedService(fault=lambda now: fault if 60 <= now < 660 else None)
@@ -96,16 +96,16 @@ def test_an_outage_that_lasts_is_warned_of_now_and_then_and_so_is_its_end(run, c
 
     caplog.set_level(logging.WARNING, "aioimagebuilder")
     run(main)
-    *outage, end = [record.getMessage() for record in caplog.records]
+    *outage, recovery = [record.getMessage() for record in caplog.records]
     assert len(outage) == 2
-    for warning, least in zip(outage, (10, 310), strict=True):
+    for warning, after in zip(outage, (10, 310), strict=True):
         seconds, error = re.fullmatch(r"No call has succeeded for (\d+) s: (.*)", warning).groups()
-        assert least <= int(seconds) <= least + 15
+        assert after <= int(seconds) <= after + 15
         assert error == "GetWorkflowExecution: ServiceUnavailableException (HTTP 503): the request failed."
-    assert 570 <= int(re.fullmatch(r"The service responds again after (\d+) s", end)[1]) <= 640
+    assert 570 <= int(re.fullmatch(r"The service responds again after (\d+) s", recovery)[1]) <= 640
 
 
-def test_a_fault_that_passes_soon_is_not_warned_of_and_nor_is_a_refusal(run, caplog):
+def test_short_faults_and_rejections_log_no_warning(run, caplog):
     async def main():
         fault = aws_error("ServiceUnavailableException", 503)
         service = ScriptedService(fault=lambda now: fault if now % 60 < 8 else None)
@@ -130,7 +130,7 @@ def test_a_fault_that_passes_soon_is_not_warned_of_and_nor_is_a_refusal(run, cap
         (aws_error("ExpiredTokenException", 403), CredentialsError),
     ],
 )
-def test_a_refusal_ends_the_wait_at_once(run, fault, cause):
+def test_rejection_ends_the_wait_at_once(run, fault, cause):
     async def main():
         service = ScriptedService(fault=lambda _: fault)
         identifier = service.workflow((0, "RUNNING"))
@@ -145,15 +145,15 @@ def test_a_refusal_ends_the_wait_at_once(run, fault, cause):
 
 
 @pytest.mark.parametrize(
-    "hint",
+    "error",
     [
         throttle(headers={"x-amz-retry-after": "45000"}),
         aws_error("ServiceUnavailableException", 503, headers={"retry-after": "45"}),
     ],
 )
-def test_a_servers_retry_hint_is_honoured(run, hint):
+def test_retry_hint_of_the_server_is_followed(run, error):
     async def main():
-        service = ScriptedService(fault=lambda now: hint if now < 1 else None)
+        service = ScriptedService(fault=lambda now: error if now < 1 else None)
         identifier = service.workflow((0, "COMPLETED"))
         async with ImageBuilder(client=service) as ib:
             await ib.wait(identifier, timeout=None)
@@ -163,10 +163,10 @@ def test_a_servers_retry_hint_is_honoured(run, hint):
     run(main)
 
 
-def test_a_retry_hint_of_a_year_blinds_no_wait(run):
+def test_retry_hint_is_followed_for_at_most_a_minute(run):
     async def main():
-        hint = throttle(headers={"retry-after": "31536000"})
-        service = ScriptedService(fault=lambda now: hint if now < 1 else None)
+        a_year = throttle(headers={"retry-after": "31536000"})
+        service = ScriptedService(fault=lambda now: a_year if now < 1 else None)
         identifier = service.workflow((0, "RUNNING"), (50, "COMPLETED"))
         async with ImageBuilder(client=service) as ib:
             assert (await ib.wait(identifier, timeout=100)).status == "COMPLETED"
@@ -175,44 +175,44 @@ def test_a_retry_hint_of_a_year_blinds_no_wait(run):
     run(main)
 
 
-def test_a_caller_may_hand_in_strategies_of_tenacity(run):
+def test_custom_wait_strategy_of_tenacity_is_used(run):
     async def main():
         service = ScriptedService(latency=0, fault=lambda now: throttle() if now < 34 else None)
         identifier = service.workflow((0, "COMPLETED"))
-        told: list[str] = []
+        errors: list[str] = []
         backoff = Backoff(
             throttled=tenacity.wait_fixed(10),
-            before_sleep=lambda state: told.append(type(state.outcome.exception()).__name__),
+            before_sleep=lambda state: errors.append(type(state.outcome.exception()).__name__),
         )
         async with ImageBuilder(client=service, backoff=backoff) as ib:
             await ib.wait(identifier, timeout=None)
         assert service.times == [0, 10, 20, 30, 40]
-        assert told == ["CallRateLimitExceededException"] * 4
+        assert errors == ["CallRateLimitExceededException"] * 4
 
     run(main)
 
 
-def test_an_async_hook_is_awaited_before_each_sleep(run):
+def test_async_hook_is_awaited_before_each_sleep(run):
     async def main():
         service = ScriptedService(fault=lambda now: throttle() if now < 34 else None)
         identifier = service.workflow((0, "COMPLETED"))
-        told: list[float] = []
+        delays: list[float] = []
 
         async def hook(state: tenacity.RetryCallState) -> None:
             await anyio.sleep(1)
-            told.append(state.upcoming_sleep)
+            delays.append(state.upcoming_sleep)
 
         backoff = Backoff(throttled=tenacity.wait_fixed(10), before_sleep=hook)
         async with ImageBuilder(client=service, backoff=backoff) as ib:
             await ib.wait(identifier, timeout=None)
-        assert told
-        assert set(told) == {10}
+        assert delays
+        assert set(delays) == {10}
         assert all(later - sooner > 11 for sooner, later in pairwise(service.times))
 
     run(main)
 
 
-def test_a_caller_who_retries_everything_can_still_be_cancelled(run):
+def test_retrying_everything_does_not_prevent_cancellation(run):
     async def main():
         service = ScriptedService(fault=lambda _: throttle())
         identifier = service.workflow((0, "RUNNING"))
@@ -228,7 +228,7 @@ def test_a_caller_who_retries_everything_can_still_be_cancelled(run):
     run(main)
 
 
-def test_a_single_operation_gives_up_when_its_strategy_says_so(run):
+def test_stop_strategy_ends_the_retries_of_an_operation(run):
     async def main():
         service = ScriptedService(fault=lambda _: throttle())
         backoff = Backoff(stop=tenacity.stop_after_attempt(3), throttled=tenacity.wait_fixed(1))
@@ -240,7 +240,7 @@ def test_a_single_operation_gives_up_when_its_strategy_says_so(run):
     run(main)
 
 
-def test_what_is_no_answer_of_aws_is_never_retried(run):
+def test_unexpected_exception_is_never_retried(run):
     async def main():
         service = ScriptedService(fault=lambda _: ZeroDivisionError("a bug"))
         backoff = Backoff(retry=tenacity.retry_if_exception(lambda _: True))
@@ -252,10 +252,10 @@ def test_what_is_no_answer_of_aws_is_never_retried(run):
     run(main)
 
 
-def test_a_truncated_body_passes(run):
+def test_truncated_response_is_retried(run):
     async def main():
-        cut = IncompleteReadError(actual_bytes=100, expected_bytes=4000)
-        service = ScriptedService(fault=lambda now: cut if now < 30 else None)
+        truncated = IncompleteReadError(actual_bytes=100, expected_bytes=4000)
+        service = ScriptedService(fault=lambda now: truncated if now < 30 else None)
         identifier = service.workflow((0, "COMPLETED"))
         async with ImageBuilder(client=service) as ib:
             assert (await ib.wait(identifier, timeout=600)).status == "COMPLETED"
@@ -263,7 +263,7 @@ def test_a_truncated_body_passes(run):
     run(main)
 
 
-def test_a_refusal_leaves_nothing_to_the_garbage_collector(run):
+def test_rejection_leaves_no_reference_cycle(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
@@ -271,9 +271,9 @@ def test_a_refusal_leaves_nothing_to_the_garbage_collector(run):
             try:
                 await ib.get_workflow_execution(workflow_id(404))
             except ResourceNotFoundException as error:
-                refusal = weakref.ref(error)
+                rejection = weakref.ref(error)
             finally:
                 gc.enable()
-        assert refusal() is None
+        assert rejection() is None
 
     run(main)

@@ -8,7 +8,7 @@ from aioimagebuilder import errors
 MODEL = botocore.session.get_session().get_service_model("imagebuilder")
 
 
-def test_the_six_of_get_workflow_execution_are_public():
+def test_errors_of_get_workflow_execution_are_public():
     declared = MODEL.operation_model("GetWorkflowExecution").error_shapes
     assert {each.name for each in declared} == {
         "ServiceException",
@@ -22,7 +22,7 @@ def test_the_six_of_get_workflow_execution_are_public():
         assert issubclass(getattr(aioimagebuilder, each.name), aioimagebuilder.OperationError)
 
 
-def test_the_three_families_are_apart():
+def test_three_error_families_are_separate():
     families = (errors.ExecutionFailedError, errors.WaitTimeoutError, errors.ObservationError)
     for one in families:
         assert issubclass(one, errors.ImageBuilderError)

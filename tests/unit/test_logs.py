@@ -76,7 +76,7 @@ async def followed(service: ScriptedCloudWatch, day: date, seconds: float) -> li
     return texts
 
 
-def test_following_goes_on_across_midnight_and_waits_for_what_comes_late(run):
+def test_following_continues_past_midnight_with_late_lines(run):
     lines = [
         (0, "a"),
         (10, "b"),
@@ -90,20 +90,20 @@ def test_following_goes_on_across_midnight_and_waits_for_what_comes_late(run):
     assert run(lambda: followed(service, EVENING.date(), 600)) == [text for _, text in lines]
 
 
-def test_a_quiet_night_costs_few_calls(run):
+def test_silent_log_costs_few_calls(run):
     service = ScriptedCloudWatch((0, "a"), (30_000, "b"))
     assert run(lambda: followed(service, EVENING.date(), 40_000)) == ["a", "b"]
     assert service.calls < 40_000 / 5
 
 
-def test_a_log_that_cannot_be_read_for_a_while_loses_nothing(run):
+def test_failed_reads_of_a_log_lose_no_lines(run):
     lines = [(at, str(at)) for at in range(0, 50, 5)]
     service = ScriptedCloudWatch(*lines)
     service.failures = [ServerError.create("GetLogEvents", "not now.") for _ in range(5)]
     assert run(lambda: followed(service, EVENING.date(), 120)) == [text for _, text in lines]
 
 
-def test_what_is_there_now_ends_with_the_present_day(run):
+def test_reading_without_following_ends_with_today(run):
     service = ScriptedCloudWatch((-86_400, "yesterday"), (-10, "today"), (5, "later"))
 
     async def main() -> list[str]:

@@ -13,7 +13,7 @@ MODELLED = [MODEL.shape_for(name) for name in MODEL.shape_names if name.endswith
 
 
 @pytest.mark.parametrize("shape", MODELLED, ids=lambda shape: shape.name)
-def test_every_exception_of_the_model_has_a_class_of_its_name(shape):
+def test_every_modeled_exception_has_a_class_of_its_name(shape):
     cause = aws_error(shape.name, shape.metadata["error"]["httpStatusCode"])
     error = from_botocore(cause, "GetImage")
     assert type(error) is getattr(errors, shape.name)
@@ -41,11 +41,11 @@ def test_every_exception_of_the_model_has_a_class_of_its_name(shape):
         ("SomethingNew", 302, errors.OperationError),
     ],
 )
-def test_code_and_status_decide_together(code, status, cls):
+def test_code_and_status_determine_the_class(code, status, cls):
     assert type(from_botocore(aws_error(code, status), "GetImage")) is cls
 
 
-def test_the_text_of_an_error_decides_nothing():
+def test_text_of_an_error_is_ignored():
     shouting = "Throttling: Rate exceeded, CallRateLimitExceededException 503"
     error = from_botocore(aws_error("ForbiddenException", 403, message=shouting), "GetImage")
     assert type(error) is errors.ForbiddenException
@@ -75,7 +75,7 @@ def test_the_text_of_an_error_decides_nothing():
         ),
     ],
 )
-def test_what_botocore_raises_with_no_answer_in_hand(cause, cls):
+def test_botocore_errors_without_a_response_are_mapped(cause, cls):
     error = from_botocore(cause, "GetImage")
     assert type(error) is cls
     assert (error.code, error.status_code, error.retry_after) == (None, None, None)
@@ -92,11 +92,11 @@ def test_what_botocore_raises_with_no_answer_in_hand(cause, cls):
         ({}, None),
     ],
 )
-def test_a_servers_retry_hint_is_read(headers, seconds):
+def test_retry_hint_is_parsed(headers, seconds):
     assert from_botocore(aws_error("X", 429, headers=headers), "GetImage").retry_after == seconds
 
 
-def test_an_answer_with_nothing_in_it_is_an_error_all_the_same():
+def test_empty_error_response_is_an_operation_error():
     error = from_botocore(botocore_exceptions.ClientError({}, "GetImage"), "GetImage")
     assert type(error) is errors.OperationError
     assert "no message" in str(error)
@@ -104,6 +104,6 @@ def test_an_answer_with_nothing_in_it_is_an_error_all_the_same():
 
 @pytest.mark.parametrize("digits", [10, 400, 5000])
 @pytest.mark.parametrize("header", ["retry-after", "x-amz-retry-after"])
-def test_a_retry_hint_of_years_is_followed_for_a_minute(header, digits):
+def test_long_retry_hint_is_limited_to_one_minute(header, digits):
     error = from_botocore(aws_error("X", 429, headers={header: "9" * digits}), "GetImage")
     assert error.retry_after == 60.0

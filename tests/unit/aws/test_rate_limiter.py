@@ -15,7 +15,7 @@ def _turns(limiter: RateLimiter, now: float, count: int) -> list[float]:
     return [limiter.reserve(now) for _ in range(count)]
 
 
-def test_a_first_call_goes_at_once_and_a_herd_is_spread():
+def test_first_call_is_immediate_and_a_burst_is_spread():
     turns = _turns(RateLimiter(), 100.0, 100)
     assert turns[0] == 100.0
     assert turns == sorted(turns)
@@ -24,7 +24,7 @@ def test_a_first_call_goes_at_once_and_a_herd_is_spread():
     assert turns[-1] - 100.0 > 5
 
 
-def test_a_burst_of_throttles_cuts_once_and_a_call_sent_after_the_cut_again():
+def test_burst_of_throttles_reduces_the_rate_once():
     limiter = RateLimiter()
     before = limiter.rate
     for _ in range(50):
@@ -35,7 +35,7 @@ def test_a_burst_of_throttles_cuts_once_and_a_call_sent_after_the_cut_again():
     assert limiter.rate < once
 
 
-def test_the_rate_grows_only_while_more_is_wanted_than_it_allows():
+def test_rate_grows_only_while_demand_exceeds_it():
     limiter = RateLimiter()
     idle = limiter.rate
     for second in range(100):
@@ -48,7 +48,7 @@ def test_the_rate_grows_only_while_more_is_wanted_than_it_allows():
     assert limiter.rate > 2 * idle
 
 
-def test_slow_start_grows_by_half_in_a_second_and_below_one_call_a_second_by_half_a_call():
+def test_slow_start_grows_by_half_in_each_second():
     fast, slow = RateLimiter(), RateLimiter()
     for second in range(40):
         slow.throttled(float(second), sent=float(second))
@@ -60,7 +60,7 @@ def test_slow_start_grows_by_half_in_a_second_and_below_one_call_a_second_by_hal
         assert limiter.rate == pytest.approx(grown)
 
 
-def test_after_a_storm_it_comes_back_fast_to_where_it_was_and_slowly_beyond():
+def test_rate_recovers_fast_to_its_threshold_and_then_slowly():
     limiter = RateLimiter()
     for _ in range(12):
         limiter.reserve(0.0)
@@ -81,7 +81,7 @@ def test_after_a_storm_it_comes_back_fast_to_where_it_was_and_slowly_beyond():
     assert limiter.rate - threshold < 0.2
 
 
-def test_after_a_throttle_nobody_calls_at_once_and_a_hint_is_kept():
+def test_throttle_and_retry_hint_delay_the_next_call():
     limiter = RateLimiter()
     limiter.reserve(0.0)
     limiter.throttled(0.0, sent=0.0)
@@ -90,13 +90,13 @@ def test_after_a_throttle_nobody_calls_at_once_and_a_hint_is_kept():
     assert limiter.reserve(5.0) >= 65.0
 
 
-def test_after_a_throttle_the_next_turn_is_one_call_later_and_no_more():
+def test_throttle_delays_the_next_call_by_one_interval():
     limiter = RateLimiter()
     limiter.throttled(10.0, sent=9.0)
     assert limiter.reserve(10.0) == 10.0 + 1 / limiter.rate
 
 
-def test_only_what_was_sent_since_the_last_cut_cuts_again():
+def test_only_calls_sent_after_a_reduction_reduce_again():
     limiter = RateLimiter()
     limiter.throttled(10.0, sent=9.0)
     cut = limiter.rate
@@ -107,7 +107,7 @@ def test_only_what_was_sent_since_the_last_cut_cuts_again():
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from(["reserve", "succeeded", "throttled"]))))
-def test_it_never_comes_to_a_standstill_nor_lets_a_turn_lie_in_the_past(events):
+def test_limiter_never_stalls_and_reserves_no_past_time(events):
     limiter = RateLimiter()
     now = reserved = 0.0
     for pause, event in events:
@@ -158,14 +158,14 @@ def _under_one_limit(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_alone_it_uses_what_the_account_allows_and_is_seldom_throttled(seed):
+def test_single_client_uses_the_limit_with_few_throttles(seed):
     (mine,) = _under_one_limit(1, rate=10, burst=20, seconds=120, seed=seed)
     assert sum(mine) > 0.85 * 10 * 80
     assert mine.count(False) / len(mine) < 0.03
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_two_who_share_an_account_come_to_fair_shares(seed):
+def test_two_clients_share_the_limit_fairly(seed):
     both = _under_one_limit(2, rate=10, burst=20, seconds=150, seed=seed)
     through = [sum(each) for each in both]
     assert 0.4 <= through[0] / sum(through) <= 0.6

@@ -60,23 +60,23 @@ def diagnosis_of(*parts: Structure, lines: tuple[LogLine, ...] = ()) -> Diagnosi
     return conclude(evidence, log_lines=20)
 
 
-def test_the_first_workflow_that_failed_is_the_cause_and_the_others_are_told():
+def test_first_failed_workflow_is_the_cause():
     found = diagnosis_of(image(), workflow(2, message="later"), workflow(1, message="first"))
     assert found.cause.message == "first"
     assert [each.message for each in found.also] == ["later"]
 
 
-def test_runs_that_a_retry_has_replaced_tell_nothing():
+def test_retried_workflow_is_ignored():
     found = diagnosis_of(image(), workflow(1, retried=True, message="old"), workflow(2, message="new"))
     assert (found.cause.message, found.also) == ("new", ())
 
 
-def test_a_rollback_is_a_failure_before_it_ends():
+def test_rollback_in_progress_is_a_failure():
     found = diagnosis_of(image("BUILDING"), workflow(1, "ROLLBACK_IN_PROGRESS", message="lost"))
     assert found.cause.message == "lost"
 
 
-def test_the_workflow_that_the_reason_names_comes_first():
+def test_workflow_named_in_the_reason_is_the_cause():
     reason = f"Workflow Execution ID: 'wf-{UUID}2' failed with reason: Document {COMPONENT} failed!"
     found = diagnosis_of(image(reason=reason), workflow(1), workflow(2))
     assert found.cause.place.workflow_execution_id == f"wf-{UUID}2"
@@ -87,12 +87,12 @@ def test_the_workflow_that_the_reason_names_comes_first():
     assert alone.cause.message == f"Document {COMPONENT} failed!"
 
 
-def test_of_several_failed_steps_the_last_one_ended_the_workflow():
+def test_last_failed_step_is_the_cause():
     steps = (step(1, message="went on"), step(2, "COMPLETED"), step(3, message="aborted"), step(4, "PENDING"))
     assert diagnosis_of(image(), workflow(1), *steps).cause.message == "aborted"
 
 
-def test_the_step_that_the_service_names_wins():
+def test_step_in_the_failure_context_is_the_cause():
     context = {"workflowExecutionId": f"wf-{UUID}1", "stepExecutionId": f"step-{UUID}1"}
     steps = (step(1, message="named"), step(2, message="not named"))
     found = diagnosis_of(image(failureContext=context), workflow(1), *steps)
@@ -102,12 +102,12 @@ def test_the_step_that_the_service_names_wins():
 @pytest.mark.parametrize(
     "cancelled", [workflow(2, "CANCELLED"), step(7, "CANCELLED", of=2)], ids=["workflow", "step"]
 )
-def test_what_was_cancelled_since_another_failed_names_the_other(cancelled):
+def test_cancelled_execution_names_the_failed_workflow(cancelled):
     found = diagnosis_of(cancelled, image(), workflow(1, message="the culprit"), workflow(2, "CANCELLED"))
     assert found.cause.message == "the culprit"
 
 
-def test_a_cancelled_image_has_no_root_cause_though_something_had_failed():
+def test_cancelled_image_has_no_cause():
     found = diagnosis_of(image("CANCELLED"), workflow(1, message="beside it"), workflow(2, "CANCELLED"))
     assert found.cause is None
     assert [each.message for each in found.also] == ["beside it"]
@@ -134,7 +134,7 @@ def test_a_cancelled_image_has_no_root_cause_though_something_had_failed():
         ({}, CauseKind.STEP),
     ],
 )
-def test_what_a_failed_step_tells_is_what_sort_of_failure_it_is(members, kind):
+def test_failed_step_determines_the_kind_of_cause(members, kind):
     assert diagnosis_of(image(), workflow(1), step(1, **members)).cause.kind is kind
 
 
@@ -148,13 +148,13 @@ def test_what_a_failed_step_tells_is_what_sort_of_failure_it_is(members, kind):
         ("UnauthorizedOperation: you are not authorized", "A role lacks a permission"),
     ],
 )
-def test_a_message_that_is_known_says_what_to_do(message, says):
+def test_known_message_adds_a_next_step(message, says):
     found = diagnosis_of(image(), workflow(1), step(1, message=message))
     assert any(says in each for each in found.next_steps)
     assert not any(says in each for each in diagnosis_of(image(), workflow(1), step(1)).next_steps)
 
 
-def test_standard_error_is_that_of_the_command_that_failed():
+def test_error_output_is_that_of_the_failed_command():
     def lines(*texts: str) -> list[LogLine]:
         return [LogLine(TIME, text) for text in texts]
 
@@ -224,7 +224,7 @@ LINES = st.lists(st.builds(LogLine, st.datetimes(timezones=st.just(UTC)), TEXTS)
     st.lists(members(LifecycleExecutionResource), max_size=2),
     LINES,
 )
-def test_no_evidence_breaks_a_diagnosis(subject, of_image, workflows, steps, resources, lines):
+def test_any_evidence_yields_a_diagnosis(subject, of_image, workflows, steps, resources, lines):
     evidence = Evidence(
         subject=subject,
         image=of_image,

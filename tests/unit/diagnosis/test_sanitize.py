@@ -26,26 +26,26 @@ COMMAND_ID = "12345678-1234-1234-1234-123456789019"
         ("null", (None, None, None)),
     ],
 )
-def test_ids_are_found_in_outputs_where_they_look_like_some(outputs, facts):
+def test_only_well_formed_facts_are_taken_from_outputs(outputs, facts):
     found = facts_of(outputs)
     assert (found.instance_id, found.run_command_id, found.log_url) == facts
 
 
-def test_outputs_that_are_no_json_are_the_message():
+def test_outputs_that_are_not_json_are_the_error():
     assert facts_of("the disk\nis full").error == "the disk is full"
     assert facts_of('{"status": "Failed", "error": "the disk is full"}').error == "the disk is full"
     assert facts_of(None).error is None
 
 
 @given(st.text())
-def test_a_clean_text_is_one_printable_line(text):
+def test_clean_text_is_one_printable_line(text):
     shown = clean(text, 50)
     assert shown is None or (shown.isprintable() and 1 <= len(shown) <= 50)
     if text.isprintable() and text == text.strip() and "  " not in text and 1 <= len(text) <= 50:
         assert shown == text
 
 
-def test_what_is_left_out_or_escaped_can_be_seen():
+def test_truncation_and_escapes_are_visible():
     assert clean("a" * 51, 50) == "a" * 49 + "…"
     assert clean("\x1b[31mred\x07 \u202e\ud800") == "\\x1b[31mred\\x07 \\u202e\\ud800"
     assert clean("two\r\nlines\tand more") == "two lines and more"

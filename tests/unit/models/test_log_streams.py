@@ -20,7 +20,7 @@ ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/web-server/1.0.0/1"
         ({}, "None"),
     ],
 )
-def test_the_stream_of_an_image(image, stream):
+def test_image_log_stream_has_the_name_and_version(image, stream):
     assert str(image_log_stream(Image.parse(image))) == stream
 
 
@@ -32,11 +32,11 @@ def test_the_stream_of_an_image(image, stream):
         ({"loggingConfiguration": 7}, "/aws/imagebuilder/pipeline/my-pipeline"),
     ],
 )
-def test_the_group_of_a_pipeline(pipeline, group):
+def test_pipeline_log_group_has_the_name(pipeline, group):
     arn = "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/my-pipeline"
     assert pipeline_log_group(arn, pipeline) == group
 
 
-def test_times_become_whole_milliseconds_rounded_up():
+def test_milliseconds_are_rounded_up():
     assert milliseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)) == 1000
     assert milliseconds(datetime(1970, 1, 1, 0, 0, 1, 1, tzinfo=UTC)) == 1001

@@ -43,7 +43,7 @@ BUILD = workflow(1, "BUILD", 7, 7)
 TESTS = (workflow(2, "TEST", 1, 4), workflow(3, "TEST", 2, 4))
 
 
-def test_an_image_counts_the_steps_of_its_stage_and_names_the_one_that_has_run_longest():
+def test_image_counts_steps_and_names_the_longest_running():
     found = image(
         "TESTING", BUILD, *TESTS, step("a", "RUNNING", 9, of=2), step("b", "RUNNING", 5, of=3)
     ).progress
@@ -52,19 +52,19 @@ def test_an_image_counts_the_steps_of_its_stage_and_names_the_one_that_has_run_l
     assert str(found) == "TESTING 3/8 steps: b"
 
 
-def test_lists_that_are_older_or_newer_than_the_status_are_not_mixed_with_it():
+def test_steps_of_another_stage_are_not_counted():
     assert str(image("TESTING", BUILD, step("old", "RUNNING", 1)).progress) == "TESTING"
     newer = image("BUILDING", BUILD, *TESTS, step("new", "RUNNING", 1, of=2)).progress
     assert str(newer) == "BUILDING 7/7 steps"
 
 
 @pytest.mark.parametrize("status", ["PENDING", "INTEGRATING", "FROBNICATING", "AVAILABLE"])
-def test_a_status_without_a_workflow_has_no_steps(status):
+def test_status_without_a_workflow_has_no_steps(status):
     found = image(status, BUILD, step("a", "RUNNING", 1)).progress
     assert (found.steps_done, found.steps_total, found.step, found.waiting_steps) == (None, None, None, ())
 
 
-def test_a_step_that_waits_is_told_beside_one_that_runs():
+def test_waiting_step_is_shown_besides_a_running_one():
     gate = step("Approve", "WAITING", 9, of=2)
     found = image("TESTING", *TESTS, step("a", "RUNNING", 1, of=3), gate).progress
     assert (found.step, found.waiting_steps) == ("a", (gate,))
@@ -84,12 +84,12 @@ def test_a_step_that_waits_is_told_beside_one_that_runs():
         (None, "WaitForAction", False),
     ],
 )
-def test_who_waits(status, action, waits):
+def test_step_waits_according_to_status_and_action(status, action, waits):
     found = step("a", status, 1, action=action)
     assert found.is_waiting is waits
     assert found.progress.waiting_steps == ((found,) if waits else ())
 
 
-def test_detail_is_no_part_of_what_an_image_is():
+def test_detail_is_not_part_of_equality_or_repr():
     assert image("TESTING", BUILD) == image("TESTING")
     assert "detail" not in repr(image("TESTING", BUILD))

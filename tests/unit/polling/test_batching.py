@@ -36,11 +36,11 @@ def _family(batcher: Batcher, numbers: range, image: int) -> list[Identifier]:
     return found
 
 
-def test_nothing_due_is_no_call():
+def test_nothing_due_needs_no_call():
     assert Batcher().next_call() is None
 
 
-def test_one_execution_is_a_get():
+def test_single_execution_is_read_by_get():
     batcher = Batcher()
     identifier, _ = _workflow(1)
     batcher.add(identifier)
@@ -48,7 +48,7 @@ def test_one_execution_is_a_get():
     assert not batcher
 
 
-def test_executions_of_one_image_are_one_list_though_one_alone_is_due():
+def test_batch_is_listed_even_if_only_one_is_due():
     batcher = Batcher()
     first, second, third = _family(batcher, range(3), image=1)
     batcher.add(second)
@@ -63,7 +63,7 @@ def test_executions_of_one_image_are_one_list_though_one_alone_is_due():
     assert batcher.next_call().answers == (third, first)
 
 
-def test_who_has_been_due_longest_is_read_first():
+def test_longest_due_is_read_first():
     batcher = Batcher()
     old = _family(batcher, range(2), image=1)
     new = _family(batcher, range(10, 12), image=2)
@@ -72,7 +72,7 @@ def test_who_has_been_due_longest_is_read_first():
     assert [batcher.next_call().argument for _ in range(2)] == [image_arn(1), image_arn(2)]
 
 
-def test_one_answer_reveals_the_image_of_its_siblings():
+def test_known_image_is_listed_to_find_other_executions():
     batcher = Batcher()
     several = [_workflow(number)[0] for number in range(4)]
     for identifier in several:
@@ -84,7 +84,7 @@ def test_one_answer_reveals_the_image_of_its_siblings():
 
 
 @pytest.mark.parametrize("others", [True, False])
-def test_a_list_for_one_alone_is_worth_it_if_it_may_reveal_the_image_of_others(others):
+def test_single_execution_is_listed_if_that_may_find_others(others):
     batcher = Batcher()
     known, unknown, sibling = (_workflow(number)[0] for number in range(3))
     batcher.learn(*_workflow(0, image=7))
@@ -97,7 +97,7 @@ def test_a_list_for_one_alone_is_worth_it_if_it_may_reveal_the_image_of_others(o
     assert batcher.next_call() == (listing if others else Call(None, known.value, known.kind, (known,)))
 
 
-def test_what_is_forgotten_is_neither_due_nor_alone():
+def test_forgotten_execution_is_neither_due_nor_read_alone():
     batcher = Batcher()
     identifier, execution = _workflow(1, image=7)
     batcher.add(identifier)
@@ -109,7 +109,7 @@ def test_what_is_forgotten_is_neither_due_nor_alone():
     assert batcher.batch_of(identifier) == (identifier.kind, image_arn(7))
 
 
-def test_many_of_unknown_images_are_searched_among_the_running_builds():
+def test_running_builds_are_searched_for_unknown_images():
     batcher = Batcher()
     for number in range(100):
         batcher.add(_workflow(number)[0])
@@ -124,7 +124,7 @@ def test_many_of_unknown_images_are_searched_among_the_running_builds():
     assert batcher.next_call().listing is None
 
 
-def test_a_search_that_finds_nothing_of_ours_is_given_up():
+def test_search_that_finds_nothing_awaited_is_abandoned():
     batcher = Batcher()
     for number in range(100):
         batcher.add(_workflow(number)[0])
@@ -142,7 +142,7 @@ def test_a_search_that_finds_nothing_of_ours_is_given_up():
 @pytest.mark.parametrize(
     ("names", "is_of_account", "pages"), [(["one"] * 60, False, 3), ([f"n{n}" for n in range(60)], True, 3)]
 )
-def test_images_are_pages_where_that_is_fewer(names, is_of_account, pages):
+def test_images_are_listed_if_pages_are_fewer_than_gets(names, is_of_account, pages):
     batcher = Batcher()
     for number, name in enumerate(names):
         batcher.add(Identifier.parse(image_arn(number, name)))
@@ -158,7 +158,7 @@ def test_images_are_pages_where_that_is_fewer(names, is_of_account, pages):
     assert batcher.next_call().listing is None
 
 
-def test_steps_and_lifecycle_executions_have_their_lists():
+def test_steps_and_lifecycle_executions_are_listed():
     batcher = Batcher()
     policy = "arn:aws:imagebuilder:us-east-1:123456789012:lifecycle-policy/demo"
     for number in range(2):
@@ -177,7 +177,7 @@ def test_steps_and_lifecycle_executions_have_their_lists():
     ]
 
 
-def test_a_family_is_awaited_while_a_member_is():
+def test_batch_is_awaited_while_it_has_members():
     batcher = Batcher()
     (identifier,) = _family(batcher, range(1), image=1)
     family = batcher.batch_of(identifier)
@@ -188,7 +188,7 @@ def test_a_family_is_awaited_while_a_member_is():
     assert batcher.is_awaited(batcher.batch_of(image))
 
 
-def test_a_step_of_an_unknown_workflow_is_no_reason_to_list_an_image():
+def test_step_of_an_unknown_workflow_lists_no_image():
     batcher = Batcher()
     step = Identifier.parse(step_id(1))
     batcher.add(step)
@@ -198,7 +198,7 @@ def test_a_step_of_an_unknown_workflow_is_no_reason_to_list_an_image():
     assert batcher.next_call() == Call(None, step.value, step.kind, (step,))
 
 
-def test_two_of_unknown_images_are_worth_a_list_that_reveals_and_one_is_not():
+def test_image_is_listed_for_two_unknown_executions_not_one():
     batcher = Batcher()
     first, second, third = (_workflow(number)[0] for number in range(3))
     for identifier in (first, second, third):
@@ -212,7 +212,7 @@ def test_two_of_unknown_images_are_worth_a_list_that_reveals_and_one_is_not():
 
 
 @pytest.mark.parametrize(("waits", "pages"), [(7, None), (8, 2), (17, 3), (100, 13)])
-def test_the_running_builds_are_searched_for_eight_or_more_up_to_a_page_for_eight(waits, pages):
+def test_search_begins_at_eight_with_a_page_for_each_eight(waits, pages):
     batcher = Batcher()
     for number in range(waits):
         batcher.add(_workflow(number)[0])
@@ -224,7 +224,7 @@ def test_the_running_builds_are_searched_for_eight_or_more_up_to_a_page_for_eigh
         assert type(call.max_pages) is int
 
 
-def test_an_image_that_was_listed_for_its_own_is_not_listed_to_reveal():
+def test_listed_image_is_not_listed_again_to_find_others():
     batcher = Batcher()
     unknown = [_workflow(number)[0] for number in range(100, 103)]
     for identifier in unknown:
@@ -240,7 +240,7 @@ def test_an_image_that_was_listed_for_its_own_is_not_listed_to_reveal():
     assert batcher.next_call().listing is None
 
 
-def test_a_list_that_costs_as_much_as_it_saves_is_made_and_one_that_costs_more_is_not():
+def test_list_is_called_unless_it_costs_more_than_it_saves():
     batcher = Batcher()
     family = _family(batcher, range(2), image=1)
     for pages, read in ((2, WORKFLOWS), (3, None)):
@@ -254,7 +254,7 @@ def test_a_list_that_costs_as_much_as_it_saves_is_made_and_one_that_costs_more_i
             batcher.discard(identifier)
 
 
-def test_a_list_that_finds_one_of_ours_forgives_those_that_found_none():
+def test_successful_list_resets_the_count_of_misses():
     batcher = Batcher()
     for number in range(100):
         batcher.add(_workflow(number)[0])
@@ -270,7 +270,7 @@ def test_a_list_that_finds_one_of_ours_forgives_those_that_found_none():
     assert batcher.next_call().listing is None
 
 
-def test_a_list_is_read_until_all_that_is_asked_of_it_is_found():
+def test_list_is_read_until_all_its_answers_are_found():
     batcher = Batcher()
     for identifier in _family(batcher, range(30), image=1):
         batcher.add(identifier)
@@ -283,7 +283,7 @@ def test_a_list_is_read_until_all_that_is_asked_of_it_is_found():
     assert batcher.wants_more(revealing, 1, 30, [])
 
 
-def test_a_list_that_told_of_nobody_is_not_made_again():
+def test_list_without_awaited_executions_is_not_repeated():
     batcher = Batcher()
     family = _family(batcher, range(3), image=1)
     for found, read in ((3, WORKFLOWS), (0, None)):
@@ -300,7 +300,7 @@ def test_a_list_that_told_of_nobody_is_not_made_again():
 @pytest.mark.parametrize(
     ("names", "is_of_account", "max_pages"), [(["one", "one"], False, 3), (["one", "other"], True, 2)]
 )
-def test_two_images_are_one_list_and_one_is_a_get(names, is_of_account, max_pages):
+def test_two_images_are_listed_and_one_is_read_by_get(names, is_of_account, max_pages):
     batcher = Batcher()
     two = [Identifier.parse(image_arn(number, name)) for number, name in enumerate(names)]
     batcher.add(two[0])
@@ -312,7 +312,7 @@ def test_two_images_are_one_list_and_one_is_a_get(names, is_of_account, max_page
 
 
 @pytest.mark.parametrize("rows", [[], [_running(1)]])
-def test_no_list_is_read_for_ever(rows):
+def test_every_list_has_a_maximum_of_pages(rows):
     batcher = Batcher()
     family = _family(batcher, range(30), image=1)
     for identifier in family:
@@ -329,7 +329,7 @@ def test_no_list_is_read_for_ever(rows):
 
 
 @pytest.mark.parametrize("for_all", [True, False])
-def test_a_refused_list_is_not_made_again(for_all):
+def test_disabled_list_is_not_called_again(for_all):
     batcher = Batcher()
     family = _family(batcher, range(3), image=1)
     for identifier in family:
@@ -345,7 +345,7 @@ def test_a_refused_list_is_not_made_again(for_all):
     assert (batcher.next_call().listing is None) is for_all
 
 
-def test_who_is_asked_alone_stays_alone():
+def test_execution_read_alone_is_not_listed_again():
     batcher = Batcher()
     first, *others = _family(batcher, range(3), image=1)
     batcher.read_alone(first)
@@ -365,7 +365,7 @@ OPERATIONS = st.lists(
 
 
 @given(OPERATIONS)
-def test_whatever_happens_all_that_is_due_is_read_and_nothing_else(operations):  # noqa: C901
+def test_exactly_what_is_due_is_read(operations):  # noqa: C901
     batcher = Batcher()
     due: set[Identifier] = set()
     for operation, number in operations:

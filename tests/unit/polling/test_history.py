@@ -33,7 +33,7 @@ def _seen(*states: WorkflowExecution, at: float = 100.0) -> History:
     return history
 
 
-def test_a_change_is_news_and_a_repetition_or_a_step_back_is_none():
+def test_only_a_change_that_is_not_stale_is_news():
     history = History(started=0.0)
     assert history.record(_workflow("RUNNING", 1), 1.0)
     assert not history.record(_workflow("RUNNING", 1), 2.0)
@@ -42,7 +42,7 @@ def test_a_change_is_news_and_a_repetition_or_a_step_back_is_none():
     assert (history.seen, history.seen_at) == (_workflow("RUNNING", 2), 4.0)
 
 
-def test_a_read_that_comes_through_clears_the_error_of_the_last():
+def test_successful_read_clears_the_error():
     history = _seen()
     history.error = ServiceException("x")
     history.record(_workflow("RUNNING"), 101.0)
@@ -65,7 +65,7 @@ def test_a_read_that_comes_through_clears_the_error_of_the_last():
         (None, _workflow("RUNNING", 2), False),
     ],
 )
-def test_an_end_with_less_done_than_was_seen_is_contradicted(before, now, is_contradicted):
+def test_end_with_fewer_finished_steps_is_contradicted(before, now, is_contradicted):
     history = History(started=0.0, seen=before)
     assert history.is_contradicted_by(now) is is_contradicted
 
@@ -74,14 +74,14 @@ def test_an_end_with_less_done_than_was_seen_is_contradicted(before, now, is_con
     "error",
     [ResourceNotFoundException, InvalidRequestException, InvalidParameterValueException, ClientException],
 )
-def test_an_id_that_was_never_seen_has_its_grace_and_no_more(error):
+def test_unread_id_has_a_grace_period(error):
     history = History(started=50.0)
     assert not history.is_final(error("x"), 59.9, 10.0)
     assert history.is_final(error("x"), 60.0, 10.0)
     assert _seen(_workflow("RUNNING"), at=51.0).is_final(error("x"), 52.0, 10.0)
 
 
-def test_a_failed_read_is_counted_and_remembered():
+def test_failed_read_is_recorded():
     history = History(started=50.0)
     error = ServiceException("x")
     history.record_failure(error, 60.0, is_throttle=False)
@@ -89,7 +89,7 @@ def test_a_failed_read_is_counted_and_remembered():
     assert (history.error, history.failed_at, history.throttles) == (error, 61.0, 1)
 
 
-def test_what_was_asked_to_run_again_may_step_back():
+def test_expected_rerun_makes_an_earlier_state_news():
     history = _seen(_workflow("FAILED", 3), at=100.0)
     history.expect_rerun()
     assert history.is_unread
@@ -102,17 +102,17 @@ def test_what_was_asked_to_run_again_may_step_back():
     assert history.withheld is None
 
 
-def test_an_unknown_status_hides_no_step_back():
+def test_stale_read_after_an_unknown_status_is_not_news():
     history = _seen(_workflow("RUNNING", 2), _workflow("FROBNICATING"))
     assert not history.record(_workflow("PENDING"), 101.0)
     assert history.seen == _workflow("FROBNICATING")
 
 
-def test_what_says_nothing_of_the_id_has_no_grace():
+def test_forbidden_error_has_no_grace_period():
     assert History(started=50.0).is_final(ForbiddenException("x"), 50.0, 10.0)
 
 
-def test_two_polls_time_without_a_read_make_blind():
+def test_state_is_outdated_after_the_time_of_two_polls():
     history = _seen(_workflow("RUNNING"), at=100.0)
     assert not history.is_outdated(160.0, CADENCE)
     assert history.is_outdated(160.1, CADENCE)
@@ -130,7 +130,7 @@ def _failed(workflow_execution_id: str, status: str = "FAILED") -> Image:
 
 
 @pytest.mark.parametrize("before", [None, _failed("wf-1"), _image("TESTING")])
-def test_an_end_as_before_is_old_until_the_grace_has_passed_and_another_is_new(before):
+def test_same_end_precedes_the_rerun_for_the_grace_period(before):
     reruns = Reruns()
     reruns.expect(IMAGE, before, 1000.0)
     assert reruns.precedes(IMAGE, _failed("wf-1"), 1001.0)
@@ -142,13 +142,13 @@ def test_an_end_as_before_is_old_until_the_grace_has_passed_and_another_is_new(b
 
 
 @pytest.mark.parametrize("status", ["AVAILABLE", "DEPRECATED", "DISABLED", "DELETED", "FROBNICATING"])
-def test_an_end_that_no_retry_begins_from_is_new_at_once(status):
+def test_end_that_cannot_be_retried_is_new_at_once(status):
     reruns = Reruns()
     reruns.expect(IMAGE, None, 0.0)
     assert not reruns.precedes(IMAGE, _image(status), 0.0)
 
 
-def test_what_was_not_asked_to_run_again_has_no_old_end():
+def test_end_without_an_expected_rerun_is_new():
     reruns = Reruns()
     assert not reruns.precedes(IMAGE, _failed("wf-1"), 0.0)
     reruns.expect(Identifier.parse(image_arn(2)), None, 0.0)

@@ -14,20 +14,20 @@ JITTER = st.floats(0, 1)
 
 
 @given(st.integers(1, 10**9), CADENCES, JITTER)
-def test_a_delay_is_between_its_bounds_at_any_attempt(attempt, cadence, jitter):
+def test_delay_is_within_its_bounds_at_any_attempt(attempt, cadence, jitter):
     delay = delay_before_poll(attempt, cadence, lambda: jitter)
     assert cadence.min_delay <= delay <= cadence.max_delay * (1 + 1e-9)
 
 
 @given(st.integers(1, 60), CADENCES)
-def test_the_bound_doubles_up_to_the_maximum(attempt, cadence):
+def test_longest_delay_doubles_up_to_the_maximum(attempt, cadence):
     longest = delay_before_poll(attempt, cadence, lambda: 1.0)
     assert longest == pytest.approx(min(cadence.min_delay * 2 ** (attempt - 1), cadence.max_delay))
     assert delay_before_poll(attempt, cadence, lambda: 0.0) == cadence.min_delay
 
 
 @given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, st.floats(0, 1e6), JITTER)
-def test_a_poll_is_never_past_the_deadline_nor_just_before_it(now, attempt, cadence, left, jitter):
+def test_poll_is_never_past_or_just_before_the_deadline(now, attempt, cadence, left, jitter):
     deadline = now + left
     due = next_poll(now, attempt, cadence, deadline, lambda: jitter)
     assert now <= due <= deadline
@@ -35,7 +35,7 @@ def test_a_poll_is_never_past_the_deadline_nor_just_before_it(now, attempt, cade
 
 
 @given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, JITTER)
-def test_without_a_deadline_the_law_alone_decides(now, attempt, cadence, jitter):
+def test_poll_without_a_deadline_follows_the_delay_alone(now, attempt, cadence, jitter):
     due = next_poll(now, attempt, cadence, math.inf, lambda: jitter)
     assert due == now + delay_before_poll(attempt, cadence, lambda: jitter)
 
@@ -51,13 +51,13 @@ def test_without_a_deadline_the_law_alone_decides(now, attempt, cadence, jitter)
         (None, 0.0, 105.0),
     ],
 )
-def test_others_are_met_between_the_shortest_delay_and_the_longest(batch_due, jitter, due):
+def test_batch_is_joined_if_it_is_due_within_the_bounds(batch_due, jitter, due):
     # The third poll: the law lets 5 to 20 seconds pass.
     assert next_poll(100.0, 3, Cadence(5, 60), math.inf, lambda: jitter, batch_due) == due
 
 
 @given(CADENCES, CADENCES)
-def test_the_fastest_of_two_cadences_serves_both(one, other):
+def test_fastest_of_two_cadences_satisfies_both(one, other):
     both = one.fastest(other)
     assert both == other.fastest(one)
     assert both.min_delay == min(one.min_delay, other.min_delay)

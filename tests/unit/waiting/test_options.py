@@ -7,7 +7,7 @@ import pytest
 from aioimagebuilder.waiting.options import parse_seconds
 
 
-def test_seconds_are_numbers_or_timedeltas():
+def test_parse_seconds_accepts_numbers_and_timedeltas():
     assert parse_seconds(2, "x") == parse_seconds(2.0, "x") == parse_seconds(timedelta(seconds=2), "x") == 2.0
     for wrong in (True, "2", None):
         with pytest.raises(TypeError, match="x must be seconds or a timedelta"):
