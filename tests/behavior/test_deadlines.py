@@ -125,8 +125,8 @@ def test_id_appearing_within_the_grace_period_is_awaited(run):
 def test_deleted_execution_is_not_found_at_once(run):
     async def main():
         service = ScriptedService()
-        gone = aws_error("ResourceNotFoundException", 404)
-        service.fault = lambda now: gone if now > 100 else None
+        deleted = aws_error("ResourceNotFoundException", 404)
+        service.fault = lambda now: deleted if now > 100 else None
         identifier = service.workflow((0, "RUNNING"))
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(ExecutionNotFoundError) as caught:

@@ -27,7 +27,7 @@ def state(status: str, run: int = 1, **members: object) -> dict:
 
 
 def failed_image(service: ScriptedService, *rerun: tuple[float, dict], lag: float = 8.0) -> str:
-    """Add a failed image that a retry takes through the states `rerun`, read with a lag in seconds."""
+    """Add a failed image. Once retried, it has the states `rerun`, and reads lag by `lag` seconds."""
     arn = image_arn()
     service.scripts[arn] = Scripted([(0, state("FAILED"))])
 

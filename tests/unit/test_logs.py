@@ -23,7 +23,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[obje
 
 
 class ScriptedCloudWatch:
-    """Shows lines some seconds after they were written, two a page at most, now and then an empty page."""
+    """Returns lines with a lag, in pages of up to two lines, some of which are empty."""
 
     def __init__(self, *lines: tuple[float, str], lag: float = 5.0) -> None:
         self.lag = lag
@@ -44,16 +44,16 @@ class ScriptedCloudWatch:
         self.calls += 1
         if self.failures:
             raise self.failures.pop()
-        shown = self.now() - timedelta(seconds=self.lag)
+        visible_until = self.now() - timedelta(seconds=self.lag)
         lines = [
             line
             for line in self.lines
-            if line.timestamp <= shown and f"{line.timestamp:%Y/%m/%d}" == stream.name
+            if line.timestamp <= visible_until and f"{line.timestamp:%Y/%m/%d}" == stream.name
         ]
         if not lines:
             raise ResourceNotFoundException.create("GetLogEvents", "no such stream.")
-        place, _, is_after_empty = (token or "0//").partition("/")
-        first = int(place)
+        position, _, is_after_empty = (token or "0//").partition("/")
+        first = int(position)
         if self.calls % 3 == 0 and not is_after_empty and first < len(lines):
             return LogPage((), f"{first}/empty", None)
         page = tuple(lines[first : first + 2])
@@ -62,7 +62,7 @@ class ScriptedCloudWatch:
         return LogPage(page, f"{first + len(page)}/", None)
 
 
-async def followed(service: ScriptedCloudWatch, day: date, seconds: float) -> list[str]:
+async def follow(service: ScriptedCloudWatch, day: date, seconds: float) -> list[str]:
     service.start()
     texts: list[str] = []
     with anyio.move_on_after(seconds):
@@ -87,12 +87,12 @@ def test_following_continues_past_midnight_with_late_lines(run):
         (400, "e"),
     ]
     service = ScriptedCloudWatch(*lines)
-    assert run(lambda: followed(service, EVENING.date(), 600)) == [text for _, text in lines]
+    assert run(lambda: follow(service, EVENING.date(), 600)) == [text for _, text in lines]
 
 
 def test_silent_log_costs_few_calls(run):
     service = ScriptedCloudWatch((0, "a"), (30_000, "b"))
-    assert run(lambda: followed(service, EVENING.date(), 40_000)) == ["a", "b"]
+    assert run(lambda: follow(service, EVENING.date(), 40_000)) == ["a", "b"]
     assert service.calls < 40_000 / 5
 
 
@@ -100,7 +100,7 @@ def test_failed_reads_of_a_log_lose_no_lines(run):
     lines = [(at, str(at)) for at in range(0, 50, 5)]
     service = ScriptedCloudWatch(*lines)
     service.failures = [ServerError.create("GetLogEvents", "not now.") for _ in range(5)]
-    assert run(lambda: followed(service, EVENING.date(), 120)) == [text for _, text in lines]
+    assert run(lambda: follow(service, EVENING.date(), 120)) == [text for _, text in lines]
 
 
 def test_reading_without_following_ends_with_today(run):

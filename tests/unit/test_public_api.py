@@ -1,4 +1,4 @@
-"""What the package exports, and what importing it costs."""
+"""The exports of the package, and what importing it loads."""
 
 import pydoc
 import re
@@ -11,7 +11,7 @@ import pytest
 import aioimagebuilder
 from aioimagebuilder import blocking, client
 
-# The modules whose public classes are exported, and the classes in them that are not meant for users.
+# The modules whose public classes are exported.
 MODULES = (
     "aws.backoff",
     "client",
@@ -26,6 +26,7 @@ MODULES = (
     "waiting.options",
     "waiting.waiters",
 )
+# Classes in them that are not meant for users.
 INTERNAL = {
     "BuildOptions",
     "Configurations",

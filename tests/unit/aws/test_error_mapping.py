@@ -1,4 +1,4 @@
-"""Which error is which: by code and by HTTP status, never by the text."""
+"""The mapping of errors to exceptions: by code and HTTP status, never by text."""
 
 import botocore.session
 import pytest
@@ -46,8 +46,8 @@ def test_code_and_status_determine_the_class(code, status, cls):
 
 
 def test_text_of_an_error_is_ignored():
-    shouting = "Throttling: Rate exceeded, CallRateLimitExceededException 503"
-    error = from_botocore(aws_error("ForbiddenException", 403, message=shouting), "GetImage")
+    message = "Throttling: Rate exceeded, CallRateLimitExceededException 503"
+    error = from_botocore(aws_error("ForbiddenException", 403, message=message), "GetImage")
     assert type(error) is errors.ForbiddenException
 
 

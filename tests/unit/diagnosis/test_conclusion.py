@@ -1,4 +1,4 @@
-"""The diagnosis that is concluded from evidence; no I/O."""
+"""The conclusions of a diagnosis from evidence."""
 
 import json
 from datetime import UTC, datetime, timedelta
@@ -81,10 +81,10 @@ def test_workflow_named_in_the_reason_is_the_cause():
     found = diagnosis_of(image(reason=reason), workflow(1), workflow(2))
     assert found.cause.place.workflow_execution_id == f"wf-{UUID}2"
     assert found.cause.message == f"Document {COMPONENT} failed!"
-    # So it does where nothing else can be read.
-    alone = diagnosis_of(image(reason=reason))
-    assert alone.cause.kind is CauseKind.IMAGE
-    assert alone.cause.message == f"Document {COMPONENT} failed!"
+    # The same if nothing but the image can be read.
+    image_only = diagnosis_of(image(reason=reason))
+    assert image_only.cause.kind is CauseKind.IMAGE
+    assert image_only.cause.message == f"Document {COMPONENT} failed!"
 
 
 def test_last_failed_step_is_the_cause():
@@ -103,14 +103,14 @@ def test_step_in_the_failure_context_is_the_cause():
     "cancelled", [workflow(2, "CANCELLED"), step(7, "CANCELLED", of=2)], ids=["workflow", "step"]
 )
 def test_cancelled_execution_names_the_failed_workflow(cancelled):
-    found = diagnosis_of(cancelled, image(), workflow(1, message="the culprit"), workflow(2, "CANCELLED"))
-    assert found.cause.message == "the culprit"
+    found = diagnosis_of(cancelled, image(), workflow(1, message="the cause"), workflow(2, "CANCELLED"))
+    assert found.cause.message == "the cause"
 
 
 def test_cancelled_image_has_no_cause():
-    found = diagnosis_of(image("CANCELLED"), workflow(1, message="beside it"), workflow(2, "CANCELLED"))
+    found = diagnosis_of(image("CANCELLED"), workflow(1, message="unrelated"), workflow(2, "CANCELLED"))
     assert found.cause is None
-    assert [each.message for each in found.also] == ["beside it"]
+    assert [each.message for each in found.also] == ["unrelated"]
     assert "is CANCELLED [" in str(found)
 
 
@@ -139,7 +139,7 @@ def test_failed_step_determines_the_kind_of_cause(members, kind):
 
 
 @pytest.mark.parametrize(
-    ("message", "says"),
+    ("message", "next_step"),
     [
         ("RunInstances failed in workflow step LaunchBuildInstance", "The instance never launched"),
         ("An error occurred (InvalidInstanceId) when calling SendCommand", "The SSM agent never connected"),
@@ -148,20 +148,20 @@ def test_failed_step_determines_the_kind_of_cause(members, kind):
         ("UnauthorizedOperation: you are not authorized", "A role lacks a permission"),
     ],
 )
-def test_known_message_adds_a_next_step(message, says):
+def test_known_message_adds_a_next_step(message, next_step):
     found = diagnosis_of(image(), workflow(1), step(1, message=message))
-    assert any(says in each for each in found.next_steps)
-    assert not any(says in each for each in diagnosis_of(image(), workflow(1), step(1)).next_steps)
+    assert any(next_step in each for each in found.next_steps)
+    assert not any(next_step in each for each in diagnosis_of(image(), workflow(1), step(1)).next_steps)
 
 
 def test_error_output_is_that_of_the_failed_command():
     def lines(*texts: str) -> list[LogLine]:
         return [LogLine(TIME, text) for text in texts]
 
-    real = ("CmdExecution: Stderr: Error: Unable to find a match: htpd", "CmdExecution: ExitCode 1")
-    assert error_output(lines(*real)) == "Error: Unable to find a match: htpd"
+    failed = ("CmdExecution: Stderr: Error: Unable to find a match: htpd", "CmdExecution: ExitCode 1")
+    assert error_output(lines(*failed)) == "Error: Unable to find a match: htpd"
     assert error_output(lines("Stderr: a warning", "ExitCode 0")) is None
-    assert error_output(lines("Stderr: a warning", "ExitCode 0", *real)).startswith("Error")
+    assert error_output(lines("Stderr: a warning", "ExitCode 0", *failed)).startswith("Error")
     assert error_output([]) is None
 
 
@@ -177,7 +177,7 @@ TEXTS = st.text(max_size=40) | st.sampled_from([f"Document {COMPONENT} failed!",
 
 
 def members(cls: type[Structure], **fixed: st.SearchStrategy) -> st.SearchStrategy:
-    """Answers in which any member may be missing, or be anything."""
+    """Return a strategy for responses in which any member may be missing or malformed."""
     names = [wire_name(name) for name in cls.__dataclass_fields__ if name != "raw"]
     own = {
         "status": STATUSES,

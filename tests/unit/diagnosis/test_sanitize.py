@@ -1,4 +1,4 @@
-"""Untrusted text and outputs: what is taken from them, and how it is made printable."""
+"""Untrusted text and outputs: which facts are extracted, and how text is made printable."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""How answers of the service are read: all of them, whatever they hold."""
+"""The parsing of responses, also of malformed ones, and the order of states."""
 
 import dataclasses
 import json
@@ -133,7 +133,7 @@ def test_image_is_parsed_with_its_failure_and_outputs():
 
 
 @pytest.mark.parametrize(
-    ("wire", "time"),
+    ("value", "time"),
     [
         ("2026-09-09T19:12:23Z", SECOND),
         ("2026-09-09T19:12:23.175Z", SECOND.replace(microsecond=175000)),
@@ -150,19 +150,19 @@ def test_image_is_parsed_with_its_failure_and_outputs():
         ("Feb 24, 2021 12:31:54 PM", datetime(2021, 2, 24, 12, 31, 54, tzinfo=UTC)),
     ],
 )
-def test_time_in_any_wire_format_is_parsed_as_utc(wire, time):
-    found = parse_time(wire)
+def test_time_in_any_wire_format_is_parsed_as_utc(value, time):
+    found = parse_time(value)
     assert found == time
     assert found.tzinfo is UTC
 
 
 @pytest.mark.parametrize(
-    "wire", ["", "soon", "32.13.2026", 1e300, 6.77e16, -1e15, 10**400, float("nan"), True, [], None, b"2026"]
+    "value", ["", "soon", "32.13.2026", 1e300, 6.77e16, -1e15, 10**400, float("nan"), True, [], None, b"2026"]
 )
-def test_malformed_time_is_kept_in_raw(wire):
-    found = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "startTime": wire})
+def test_malformed_time_is_kept_in_raw(value):
+    found = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "startTime": value})
     assert found.start_time is None
-    if wire is None:
+    if value is None:
         assert found.raw == {}
     else:
         assert list(found.raw) == ["startTime"]
@@ -206,8 +206,8 @@ def test_any_response_is_parsed_without_loss(cls, data):
     found = cls.parse(members)
     for name, value in members.items():
         if value is not None:
-            read = name in names and getattr(found, _field(cls, name)) is not None
-            assert read != (name in found.raw)
+            is_parsed = name in names and getattr(found, _field(cls, name)) is not None
+            assert is_parsed != (name in found.raw)
     assert found.outcome is None or found.is_terminal
     assert isinstance(repr(found), str)
     assert isinstance(str(found.progress), str)
@@ -242,10 +242,6 @@ def test_executions_are_immutable_values():
     assert repr(one) == "WorkflowExecution(workflow_execution_id='wf-1', request_id='a')"
 
 
-def _ranks(table: dict[str, int]) -> list[str]:
-    return sorted(table, key=table.__getitem__)
-
-
 @pytest.mark.parametrize(
     ("ranks", "make"),
     [
@@ -268,7 +264,7 @@ def test_execution_with_an_earlier_status_is_older(ranks, make):
             assert make(now).is_older_than(make(before)) == (ranks[now] < ranks[before])
         assert make(before).is_older_than(make("FAILED"))
         assert not make("FAILED").is_older_than(make(before))
-        # What nobody knows is never stale, nor makes another look so.
+        # An unknown status is never stale, and makes no other status stale.
         assert not make("NEW").is_older_than(make(before))
         assert not make(before).is_older_than(make("NEW"))
 

@@ -1,4 +1,4 @@
-"""What ids and ARNs are told apart by."""
+"""The parsing of ids and ARNs."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ BASE = "arn:aws:imagebuilder:us-west-2:123456789012"
     [
         (f"wf-{UUID}", ExecutionKind.WORKFLOW_EXECUTION, None, None),
         (f"wf-{UUID.upper()}", ExecutionKind.WORKFLOW_EXECUTION, None, None),
-        # AWS's own documentation ids fail the model's pattern, and people paste them.
+        # Users paste such ids from the AWS documentation; the pattern of the service model rejects them.
         ("wf-a1b2c3d4-5678-90ab-cdef-EXAMPLE33333", ExecutionKind.WORKFLOW_EXECUTION, None, None),
         (f"step-{UUID}", ExecutionKind.WORKFLOW_STEP_EXECUTION, None, None),
         (f"lce-{UUID}", ExecutionKind.LIFECYCLE_EXECUTION, None, None),
@@ -60,7 +60,7 @@ def test_resource_arn_is_parsed_and_is_not_an_execution(resource, kind):
 @pytest.mark.parametrize("client_region", [None, "us-west-2"])
 def test_arn_in_the_region_of_the_client_is_accepted(client_region):
     assert Identifier.parse(f"{BASE}:image/demo/1.0.0/1", client_region=client_region)
-    assert Identifier.parse(f"wf-{UUID}", client_region="anywhere")
+    assert Identifier.parse(f"wf-{UUID}", client_region="eu-west-1")
 
 
 @given(st.text())
@@ -84,7 +84,7 @@ def test_malformed_region_is_rejected(region):
 
 
 def test_message_about_a_huge_id_is_short():
-    for long in ("x" * 10**7, f"{BASE}:image/{'x' * 10**7}/1.0.0/1"):
+    for value in ("x" * 10**7, f"{BASE}:image/{'x' * 10**7}/1.0.0/1"):
         with pytest.raises(ValueError, match=r"is not an Image Builder id|is in region us-west-2") as caught:
-            Identifier.parse(long, client_region="eu-west-1")
+            Identifier.parse(value, client_region="eu-west-1")
         assert len(str(caught.value)) < 1000

@@ -64,15 +64,15 @@ def test_status_without_a_workflow_has_no_steps(status):
     assert (found.steps_done, found.steps_total, found.step, found.waiting_steps) == (None, None, None, ())
 
 
-def test_waiting_step_is_shown_besides_a_running_one():
-    gate = step("Approve", "WAITING", 9, of=2)
-    found = image("TESTING", *TESTS, step("a", "RUNNING", 1, of=3), gate).progress
-    assert (found.step, found.waiting_steps) == ("a", (gate,))
+def test_waiting_step_is_shown_beside_a_running_one():
+    waiting = step("Approve", "WAITING", 9, of=2)
+    found = image("TESTING", *TESTS, step("a", "RUNNING", 1, of=3), waiting).progress
+    assert (found.step, found.waiting_steps) == ("a", (waiting,))
     assert str(found) == "TESTING 3/8 steps: Approve waits for a person"
 
 
 @pytest.mark.parametrize(
-    ("status", "action", "waits"),
+    ("status", "action", "expected"),
     [
         ("WAITING", None, True),
         ("RUNNING", "WaitForAction", True),
@@ -84,10 +84,10 @@ def test_waiting_step_is_shown_besides_a_running_one():
         (None, "WaitForAction", False),
     ],
 )
-def test_step_waits_according_to_status_and_action(status, action, waits):
+def test_step_waits_according_to_status_and_action(status, action, expected):
     found = step("a", status, 1, action=action)
-    assert found.is_waiting is waits
-    assert found.progress.waiting_steps == ((found,) if waits else ())
+    assert found.is_waiting is expected
+    assert found.progress.waiting_steps == ((found,) if expected else ())
 
 
 def test_detail_is_not_part_of_equality_or_repr():

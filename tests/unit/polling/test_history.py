@@ -1,4 +1,4 @@
-"""What a read means for those who wait, by cases on both sides of each bound."""
+"""The history of an execution: which reads are news, stale, final, or from before a retry."""
 
 import pytest
 
@@ -57,7 +57,7 @@ def test_successful_read_clears_the_error():
         (_workflow("RUNNING", 3), _workflow("FAILED", 4), False),
         (_workflow("RUNNING", 3), _workflow("FAILED"), False),
         (_workflow("RUNNING"), _workflow("FAILED", 2), False),
-        # What still runs is no end that a Get should confirm.
+        # Not terminal, so nothing to confirm.
         (_workflow("RUNNING", 3), _workflow("RUNNING", 2), False),
         (WorkflowStepExecution(name="x"), _workflow("FAILED", 2), False),
         (WorkflowStepExecution(name="x"), WorkflowStepExecution.parse({"status": "FAILED"}), False),

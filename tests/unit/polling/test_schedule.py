@@ -1,4 +1,4 @@
-"""The Smithy waiter law, as properties."""
+"""The delay between two polls, and the queue of what is due, by property."""
 
 import math
 
@@ -27,8 +27,8 @@ def test_longest_delay_doubles_up_to_the_maximum(attempt, cadence):
 
 
 @given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, st.floats(0, 1e6), JITTER)
-def test_poll_is_never_past_or_just_before_the_deadline(now, attempt, cadence, left, jitter):
-    deadline = now + left
+def test_poll_is_never_past_or_just_before_the_deadline(now, attempt, cadence, remaining, jitter):
+    deadline = now + remaining
     due = next_poll(now, attempt, cadence, deadline, lambda: jitter)
     assert now <= due <= deadline
     assert due == deadline or deadline - due > cadence.min_delay
@@ -52,7 +52,7 @@ def test_poll_without_a_deadline_follows_the_delay_alone(now, attempt, cadence, 
     ],
 )
 def test_batch_is_joined_if_it_is_due_within_the_bounds(batch_due, jitter, due):
-    # The third poll: the law lets 5 to 20 seconds pass.
+    # The delay before the third poll is 5 to 20 seconds.
     assert next_poll(100.0, 3, Cadence(5, 60), math.inf, lambda: jitter, batch_due) == due
 
 
@@ -77,8 +77,8 @@ def test_due_queue_returns_keys_in_order_of_their_last_due(operations):
             expected[key] = due
         assert queue.due_of(key) == expected.get(key, math.inf)
     assert queue.next_due <= min(expected.values(), default=math.inf)
-    half = list(queue.pop_due(50))
-    assert sorted(half) == sorted(key for key, due in expected.items() if due <= 50)
-    assert [expected[key] for key in half] == sorted(expected[key] for key in half)
-    assert set(queue.pop_due(100)) == expected.keys() - set(half)
+    first_due = list(queue.pop_due(50))
+    assert sorted(first_due) == sorted(key for key, due in expected.items() if due <= 50)
+    assert [expected[key] for key in first_due] == sorted(expected[key] for key in first_due)
+    assert set(queue.pop_due(100)) == expected.keys() - set(first_due)
     assert queue.next_due == math.inf

@@ -1,4 +1,4 @@
-"""Who waits for what, and how they are told."""
+"""Subscriptions, and the delivery of updates to their consumers."""
 
 import math
 
@@ -33,17 +33,17 @@ def test_subscription_ends_once_for_its_first_reason():
     assert queue.pop() is None
 
 
-@pytest.mark.parametrize("is_told_first", [True, False])
-def test_terminal_state_replaces_a_simultaneous_end(is_told_first):
+@pytest.mark.parametrize("is_delivered_first", [True, False])
+def test_terminal_state_replaces_a_simultaneous_end(is_delivered_first):
     queue = UpdateQueue(wants_changes=True)
     subscription = _subscription(queue)
     state = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "status": "COMPLETED"})
-    acts = [
+    actions = [
         lambda: subscription.deliver(state, is_news=True),
         lambda: subscription.end(EndReason.DEADLINE, 5.0),
     ]
-    for act in acts if is_told_first else reversed(acts):
-        act()
+    for action in actions if is_delivered_first else reversed(actions):
+        action()
     assert queue.pop() is subscription
     assert subscription.pop_update() is state
     assert queue.pop() is None
