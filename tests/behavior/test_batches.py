@@ -1,4 +1,4 @@
-"""Batches: how few calls many waits cost, and which executions are read by a Get nevertheless."""
+"""Batches: how few calls many waits cost, and which executions are still read by Gets."""
 
 import random
 
@@ -227,7 +227,7 @@ def test_cancelled_wait_in_flight_does_not_affect_its_batch(run):
                 assert service.calls[-1].operation == "list_workflow_executions"
                 scopes[7].cancel()
         assert len(results) == 199
-        # A few were first read by a Get, and are due at another time than the others once more.
+        # A few were first read by Gets, so they are due at another time once more.
         assert len(service.calls) - calls <= 3
 
     run(main)

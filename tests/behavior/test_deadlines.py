@@ -67,7 +67,7 @@ def test_delays_grow_and_skip_a_poll_just_before_the_deadline(run):
                 await ib.wait(identifier, timeout=1000)
         delays = [b - a for a, b in zip(service.times, service.times[1:], strict=False)]
         bounds = [2, 4, 8, 16] + [32] * len(delays)
-        # The last delay may be longer, since a poll just before the deadline is replaced by that on it.
+        # The last delay may be longer: a poll just before the deadline is skipped.
         assert all(2 <= delay <= bound for delay, bound in zip(delays[:-1], bounds, strict=False))
         assert delays[-1] <= 32 + 2
         assert max(delays) > 20

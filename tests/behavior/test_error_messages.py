@@ -24,7 +24,7 @@ def _message_of(run, cls: type[WaitError], service: ScriptedService, *, timeout:
     """Return the message of the error that ends a wait, which must be of exactly this class."""
 
     async def main() -> WaitError:
-        # The wait does not start at time zero.
+        # The elapsed time is that of the wait, not of the clock.
         await anyio.sleep(7)
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitError) as caught:

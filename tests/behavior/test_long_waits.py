@@ -51,7 +51,7 @@ def test_end_during_suspension_is_seen_past_the_deadline(run, suspended_at, time
         async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
             tasks.start_soon(lambda: _suspend(at=suspended_at, seconds=2 * HOUR))
             assert (await ib.wait(identifier, timeout=timeout)).status == "COMPLETED"
-        # No delay or backoff from before the suspension is waited for.
+        # Delays from before the suspension do not postpone the next poll.
         assert service.now < suspended_at + 2 * HOUR + 60
 
     run(main)

@@ -1,4 +1,4 @@
-"""Reruns after RetryImage: the image runs again under its ARN, and a stale end is not its outcome."""
+"""Reruns after RetryImage: the image runs again under its ARN, and its stale end is ignored."""
 
 import anyio
 import pytest
@@ -189,7 +189,7 @@ def test_concurrent_retries_share_one_rerun(run):
     run(main)
 
 
-def test_rejected_retry_raises_and_keeps_the_end_valid(run):
+def test_rejected_retry_raises_and_expects_no_rerun(run):
     async def main():
         service = ScriptedService()
         arn = failed_image(service)

@@ -100,7 +100,7 @@ def test_lost_credentials_end_the_wait_after_15_minutes(run, caplog):
     assert sum("They worked before" in record.message for record in caplog.records) == 1
 
 
-def test_expired_until_deadline_raises_observation_error(run):
+def test_token_expired_until_deadline_raises_observation_error(run):
     async def main():
         expired = aws_error("ExpiredTokenException", 403)
         service = ScriptedService(fault=lambda now: expired if now > 1000 else None)

@@ -246,7 +246,7 @@ def test_hanging_inspection_does_not_delay_the_end(run):
             seen = [str(image.status) async for image in ib.watch(arn)]
             assert seen == ["BUILDING", "TESTING", "AVAILABLE"]
             assert 300 <= service.now < 331
-        # An inspection times out after ten seconds, and the next one is made at the second poll after it.
+        # An inspection times out after ten seconds. The next one follows at the second poll.
         assert 10 < hung[1] - hung[0] < 75
 
     run(main)

@@ -9,7 +9,7 @@ from support.scripted_service import UNKNOWN, ScriptedService, throttle
 STATUSES = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
 
 
-def test_watch_yields_the_present_to_the_terminal_state(run):
+def test_watch_yields_states_from_present_to_terminal(run):
     async def main():
         service = ScriptedService()
         identifier = service.image(*((60 * i, status) for i, status in enumerate(STATUSES)))

@@ -1,4 +1,4 @@
-"""Watches with detail="steps": what they yield, how often they read steps, and how they fail."""
+"""Watches with detail="steps": what they yield, how often they read steps, and what failed reads do."""
 
 import logging
 

@@ -214,7 +214,7 @@ def test_image_is_listed_for_two_unknown_executions_not_one():
 
 
 @pytest.mark.parametrize(("executions", "pages"), [(7, None), (8, 2), (17, 3), (100, 13)])
-def test_search_begins_at_eight_with_a_page_for_each_eight(executions, pages):
+def test_search_needs_eight_executions_and_has_bounded_pages(executions, pages):
     batcher = Batcher()
     for number in range(executions):
         batcher.add(_workflow(number)[0])
