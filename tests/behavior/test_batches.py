@@ -15,10 +15,7 @@ def _add_executions(service: ScriptedService, images: int, per_image: int, end: 
         arn = service.image((0, "BUILDING"), (end + 1, "AVAILABLE"), number=1, name=f"image-{number}")
         ids += [
             service.workflow(
-                (0, "RUNNING"),
-                (end, "COMPLETED"),
-                number=number * per_image + each,
-                imageBuildVersionArn=arn,
+                (0, "RUNNING"), (end, "COMPLETED"), number=number * per_image + each, imageBuildVersionArn=arn
             )
             for each in range(per_image)
         ]

@@ -133,10 +133,7 @@ def _service(steps: Steps) -> Service:
     for number in (1, 2, 3):
         service.workflow((0, "RUNNING"), (END, "COMPLETED"), number=number, imageBuildVersionArn=IMAGE)
     service.step(
-        (0, "RUNNING"),
-        (END, "COMPLETED"),
-        workflowExecutionId=workflow_id(),
-        imageBuildVersionArn=IMAGE,
+        (0, "RUNNING"), (END, "COMPLETED"), workflowExecutionId=workflow_id(), imageBuildVersionArn=IMAGE
     )
     service.image((0, "BUILDING"), (END, "AVAILABLE"))
     service.lifecycle((0, "IN_PROGRESS"), (END, "SUCCESS"))

@@ -6,13 +6,7 @@ import anyio
 import pytest
 import tenacity
 
-from aioimagebuilder import (
-    Backoff,
-    ExecutionNotFoundError,
-    ImageBuilder,
-    ObservationError,
-    WaitTimeoutError,
-)
+from aioimagebuilder import Backoff, ExecutionNotFoundError, ImageBuilder, ObservationError, WaitTimeoutError
 from support.scripted_service import ScriptedService, aws_error, throttle, workflow_id
 
 

@@ -53,7 +53,7 @@ def throttle(**options):
 
 @dataclass
 class Scripted:
-    """An execution: its states in wire format, each with the seconds after which it is current."""
+    """An execution: its states in wire format, each with the time in seconds from which it is current."""
 
     states: list[tuple[float, dict]]
 

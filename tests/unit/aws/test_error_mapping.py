@@ -55,10 +55,7 @@ def test_text_of_an_error_is_ignored():
     ("cause", "cls"),
     [
         (botocore_exceptions.NoCredentialsError(), errors.CredentialsError),
-        (
-            botocore_exceptions.CredentialRetrievalError(provider="x", error_msg="y"),
-            errors.CredentialsError,
-        ),
+        (botocore_exceptions.CredentialRetrievalError(provider="x", error_msg="y"), errors.CredentialsError),
         (botocore_exceptions.TokenRetrievalError(provider="x", error_msg="y"), errors.CredentialsError),
         (botocore_exceptions.UnauthorizedSSOTokenError(), errors.CredentialsError),
         (botocore_exceptions.EndpointConnectionError(endpoint_url="x"), errors.ConnectionFailedError),

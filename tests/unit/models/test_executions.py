@@ -35,10 +35,7 @@ def _wire_names(cls: type[Structure]) -> set[str]:
 
 @pytest.mark.parametrize(
     ("cls", "operation"),
-    [
-        (WorkflowExecution, "GetWorkflowExecution"),
-        (WorkflowStepExecution, "GetWorkflowStepExecution"),
-    ],
+    [(WorkflowExecution, "GetWorkflowExecution"), (WorkflowStepExecution, "GetWorkflowStepExecution")],
 )
 def test_every_member_of_the_response_has_a_field(cls, operation):
     missing = set(MODEL.operation_model(operation).output_shape.members) - _wire_names(cls)

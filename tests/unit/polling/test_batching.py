@@ -53,11 +53,7 @@ def test_batch_is_listed_even_if_only_one_is_due():
     first, second, third = _learn_batch(batcher, range(3), image=1)
     batcher.add(second)
     call = batcher.next_call()
-    assert (call.listing, call.argument, call.answers) == (
-        WORKFLOWS,
-        image_arn(1),
-        (second,),
-    )
+    assert (call.listing, call.argument, call.answers) == (WORKFLOWS, image_arn(1), (second,))
     batcher.add(third)
     batcher.add(first)
     assert batcher.next_call().answers == (third, first)
@@ -164,8 +160,7 @@ def test_steps_and_lifecycle_executions_are_listed():
     for number in range(2):
         step, lifecycle = Identifier.parse(step_id(number)), Identifier.parse(lifecycle_id(number))
         batcher.learn(
-            step,
-            WorkflowStepExecution(step_execution_id=step.value, workflow_execution_id=workflow_id(1)),
+            step, WorkflowStepExecution(step_execution_id=step.value, workflow_execution_id=workflow_id(1))
         )
         batcher.learn(
             lifecycle, LifecycleExecution(lifecycle_execution_id=lifecycle.value, lifecycle_policy_arn=policy)
