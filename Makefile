@@ -22,6 +22,7 @@ randomized: $(READY)
 check: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/basedpyright --pythonpath $(BIN)/python --level error tests/typing/public_api.py
 	$(BIN)/python tests/typing/verify_types.py
