@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test randomized check coverage mutants fuzz bench pictures format clean
+.PHONY: demo test randomized check docs coverage mutants fuzz bench pictures format clean
 
 demo: $(READY)
 	@$(BIN)/python -m aioimagebuilder demo
@@ -19,12 +19,17 @@ randomized: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m randomized --backend $(or $(BACKEND),asyncio) \
 		$(if $(SEED),--seed $(SEED),--number $(or $(N),1000) --first $(or $(FIRST),0))
 
-check: $(READY)
+check: $(READY) docs
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
+	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/basedpyright --pythonpath $(BIN)/python --level error tests/typing/public_api.py
 	$(BIN)/python tests/typing/verify_types.py
+
+# The documentation, with warnings as errors: build/docs/index.html.
+docs: $(READY)
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet -f docs/_config/mkdocs.yml
 
 # Lines and branches of the core that the tests run; less than 98 % of them is an error.
 coverage: $(READY)
@@ -53,9 +58,9 @@ bench: $(READY)
 	$(BIN)/python tests/benchmarks/many_waits.py
 	$(BIN)/python tests/benchmarks/scale.py
 
-# The pictures of the README.
+# The pictures of the README and the documentation.
 pictures: $(READY)
-	$(BIN)/python examples/pictures/draw.py
+	$(BIN)/python docs/pictures/draw.py
 
 format: $(READY)
 	$(BIN)/ruff format

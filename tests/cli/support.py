@@ -13,7 +13,7 @@ from pathlib import Path
 from aioimagebuilder import Image, WorkflowExecution, WorkflowStepExecution
 from aioimagebuilder.cli.build_state import BuildState, WorkflowState
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
 
 # At this time scale, a build of ten minutes takes a third of a second.
 FAST = 2000.0

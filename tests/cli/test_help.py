@@ -10,7 +10,7 @@ import pytest
 
 from aioimagebuilder.cli.app import aioimagebuilder
 from aioimagebuilder.cli.exit_codes import ExitCode
-from cli.support import README, Cli
+from cli.support import PAGE, Cli
 
 COMMANDS = list(aioimagebuilder.commands)
 HEAVY = {"aiobotocore", "aiohttp", "anyio", "asyncio", "botocore", "moto", "rich", "tenacity"}
@@ -46,19 +46,19 @@ def test_wait_help_shows_variables_and_defaults(cli: Cli) -> None:
     assert "AIOIMAGEBUILDER_TIMEOUT; default: 6h" in text
 
 
-def test_help_and_readme_list_every_exit_code(cli: Cli) -> None:
+def test_help_and_documentation_list_every_exit_code(cli: Cli) -> None:
     codes = {int(code) for code in re.findall(r"^ +(\d+)  +\w", cli("--help").stdout, re.MULTILINE)}
     assert codes == set(map(int, ExitCode))
-    assert {int(code) for code in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)} == codes
+    assert {int(code) for code in re.findall(r"^\| (\d+) \|", PAGE, re.MULTILINE)} == codes
 
 
-def test_readme_names_every_command_and_event() -> None:
+def test_documentation_names_every_command_and_event() -> None:
     for command in COMMANDS:
-        assert re.search(rf"`{command}\b", README), command
+        assert re.search(rf"`{command}\b", PAGE), command
     for event in ("started", "state", "workflow", "step", "ended", "error", "execution", "diagnosis", "log"):
-        assert f"`{event}`" in README
+        assert f"`{event}`" in PAGE
     for event in ("waiting_step", "action_sent", "timeline"):
-        assert f"`{event}`" in README
+        assert f"`{event}`" in PAGE
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -1,4 +1,4 @@
-"""``simulate`` and ``demo`` as processes, and the shell script of the README."""
+"""``simulate`` and ``demo`` as processes, and the shell script of the documentation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import pytest
 
 from aioimagebuilder.testing import BuildScript, Simulator
-from cli.support import README, Cli
+from cli.support import PAGE, Cli
 
 AMI = r"ami-[0-9a-f]{17}"
 
@@ -61,7 +61,7 @@ def test_readme_shell_script_deploys_only_on_success(
     simulator.create_pipeline("web")
     if not succeeds:
         simulator.script(BuildScript.failing_component("no space left"))
-    (script,) = re.findall(r"In a shell script:\n\n```sh\n(.*?)```", README, re.DOTALL)
+    (script,) = re.findall(r"## In a shell script\n\n```sh\n(.*?)```", PAGE, re.DOTALL)
     for name, code in {
         "aioimagebuilder": f'exec "{sys.executable}" -m aioimagebuilder "$@"',
         "aws": 'echo "aws $*"',

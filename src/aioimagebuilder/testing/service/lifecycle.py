@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from ..simulation.images import Image
+from ..simulation.lifecycle_runs import LifecycleRun
 from ..simulation.state_history import Members
 from .builds import resolve_image
 from .errors import in_use, invalid, not_found
-from .lifecycle_runs import TERMINAL_STATUSES, LifecycleRun, Update, start_execution
+from .lifecycle_runs import TERMINAL_STATUSES, Update, start_execution
 from .resources import Handler
 from .state import RegionState
 

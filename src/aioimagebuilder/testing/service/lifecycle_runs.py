@@ -8,38 +8,12 @@ from dataclasses import dataclass, field
 
 from ..simulation.identifiers import make_ec2_id
 from ..simulation.images import Image
+from ..simulation.lifecycle_runs import LifecycleRun
 from ..simulation.state_history import Members, StateHistory
 from .state import RegionState
 
 ACTIONS = {"DELETED": "DELETE", "DEPRECATED": "DEPRECATE", "DISABLED": "DISABLE", "AVAILABLE": "AVAILABLE"}
 TERMINAL_STATUSES = frozenset({"SUCCESS", "FAILED", "CANCELLED"})
-
-
-@dataclass(kw_only=True)
-class LifecycleRun:
-    """A lifecycle execution.
-
-    Args:
-        history: The history of the execution.
-        resources: Histories of the resources by image ARN: the image first, then its output resources.
-        scheduled_changes: (image, adjustment) that the execution causes.
-        policy_arn: ARN of the policy that was run, if any.
-    """
-
-    history: StateHistory
-    resources: dict[str, list[StateHistory]] = field(default_factory=dict)
-    scheduled_changes: list[tuple[Image, tuple[float, Members]]] = field(default_factory=list)
-    policy_arn: str | None = None
-
-    def status(self, now: float) -> str:
-        """Return the status at a time."""
-        state = self.history.at(now) or self.history.states[0]
-        return str(state["state"]["status"])
-
-    def schedule_change(self, image: Image, at: float, **members: object) -> None:
-        """Schedule a change of an image, which a cancellation before that time removes."""
-        image.adjust(at, **members)
-        self.scheduled_changes.append((image, (at, members)))
 
 
 @dataclass(frozen=True, kw_only=True)

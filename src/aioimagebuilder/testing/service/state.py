@@ -7,17 +7,15 @@ import binascii
 import json
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from ..scripts import BuildScript
 from ..simulation.clock import SimulatedClock
 from ..simulation.identifiers import slugify
 from ..simulation.images import Image
+from ..simulation.lifecycle_runs import LifecycleRun
 from ..simulation.state_history import Members, Row, StateHistory
 from .errors import ServiceError
-
-if TYPE_CHECKING:
-    from .lifecycle_runs import LifecycleRun
 
 MAX_PAGE_SIZE = 25
 """Maximum and default number of rows of a page."""
