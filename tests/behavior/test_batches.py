@@ -1,4 +1,4 @@
-"""Polls that are shared: how few calls many waits cost, and that no list is trusted more than a Get."""
+"""Batches: how few calls many waits cost, and which executions are still read by Gets."""
 
 import random
 
@@ -9,30 +9,27 @@ from aioimagebuilder import ImageBuilder
 from support.scripted_service import ScriptedService, aws_error, image_arn, throttle, workflow_id
 
 
-def _herd(service: ScriptedService, images: int, each: int, ends: float = 100) -> list[str]:
+def _add_executions(service: ScriptedService, images: int, per_image: int, end: float = 100) -> list[str]:
     ids = []
     for number in range(images):
-        arn = service.image((0, "BUILDING"), (ends + 1, "AVAILABLE"), number=1, name=f"image-{number}")
+        arn = service.image((0, "BUILDING"), (end + 1, "AVAILABLE"), number=1, name=f"image-{number}")
         ids += [
             service.workflow(
-                (0, "RUNNING"),
-                (ends, "COMPLETED"),
-                number=number * each + step,
-                imageBuildVersionArn=arn,
+                (0, "RUNNING"), (end, "COMPLETED"), number=number * per_image + each, imageBuildVersionArn=arn
             )
-            for step in range(each)
+            for each in range(per_image)
         ]
     return ids
 
 
-def test_executions_of_one_image_are_one_list(run):
+def test_executions_of_one_image_share_a_list(run):
     async def main():
         service = ScriptedService()
-        ids = _herd(service, images=1, each=5)
+        ids = _add_executions(service, images=1, per_image=5)
         async with ImageBuilder(client=service) as ib:
             results = await ib.wait_all(ids, timeout=600)
         assert [each.id for each in results] == ids
-        # The first answers tell that they belong together; from there on it is a list a time.
+        # The first responses contain the image. From then on, each poll is one list.
         assert service.count("get_workflow_execution") <= 5
         assert service.count("list_workflow_executions") <= 12
         assert len(service.calls) < 18
@@ -40,15 +37,14 @@ def test_executions_of_one_image_are_one_list(run):
     run(main)
 
 
-def test_a_herd_is_found_by_the_accounts_running_builds(run):
+def test_search_of_running_builds_finds_images_of_executions(run):
     async def main():
         service = ScriptedService()
-        ids = _herd(service, images=30, each=10)
+        ids = _add_executions(service, images=30, per_image=10)
         async with ImageBuilder(client=service, min_delay=200, max_delay=200) as ib:
             with anyio.move_on_after(90):
                 await ib.wait_all(ids, timeout=None)
-        # A page of 25 builds for 250 executions, and a list for each build; the few Gets are those that were
-        # made while the pages were under way.
+        # Two pages of builds, one list for each build, and Gets only while these are in flight.
         assert service.count("list_image_build_versions") == 2
         assert service.count("list_workflow_executions") <= 30 + 2
         assert service.count("get_workflow_execution") <= 8
@@ -56,10 +52,10 @@ def test_a_herd_is_found_by_the_accounts_running_builds(run):
     run(main)
 
 
-def test_one_execution_of_an_image_is_a_get_each_time(run):
+def test_single_execution_of_an_image_is_read_by_gets(run):
     async def main():
         service = ScriptedService()
-        (only,) = _herd(service, images=1, each=1)
+        (only,) = _add_executions(service, images=1, per_image=1)
         async with ImageBuilder(client=service) as ib:
             await ib.wait(only, timeout=600)
         assert service.count("get_workflow_execution") == len(service.calls)
@@ -67,7 +63,7 @@ def test_one_execution_of_an_image_is_a_get_each_time(run):
     run(main)
 
 
-def test_images_share_the_pages_of_their_version_or_of_the_account(run):
+def test_images_share_pages_of_their_version_or_account(run):
     async def main():
         for names in (lambda _: "one", lambda number: f"image-{number}"):
             service = ScriptedService()
@@ -84,7 +80,7 @@ def test_images_share_the_pages_of_their_version_or_of_the_account(run):
     run(main)
 
 
-def test_steps_of_one_workflow_and_runs_of_one_policy_are_one_list(run):
+def test_steps_and_lifecycle_executions_share_lists(run):
     async def main():
         service = ScriptedService()
         policy = "arn:aws:imagebuilder:us-east-1:123456789012:lifecycle-policy/demo"
@@ -101,31 +97,31 @@ def test_steps_of_one_workflow_and_runs_of_one_policy_are_one_list(run):
         assert [each.id for each in results] == [*steps, *runs]
         assert service.count("list_workflow_step_executions") > 0
         assert service.count("list_lifecycle_executions") > 0
-        # Nothing but an answer tells where these belong, so each is asked for once.
+        # The parent is only known from a response, so each may be read once by a Get.
         assert service.count("get_workflow_step_execution") <= 10
         assert service.count("get_lifecycle_execution") <= 10
 
     run(main)
 
 
-def test_what_a_list_lacks_is_asked_for_by_itself(run):
+def test_execution_missing_from_list_is_read_by_get(run):
     async def main():
         service = ScriptedService()
-        ids = _herd(service, images=1, each=5)
+        ids = _add_executions(service, images=1, per_image=5)
         service.hidden = {ids[3]}
         async with ImageBuilder(client=service) as ib:
             results = await ib.wait_all(ids, timeout=600)
         assert {str(each.status) for each in results} == {"COMPLETED"}
-        asked = {call.params["workflowExecutionId"] for call in service.calls if "get_" in call.operation}
-        assert ids[3] in asked
+        read = {call.params["workflowExecutionId"] for call in service.calls if "get_" in call.operation}
+        assert ids[3] in read
 
     run(main)
 
 
-def test_what_the_last_list_lacks_gets_a_last_poll_of_its_own(run):
+def test_execution_missing_from_last_list_is_read_by_get(run):
     async def main():
         service = ScriptedService()
-        ids = _herd(service, images=1, each=5, ends=49.9)
+        ids = _add_executions(service, images=1, per_image=5, end=49.9)
         async with ImageBuilder(client=service, min_delay=20, max_delay=20) as ib:
             async with anyio.create_task_group() as tasks:
                 results: list = []
@@ -146,22 +142,22 @@ def test_what_the_last_list_lacks_gets_a_last_poll_of_its_own(run):
 
 
 @pytest.mark.parametrize(
-    "refusal",
+    "error",
     [
         aws_error("ForbiddenException", 403),
         aws_error("InvalidRequestException", 400),
         aws_error("ResourceNotFoundException", 404),
     ],
 )
-def test_a_list_that_is_refused_harms_no_wait(run, refusal):
+def test_rejected_list_fails_no_wait(run, error):
     async def main():
         service = ScriptedService()
-        ids = _herd(service, images=2, each=10)
+        ids = _add_executions(service, images=2, per_image=10)
 
-        def refuse(operation, params, now):
-            raise refusal
+        def reject(operation, params, now):
+            raise error
 
-        service._list = refuse
+        service._list = reject
         async with ImageBuilder(client=service) as ib:
             results = await ib.wait_all(ids, timeout=600)
             assert {str(each.status) for each in results} == {"COMPLETED"}
@@ -171,17 +167,17 @@ def test_a_list_that_is_refused_harms_no_wait(run, refusal):
     run(main)
 
 
-def test_an_end_that_a_list_tells_in_contradiction_to_what_was_seen_is_confirmed_by_a_get(run):
+def test_contradictory_list_does_not_end_the_wait(run):
     async def main():
         service = ScriptedService()
-        ids = _herd(service, images=1, each=3, ends=10_000)
+        ids = _add_executions(service, images=1, per_image=3, end=10_000)
         for identifier in ids:
             script = service.scripts[identifier]
-            script.course = [(at, {**members, "totalStepsSucceeded": 5}) for at, members in script.course]
-        answer = service._list
+            script.states = [(at, {**members, "totalStepsSucceeded": 5}) for at, members in script.states]
+        list_rows = service._list
 
-        def lie(operation, params, now):
-            page = answer(operation, params, now)
+        def contradict(operation, params, now):
+            page = list_rows(operation, params, now)
             for row in page.get("workflowExecutions", ()) if now > 60 else ():
                 if row["workflowExecutionId"] == ids[1]:
                     page["workflowExecutions"] = [
@@ -190,7 +186,7 @@ def test_an_end_that_a_list_tells_in_contradiction_to_what_was_seen_is_confirmed
                     ]
             return page
 
-        service._list = lie
+        service._list = contradict
         async with ImageBuilder(client=service) as ib:
             with anyio.move_on_after(600) as scope:
                 await ib.wait_all(ids, timeout=None)
@@ -199,12 +195,12 @@ def test_an_end_that_a_list_tells_in_contradiction_to_what_was_seen_is_confirmed
     run(main)
 
 
-def test_one_of_200_in_a_batch_who_is_cancelled_in_flight_costs_the_others_nothing(run):
+def test_cancelled_wait_in_flight_does_not_affect_its_batch(run):
     async def main():
-        service = ScriptedService(page=200)
-        ids = _herd(service, images=1, each=200, ends=0)
+        service = ScriptedService(page_size=200)
+        ids = _add_executions(service, images=1, per_image=200, end=0)
         for identifier in ids:
-            service.scripts[identifier].course = [
+            service.scripts[identifier].states = [
                 (0, {**service.scripts[identifier].at(0), "status": "RUNNING"}),
                 (50, service.scripts[identifier].at(0)),
             ]
@@ -228,13 +224,13 @@ def test_one_of_200_in_a_batch_who_is_cancelled_in_flight_costs_the_others_nothi
                 assert service.calls[-1].operation == "list_workflow_executions"
                 scopes[7].cancel()
         assert len(results) == 199
-        # A few were read by themselves at first, and so are due apart from the others once more.
+        # A few were first read by Gets, so they are due at another time once more.
         assert len(service.calls) - calls <= 3
 
     run(main)
 
 
-def test_a_newcomer_is_not_starved_by_a_herd_under_a_low_limit(run):
+def test_new_wait_is_not_starved_under_a_low_rate_limit(run):
     async def main():
         bucket = {"at": 0.0, "tokens": 2.0}
 
@@ -247,23 +243,23 @@ def test_a_newcomer_is_not_starved_by_a_herd_under_a_low_limit(run):
             return None
 
         service = ScriptedService(fault=limit)
-        herd = _herd(service, images=20, each=2, ends=100_000)
-        newcomer = service.workflow((0, "COMPLETED"), number=9999, imageBuildVersionArn=image_arn(77))
+        others = _add_executions(service, images=20, per_image=2, end=100_000)
+        added = service.workflow((0, "COMPLETED"), number=9999, imageBuildVersionArn=image_arn(77))
         async with ImageBuilder(client=service, min_delay=1, max_delay=2) as ib:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(lambda: ib.wait_all(herd, timeout=None))
+                tasks.start_soon(lambda: ib.wait_all(others, timeout=None))
                 await anyio.sleep(200)
-                began = anyio.current_time()
-                await ib.wait(newcomer, timeout=None)
-                # 20 images take 10 s a round at two calls a second; it waits its turn, and no longer.
-                assert anyio.current_time() - began < 30
+                start = anyio.current_time()
+                await ib.wait(added, timeout=None)
+                # Reading all 20 images takes 10 s at two calls a second.
+                assert anyio.current_time() - start < 30
                 tasks.cancel_scope.cancel()
 
     run(main)
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_a_thousand_waits_cancelled_at_random_moments_harm_no_other(run, seed):
+def test_thousand_waits_cancelled_randomly_affect_no_others(run, seed):
     async def main():
         rng = random.Random(seed)
         service = ScriptedService()
@@ -281,9 +277,9 @@ def test_a_thousand_waits_cancelled_at_random_moments_harm_no_other(run, seed):
             ]
         ended: dict[int, str] = {}
 
-        async def waiting(ib: ImageBuilder, number: int, patience: float) -> None:
+        async def waiting(ib: ImageBuilder, number: int, timeout: float) -> None:
             await anyio.sleep(rng.uniform(0, 200))
-            with anyio.move_on_after(patience) as scope:
+            with anyio.move_on_after(timeout) as scope:
                 ended[number] = str((await ib.wait(rng.choice(ids), timeout=None)).status)
             if scope.cancelled_caught:
                 ended[number] = "cancelled"
@@ -291,9 +287,9 @@ def test_a_thousand_waits_cancelled_at_random_moments_harm_no_other(run, seed):
         async with ImageBuilder(client=service) as ib:
             async with anyio.create_task_group() as tasks:
                 for number in range(1000):
-                    patience = rng.uniform(0, 100) if number % 3 else 10_000.0
-                    tasks.start_soon(waiting, ib, number, patience)
-            # The last to leave ends the background task at its next step.
+                    timeout = rng.uniform(0, 100) if number % 3 else 10_000.0
+                    tasks.start_soon(waiting, ib, number, timeout)
+            # The background task ends at its next step after the last wait.
             await anyio.sleep(0.1)
             assert ib._parts.poller.is_idle
         assert len(ended) == 1000
@@ -304,10 +300,10 @@ def test_a_thousand_waits_cancelled_at_random_moments_harm_no_other(run, seed):
     run(main)
 
 
-def test_a_search_that_breaks_is_logged_and_fails_no_wait(run, caplog):
+def test_crashed_search_is_logged_and_fails_no_wait(run, caplog):
     class Broken(ScriptedService):
         def _list(self, operation: str, params: dict, now: float) -> dict:
-            raise AssertionError("a bug of the client that was handed in")
+            raise AssertionError("a bug of the given client")
 
     async def main():
         service = Broken()
@@ -317,4 +313,4 @@ def test_a_search_that_breaks_is_logged_and_fails_no_wait(run, caplog):
 
     run(main)
     assert "The search for images failed" in caplog.text
-    assert "a bug of the client" in caplog.text
+    assert "a bug of the given client" in caplog.text

@@ -1,4 +1,4 @@
-"""Each public call is cancelled at each of its steps: nothing leaks, and nobody else is harmed."""
+"""Cancellation of every public method at each of its steps: nothing leaks, and no other wait is affected."""
 
 import random
 from collections import defaultdict
@@ -30,14 +30,14 @@ DISTRIBUTION = PIPELINE.replace("image-pipeline", "distribution-configuration")
 IMAGE = image_arn()
 STEP = step_id()
 WORKFLOWS = [workflow_id(number) for number in (1, 2, 3)]
-ENDS = 12.0
+END = 12.0
 
 
 class Service(ScriptedService):
-    """Each operation fails twice before it succeeds; the begin and the end of a call are steps of the run."""
+    """Fails each operation twice before it succeeds. The start and end of each call are steps of the run."""
 
     def __init__(self, steps: Steps) -> None:
-        super().__init__(page=2)
+        super().__init__(page_size=2)
         self._steps = steps
         self._errors: defaultdict[str, list[Exception]] = defaultdict(
             lambda: [throttle(), aws_error("ServiceUnavailableException", 503)]
@@ -45,21 +45,21 @@ class Service(ScriptedService):
 
     def __getattr__(self, operation: str):
         try:
-            answer = super().__getattr__(operation)
+            respond = super().__getattr__(operation)
         except AttributeError:
-            answer = self._answer_start
+            respond = self._respond_to_start
 
         async def call(**params: object):
             self._steps.step()
-            answered = await answer(**params)
+            response = await respond(**params)
             self._steps.step()
             if errors := self._errors[operation]:
                 raise errors.pop()
-            return answered
+            return response
 
         return call
 
-    async def _answer_start(self, **_: object) -> dict[str, object]:
+    async def _respond_to_start(self, **_: object) -> dict[str, object]:
         await anyio.sleep(self.latency)
         return {
             "imageBuildVersionArn": IMAGE,
@@ -69,17 +69,17 @@ class Service(ScriptedService):
         }
 
 
-async def _all(items: AsyncIterable[object]) -> list[object]:
+async def _collect(items: AsyncIterable[object]) -> list[object]:
     return [each async for each in items]
 
 
 Call = Callable[[ImageBuilder], Coroutine[Any, Any, object]]
 
 
-# A new public name needs a row here.
+# Add new public methods here.
 CALLS: dict[str, Call] = {
     "aclose": lambda ib: ib.aclose(),
-    "as_completed": lambda ib: _all(ib.as_completed(WORKFLOWS, timeout=600)),
+    "as_completed": lambda ib: _collect(ib.as_completed(WORKFLOWS, timeout=600)),
     "build": lambda ib: ib.build(PIPELINE, timeout=600, on_waiting_step="raise"),
     "cancel": lambda ib: ib.cancel(IMAGE),
     "cancel_image_creation": lambda ib: ib.cancel_image_creation(IMAGE),
@@ -95,18 +95,18 @@ CALLS: dict[str, Call] = {
         "demo", "1.0.0", "Windows", "11", INFRASTRUCTURE, "s3://bucket/disk.iso"
     ),
     "import_vm_image": lambda ib: ib.import_vm_image("demo", "1.0.0", "Linux", "import-ami-1"),
-    "list_image_build_versions": lambda ib: _all(ib.list_image_build_versions()),
-    "list_image_pipeline_images": lambda ib: _all(ib.list_image_pipeline_images(PIPELINE)),
-    "list_lifecycle_execution_resources": lambda ib: _all(
+    "list_image_build_versions": lambda ib: _collect(ib.list_image_build_versions()),
+    "list_image_pipeline_images": lambda ib: _collect(ib.list_image_pipeline_images(PIPELINE)),
+    "list_lifecycle_execution_resources": lambda ib: _collect(
         ib.list_lifecycle_execution_resources(lifecycle_id())
     ),
-    "list_lifecycle_executions": lambda ib: _all(ib.list_lifecycle_executions(IMAGE)),
-    "list_waiting_workflow_steps": lambda ib: _all(ib.list_waiting_workflow_steps()),
-    "list_workflow_executions": lambda ib: _all(ib.list_workflow_executions(IMAGE)),
-    "list_workflow_step_executions": lambda ib: _all(ib.list_workflow_step_executions(workflow_id())),
+    "list_lifecycle_executions": lambda ib: _collect(ib.list_lifecycle_executions(IMAGE)),
+    "list_waiting_workflow_steps": lambda ib: _collect(ib.list_waiting_workflow_steps()),
+    "list_workflow_executions": lambda ib: _collect(ib.list_workflow_executions(IMAGE)),
+    "list_workflow_step_executions": lambda ib: _collect(ib.list_workflow_step_executions(workflow_id())),
     "resume": lambda ib: ib.resume(STEP),
     "retry": lambda ib: ib.retry(IMAGE, timeout=600),
-    "logs": lambda ib: _all(ib.logs(IMAGE, follow=True)),
+    "logs": lambda ib: _collect(ib.logs(IMAGE, follow=True)),
     "retry_image": lambda ib: ib.retry_image(IMAGE),
     "send_workflow_step_action": lambda ib: ib.send_workflow_step_action(STEP, IMAGE, "RESUME"),
     "start_image_pipeline_execution": lambda ib: ib.start_image_pipeline_execution(PIPELINE),
@@ -120,31 +120,28 @@ CALLS: dict[str, Call] = {
     "wait_for_lifecycle_execution": lambda ib: ib.wait_for_lifecycle_execution(lifecycle_id(), timeout=600),
     "wait_for_workflow_execution": lambda ib: ib.wait_for_workflow_execution(workflow_id(), timeout=600),
     "wait_for_workflow_step": lambda ib: ib.wait_for_workflow_step(STEP, timeout=600),
-    "watch": lambda ib: _all(ib.watch(IMAGE, detail="steps")),
+    "watch": lambda ib: _collect(ib.watch(IMAGE, detail="steps")),
 }
 
 
-def test_every_public_call_has_a_row():
+def test_every_public_method_is_covered():
     assert {name for name in dir(ImageBuilder) if not name.startswith("_")} == set(CALLS)
 
 
 def _service(steps: Steps) -> Service:
     service = Service(steps)
     for number in (1, 2, 3):
-        service.workflow((0, "RUNNING"), (ENDS, "COMPLETED"), number=number, imageBuildVersionArn=IMAGE)
+        service.workflow((0, "RUNNING"), (END, "COMPLETED"), number=number, imageBuildVersionArn=IMAGE)
     service.step(
-        (0, "RUNNING"),
-        (ENDS, "COMPLETED"),
-        workflowExecutionId=workflow_id(),
-        imageBuildVersionArn=IMAGE,
+        (0, "RUNNING"), (END, "COMPLETED"), workflowExecutionId=workflow_id(), imageBuildVersionArn=IMAGE
     )
-    service.image((0, "BUILDING"), (ENDS, "AVAILABLE"))
-    service.lifecycle((0, "IN_PROGRESS"), (ENDS, "SUCCESS"))
+    service.image((0, "BUILDING"), (END, "AVAILABLE"))
+    service.lifecycle((0, "IN_PROGRESS"), (END, "SUCCESS"))
     return service
 
 
-async def _cancelled(name: str, cancel_at: int | None) -> Steps:
-    """Make the call among others who wait, cancel it at that step, and see that all is as it should be."""
+async def _call_and_cancel(name: str, cancel_at: int | None) -> Steps:
+    """Call the method beside other waits, cancel it at that step, and check that nothing is left behind."""
     random.seed(0)
     steps = Steps(cancel_at)
     service = _service(steps)
@@ -156,7 +153,7 @@ async def _cancelled(name: str, cancel_at: int | None) -> Steps:
         except ClientClosedError:
             ended.append("closed")
 
-    # What it says of a log is that there are no lines.
+    # As the client of CloudWatch Logs, the service returns no lines.
     async with ImageBuilder(client=service, logs_client=service, min_delay=2, max_delay=4) as ib:
         poller = ib._parts.poller
         async with anyio.create_task_group() as tasks:
@@ -165,7 +162,7 @@ async def _cancelled(name: str, cancel_at: int | None) -> Steps:
                 tasks.start_soon(bystander, ib, identifier)
             await anyio.sleep(0.001)
             result = await steps.run(CALLS[name](ib))
-            # An iterator that is dropped, not closed, is let go with the error: when this task next waits.
+            # An iterator that was not closed is finalized at the next checkpoint.
             await anyio.lowlevel.checkpoint()
             assert _subscriptions(poller) <= len(bystanders)
         await anyio.sleep(0.1)
@@ -184,20 +181,20 @@ def _subscriptions(poller: Poller) -> int:
     return sum(len(target.subscriptions) for target in poller._targets.values())
 
 
-def _living_tasks() -> int:
+def _count_tasks() -> int:
     if trio.lowlevel.in_trio_run():
         return trio.lowlevel.current_statistics().tasks_living
     return len(anyio.get_running_tasks())
 
 
 @pytest.mark.parametrize("name", CALLS)
-def test_a_call_that_is_cancelled_at_any_step_leaves_nothing_and_harms_nobody(run, name):
+def test_cancelled_call_leaks_nothing_and_affects_no_other_wait(run, name):
     async def main():
-        before = _living_tasks()
-        number_of_steps = (await _cancelled(name, None)).count
-        assert number_of_steps > 2
-        for cancel_at in range(1, number_of_steps + 1):
-            await _cancelled(name, cancel_at)
-            assert _living_tasks() == before
+        before = _count_tasks()
+        steps = (await _call_and_cancel(name, None)).count
+        assert steps > 2
+        for cancel_at in range(1, steps + 1):
+            await _call_and_cancel(name, cancel_at)
+            assert _count_tasks() == before
 
     run(main)

@@ -1,4 +1,4 @@
-"""What `wait` does for every status of every kind of execution, and for one that nobody knows."""
+"""The outcome of `wait` for every status of every kind of execution, and for an unknown status."""
 
 import logging
 
@@ -18,7 +18,7 @@ from aioimagebuilder import (
 )
 from support.scripted_service import UNKNOWN, ScriptedService
 
-RUNS_ON = (WaitTimeoutError, None)
+NOT_TERMINAL = (WaitTimeoutError, None)
 SUCCEEDED = (None, Outcome.SUCCEEDED)
 SKIPPED = (None, Outcome.SKIPPED)
 FAILED = (ExecutionFailedError, Outcome.FAILED)
@@ -26,50 +26,50 @@ CANCELLED = (ExecutionCancelledError, Outcome.CANCELLED)
 DELETED = (ImageDeletedError, Outcome.FAILED)
 
 WORKFLOW = {
-    "PENDING": RUNS_ON,
-    "RUNNING": RUNS_ON,
-    "ROLLBACK_IN_PROGRESS": RUNS_ON,
+    "PENDING": NOT_TERMINAL,
+    "RUNNING": NOT_TERMINAL,
+    "ROLLBACK_IN_PROGRESS": NOT_TERMINAL,
     "COMPLETED": SUCCEEDED,
     "SKIPPED": SKIPPED,
     "FAILED": FAILED,
     "ROLLBACK_COMPLETED": FAILED,
     "CANCELLED": CANCELLED,
-    UNKNOWN: RUNS_ON,
+    UNKNOWN: NOT_TERMINAL,
 }
 STEP = {
-    "PENDING": RUNS_ON,
-    "RUNNING": RUNS_ON,
-    "WAITING": RUNS_ON,
+    "PENDING": NOT_TERMINAL,
+    "RUNNING": NOT_TERMINAL,
+    "WAITING": NOT_TERMINAL,
     "COMPLETED": SUCCEEDED,
     "SKIPPED": SKIPPED,
     "FAILED": FAILED,
     "TIMED_OUT": FAILED,
     "CANCELLED": CANCELLED,
-    UNKNOWN: RUNS_ON,
+    UNKNOWN: NOT_TERMINAL,
 }
 IMAGE = {
-    "PENDING": RUNS_ON,
-    "CREATING": RUNS_ON,
-    "BUILDING": RUNS_ON,
-    "TESTING": RUNS_ON,
-    "DISTRIBUTING": RUNS_ON,
-    "INTEGRATING": RUNS_ON,
+    "PENDING": NOT_TERMINAL,
+    "CREATING": NOT_TERMINAL,
+    "BUILDING": NOT_TERMINAL,
+    "TESTING": NOT_TERMINAL,
+    "DISTRIBUTING": NOT_TERMINAL,
+    "INTEGRATING": NOT_TERMINAL,
     "AVAILABLE": SUCCEEDED,
     "DEPRECATED": SUCCEEDED,
     "DISABLED": SUCCEEDED,
     "FAILED": FAILED,
     "CANCELLED": CANCELLED,
     "DELETED": DELETED,
-    UNKNOWN: RUNS_ON,
+    UNKNOWN: NOT_TERMINAL,
 }
 LIFECYCLE = {
-    "PENDING": RUNS_ON,
-    "IN_PROGRESS": RUNS_ON,
-    "CANCELLING": RUNS_ON,
+    "PENDING": NOT_TERMINAL,
+    "IN_PROGRESS": NOT_TERMINAL,
+    "CANCELLING": NOT_TERMINAL,
     "SUCCESS": SUCCEEDED,
     "FAILED": FAILED,
     "CANCELLED": CANCELLED,
-    UNKNOWN: RUNS_ON,
+    UNKNOWN: NOT_TERMINAL,
 }
 
 CASES = [
@@ -88,12 +88,12 @@ CASES = [
         (LIFECYCLE, LifecycleExecutionStatus),
     ],
 )
-def test_every_status_of_the_model_stands_in_these_tables(table, enum):
+def test_tables_cover_every_status_of_the_model(table, enum):
     assert set(table) == {*enum.__members__, UNKNOWN}
 
 
 @pytest.mark.parametrize(("kind", "status", "error", "outcome"), CASES)
-def test_wait_returns_or_raises_by_the_status(run, kind, status, error, outcome):
+def test_wait_returns_or_raises_according_to_the_status(run, kind, status, error, outcome):
     async def main():
         service = ScriptedService()
         identifier = getattr(service, kind)((0, status))
@@ -114,7 +114,7 @@ def test_wait_returns_or_raises_by_the_status(run, kind, status, error, outcome)
 
 
 @pytest.mark.parametrize(("kind", "status", "error", "outcome"), CASES)
-def test_without_a_check_every_terminal_execution_is_returned(run, kind, status, error, outcome):
+def test_without_check_every_terminal_execution_is_returned(run, kind, status, error, outcome):
     async def main():
         service = ScriptedService()
         identifier = getattr(service, kind)((0, status))
@@ -129,7 +129,7 @@ def test_without_a_check_every_terminal_execution_is_returned(run, kind, status,
     run(main)
 
 
-def test_an_unknown_status_is_warned_of_once_and_waited_through(run, caplog):
+def test_unknown_status_is_logged_once_and_not_terminal(run, caplog):
     async def main():
         service = ScriptedService()
         identifier = service.workflow((0, "RUNNING"), (20, UNKNOWN), (300, "COMPLETED"))
@@ -147,7 +147,7 @@ def test_an_unknown_status_is_warned_of_once_and_waited_through(run, caplog):
 
 
 @pytest.mark.parametrize(
-    ("attempt", "attempts", "outcome"),
+    ("attempt", "max_attempts", "outcome"),
     [
         (1, 3, None),
         (2, 3, None),
@@ -156,10 +156,10 @@ def test_an_unknown_status_is_warned_of_once_and_waited_through(run, caplog):
         (1, None, Outcome.FAILED),
     ],
 )
-def test_a_failed_step_has_ended_only_when_no_attempt_is_left(run, attempt, attempts, outcome):
+def test_failed_step_is_terminal_only_without_attempts_left(run, attempt, max_attempts, outcome):
     async def main():
         service = ScriptedService()
-        counts = {"attemptNumber": attempt, "maxAttempts": attempts}
+        counts = {"attemptNumber": attempt, "maxAttempts": max_attempts}
         identifier = service.step((0, "FAILED"), **{k: v for k, v in counts.items() if v is not None})
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitTimeoutError if outcome is None else ExecutionFailedError) as caught:
@@ -169,7 +169,7 @@ def test_a_failed_step_has_ended_only_when_no_attempt_is_left(run, attempt, atte
     run(main)
 
 
-def test_the_error_of_a_failed_image_says_what_happened_to_which_and_why(run):
+def test_error_of_a_failed_image_describes_the_wait(run):
     async def main():
         service = ScriptedService()
         identifier = service.image((0, "BUILDING"), (42, "FAILED"), reason="Document arn:…\n failed!\x1b[2J")

@@ -1,4 +1,4 @@
-"""RetryImage runs an ended image again under the same ARN, and reads lag: no stale end is an answer."""
+"""Reruns after RetryImage: the image runs again under its ARN, and its stale end is ignored."""
 
 import anyio
 import pytest
@@ -12,7 +12,7 @@ from aioimagebuilder import (
 )
 from support.scripted_service import Scripted, ScriptedService, aws_error, image_arn
 
-GRACE = 120
+GRACE_PERIOD = 120
 
 
 def state(status: str, run: int = 1, **members: object) -> dict:
@@ -26,29 +26,28 @@ def state(status: str, run: int = 1, **members: object) -> dict:
     }
 
 
-def failed_image(service: ScriptedService, *again: tuple[float, dict], lag: float = 8.0) -> str:
-    """An image that failed; once it is retried, it goes through `again`, which is read `lag` seconds late."""
+def failed_image(service: ScriptedService, *rerun: tuple[float, dict], lag: float = 8.0) -> str:
+    """Add a failed image. Once retried, it has the states `rerun`, and reads lag by `lag` seconds."""
     arn = image_arn()
     service.scripts[arn] = Scripted([(0, state("FAILED"))])
 
     def retry(_: dict, now: float) -> dict:
-        course = service.scripts[arn].course
-        course += [(now + lag + at, members) for at, members in again]
+        service.scripts[arn].states += [(now + lag + at, members) for at, members in rerun]
         return {"imageBuildVersionArn": arn}
 
     service.actions["retry_image"] = retry
     return arn
 
 
-COURSE = ((0, state("TESTING")), (60, state("DISTRIBUTING")), (120, state("AVAILABLE")))
+RERUN = ((0, state("TESTING")), (60, state("DISTRIBUTING")), (120, state("AVAILABLE")))
 
 
 @pytest.mark.parametrize("lag", [0.0, 3.0, 20.0, 60.0])
-def test_retry_waits_for_the_new_end(run, lag):
+def test_retry_waits_for_the_end_of_the_rerun(run, lag):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
-            image = await ib.retry(failed_image(service, *COURSE, lag=lag), timeout=600)
+            image = await ib.retry(failed_image(service, *RERUN, lag=lag), timeout=600)
             assert image.status == ImageStatus.AVAILABLE
 
     run(main)
@@ -56,10 +55,10 @@ def test_retry_waits_for_the_new_end(run, lag):
 
 @pytest.mark.parametrize("wait", ["wait", "watch", "as_completed"])
 @pytest.mark.parametrize("lag", [0.0, 8.0, 60.0])
-def test_a_wait_begun_at_once_after_retry_image_never_tells_the_stale_end(run, lag, wait):
+def test_wait_after_retry_image_ignores_the_stale_end(run, lag, wait):
     async def main():
         service = ScriptedService()
-        arn = failed_image(service, *COURSE, lag=lag)
+        arn = failed_image(service, *RERUN, lag=lag)
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(ExecutionFailedError):
                 await ib.wait(arn, timeout=0)
@@ -76,11 +75,11 @@ def test_a_wait_begun_at_once_after_retry_image_never_tells_the_stale_end(run, l
     run(main)
 
 
-def test_reads_that_go_back_and_forth_are_seen_through(run):
+def test_alternating_stale_reads_are_ignored(run):
     async def main():
         service = ScriptedService()
-        again = [(at, state("TESTING" if at % 10 else "FAILED")) for at in range(0, 50, 5)]
-        arn = failed_image(service, *again, (50, state("AVAILABLE")))
+        rerun = [(at, state("TESTING" if at % 10 else "FAILED")) for at in range(0, 50, 5)]
+        arn = failed_image(service, *rerun, (50, state("AVAILABLE")))
         async with ImageBuilder(client=service) as ib:
             await ib.retry_image(arn)
             seen = [str(image.status) async for image in ib.watch(arn, min_delay=1, max_delay=2)]
@@ -89,7 +88,7 @@ def test_reads_that_go_back_and_forth_are_seen_through(run):
     run(main)
 
 
-def test_a_rerun_that_fails_otherwise_is_told_at_once(run):
+def test_rerun_with_a_new_failure_raises_at_once(run):
     async def main():
         service = ScriptedService()
         arn = failed_image(service, (0, state("TESTING")), (20, state("FAILED", run=2)))
@@ -102,31 +101,31 @@ def test_a_rerun_that_fails_otherwise_is_told_at_once(run):
     run(main)
 
 
-@pytest.mark.parametrize("again", [(), ((0, state("TESTING")), (20, state("FAILED")))])
-def test_a_rerun_that_reads_as_before_is_believed_after_a_grace(run, again):
+@pytest.mark.parametrize("rerun", [(), ((0, state("TESTING")), (20, state("FAILED")))])
+def test_unchanged_end_is_accepted_after_the_grace_period(run, rerun):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(ExecutionFailedError):
-                await ib.retry(failed_image(service, *again), timeout=None)
-            assert GRACE <= service.now < GRACE + 31
+                await ib.retry(failed_image(service, *rerun), timeout=None)
+            assert GRACE_PERIOD <= service.now < GRACE_PERIOD + 31
 
     run(main)
 
 
-def test_the_stale_end_costs_polls_of_the_usual_pace(run):
+def test_stale_end_is_polled_at_the_usual_rate(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(ExecutionFailedError):
                 await ib.retry(failed_image(service), timeout=None)
-        assert service.count("get_image") < GRACE / 5
+        assert service.count("get_image") < GRACE_PERIOD / 5
 
     run(main)
 
 
 @pytest.mark.parametrize("timeout", [0, 30])
-def test_a_deadline_among_stale_reads_says_so(run, timeout):
+def test_timeout_during_stale_reads_says_so(run, timeout):
     async def main():
         service = ScriptedService()
         arn = failed_image(service)
@@ -141,12 +140,12 @@ def test_a_deadline_among_stale_reads_says_so(run, timeout):
     run(main)
 
 
-def test_who_waits_already_is_not_told_the_stale_end_either(run):
+def test_running_watch_ignores_the_stale_end(run):
     async def main():
-        # The first run fails between two polls, and is retried by somebody beside.
+        # The image fails and is retried between two polls of the watch.
         service = ScriptedService()
-        arn = failed_image(service, *COURSE)
-        service.scripts[arn].course = [(0, state("DISTRIBUTING")), (10, state("FAILED"))]
+        arn = failed_image(service, *RERUN)
+        service.scripts[arn].states = [(0, state("DISTRIBUTING")), (10, state("FAILED"))]
         async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
             seen = []
 
@@ -162,17 +161,17 @@ def test_who_waits_already_is_not_told_the_stale_end_either(run):
     run(main)
 
 
-def test_a_second_who_retries_joins_the_first(run):
+def test_concurrent_retries_share_one_rerun(run):
     async def main():
         service = ScriptedService()
-        arn = failed_image(service, *COURSE)
+        arn = failed_image(service, *RERUN)
         first = service.actions["retry_image"]
-        asked = []
+        requests = []
 
         def retry(params: dict, now: float) -> dict:
-            if asked:
+            if requests:
                 raise aws_error("ResourceInUseException", 400)
-            asked.append(now)
+            requests.append(now)
             return first(params, now)
 
         service.actions["retry_image"] = retry
@@ -190,33 +189,33 @@ def test_a_second_who_retries_joins_the_first(run):
     run(main)
 
 
-def test_a_retry_that_is_refused_is_told_and_leaves_the_end_an_answer(run):
+def test_rejected_retry_raises_and_expects_no_rerun(run):
     async def main():
         service = ScriptedService()
         arn = failed_image(service)
 
-        def refuse(*_: object) -> dict:
+        def reject(*_: object) -> dict:
             raise aws_error("InvalidRequestException", 400, message="only AMIs")
 
-        service.actions["retry_image"] = refuse
+        service.actions["retry_image"] = reject
         async with ImageBuilder(client=service) as ib:
-            for attempt in (lambda: ib.retry(arn, timeout=60), lambda: ib.retry_image(arn)):
+            for retry in (lambda: ib.retry(arn, timeout=60), lambda: ib.retry_image(arn)):
                 with pytest.raises(InvalidRequestException, match="only AMIs"):
-                    await attempt()
+                    await retry()
             with pytest.raises(ExecutionFailedError):
                 await ib.wait(arn, timeout=0)
 
     run(main)
 
 
-def test_long_after_a_rerun_an_end_is_an_end(run):
+def test_end_long_after_a_rerun_is_accepted(run):
     async def main():
         service = ScriptedService()
-        arn = failed_image(service, *COURSE)
+        arn = failed_image(service, *RERUN)
         async with ImageBuilder(client=service) as ib:
             assert (await ib.retry(arn, timeout=None)).status == ImageStatus.AVAILABLE
-            service.scripts[arn].course = [(0, state("FAILED"))]
-            await anyio.sleep(GRACE)
+            service.scripts[arn].states = [(0, state("FAILED"))]
+            await anyio.sleep(GRACE_PERIOD)
             with pytest.raises(ExecutionFailedError):
                 await ib.wait(arn, timeout=0)
 

@@ -1,4 +1,4 @@
-"""Waits of hours with credentials of minutes: botocore's own refreshable ones, on virtual time."""
+"""Waits of hours with credentials that expire within minutes: those of botocore, on virtual time."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -27,14 +27,14 @@ LIFETIME = 20 * MINUTE
 
 
 class SignedService:
-    """Signs each call to `service` as botocore does; where credentials come from may be away."""
+    """Gets credentials for each call to `service`, as botocore does. Their source may be down."""
 
     meta = SimpleNamespace(region_name=REGION)
 
-    def __init__(self, service: ScriptedService, is_away: Callable[[float], bool] = lambda _: False) -> None:
+    def __init__(self, service: ScriptedService, is_down: Callable[[float], bool] = lambda _: False) -> None:
         self.service = service
         self.refreshes = 0
-        self._is_away = is_away
+        self._is_down = is_down
         self._credentials = AnyioRefreshableCredentials(
             "key", "secret", "token", EPOCH, self._refresh, "test", time_fetcher=self._wall_clock
         )
@@ -44,8 +44,8 @@ class SignedService:
 
     async def _refresh(self) -> dict[str, str]:
         await anyio.sleep(0.5)
-        if self._is_away(self.service.now):
-            raise CredentialRetrievalError(provider="test", error_msg="the metadata service is away")
+        if self._is_down(self.service.now):
+            raise CredentialRetrievalError(provider="test", error_msg="the metadata service is down")
         self.refreshes += 1
         expires = self._wall_clock() + timedelta(seconds=LIFETIME)
         return {
@@ -65,7 +65,7 @@ class SignedService:
         return call
 
 
-def test_a_wait_of_hours_outlives_its_credentials_an_outage_of_their_source_and_an_expiry(run):
+def test_wait_survives_expiry_and_an_outage_of_the_source(run):
     async def main():
         expired = aws_error("ExpiredTokenException", 403)
         service = ScriptedService(fault=lambda now: expired if 2 * HOUR < now < 2.2 * HOUR else None)
@@ -82,25 +82,25 @@ def test_a_wait_of_hours_outlives_its_credentials_an_outage_of_their_source_and_
     run(main)
 
 
-def test_credentials_that_are_gone_for_good_end_the_waits_a_quarter_of_an_hour_later(run, caplog):
+def test_lost_credentials_end_the_wait_after_15_minutes(run, caplog):
     async def main():
         service = ScriptedService()
         client = SignedService(service, lambda now: now > HOUR)
         identifier = service.workflow((0, "RUNNING"))
         async with ImageBuilder(client=client) as ib:
-            with pytest.raises(ObservationError, match="the metadata service is away") as caught:
+            with pytest.raises(ObservationError, match="the metadata service is down") as caught:
                 await ib.wait(identifier, timeout=6 * HOUR)
         error = caught.value
         assert type(error.__cause__) is CredentialsError
         assert error.execution.status == "RUNNING"
-        # botocore fails no call before the last ten minutes of the credentials that it has.
+        # botocore fails no call until its credentials expire in less than ten minutes.
         assert HOUR + 15 * MINUTE < error.elapsed < HOUR + LIFETIME + 16 * MINUTE
 
     run(main)
     assert sum("They worked before" in record.message for record in caplog.records) == 1
 
 
-def test_a_lapse_up_to_the_deadline_is_told_as_its_cause(run):
+def test_token_expired_until_deadline_raises_observation_error(run):
     async def main():
         expired = aws_error("ExpiredTokenException", 403)
         service = ScriptedService(fault=lambda now: expired if now > 1000 else None)
@@ -116,7 +116,7 @@ def test_a_lapse_up_to_the_deadline_is_told_as_its_cause(run):
     run(main)
 
 
-def test_a_denial_in_mid_wait_is_an_answer_and_ends_it_at_once(run):
+def test_denial_during_a_wait_ends_it_at_once(run):
     async def main():
         denied = aws_error("AccessDeniedException", 403)
         service = ScriptedService(fault=lambda now: denied if now > 1000 else None)
@@ -130,7 +130,7 @@ def test_a_denial_in_mid_wait_is_an_answer_and_ends_it_at_once(run):
     run(main)
 
 
-def test_lists_are_made_again_once_the_credentials_are_good_again(run):
+def test_lists_resume_once_credentials_are_valid_again(run):
     async def main():
         expired = aws_error("ExpiredTokenException", 403)
         service = ScriptedService(fault=lambda now: expired if 0.1 * HOUR < now < HOUR else None)

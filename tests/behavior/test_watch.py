@@ -1,32 +1,32 @@
-"""What a watch shows, and what stopping one leaves behind."""
+"""What a watch yields, and what it leaves behind when it stops."""
 
 import anyio
 import pytest
 
 from aioimagebuilder import ClientClosedError, ImageBuilder, ObservationError, WaitTimeoutError
-from support.scripted_service import ScriptedService, throttle
+from support.scripted_service import UNKNOWN, ScriptedService, throttle
 
-COURSE = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
+STATUSES = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
 
 
-def test_a_watch_begins_with_the_present_state_and_ends_with_the_terminal_one(run):
+def test_watch_yields_states_from_present_to_terminal(run):
     async def main():
         service = ScriptedService()
-        identifier = service.image(*((60 * i, status) for i, status in enumerate(COURSE)))
+        identifier = service.image(*((60 * i, status) for i, status in enumerate(STATUSES)))
         await anyio.sleep(130)
         service.started = 0
         async with ImageBuilder(client=service) as ib:
             seen = [str(image.status) async for image in ib.watch(identifier)]
-        assert seen == COURSE[2:]
+        assert seen == STATUSES[2:]
 
     run(main)
 
 
-def test_a_change_of_the_step_counts_alone_is_a_change(run):
+def test_change_of_step_counts_alone_is_yielded(run):
     async def main():
         service = ScriptedService()
         identifier = service.workflow((0, "RUNNING"))
-        service.scripts[identifier].course = [
+        service.scripts[identifier].states = [
             (
                 60 * done,
                 {
@@ -46,10 +46,10 @@ def test_a_change_of_the_step_counts_alone_is_a_change(run):
     run(main)
 
 
-def test_a_slow_consumer_misses_states_in_between_but_never_the_last(run):
+def test_slow_consumer_always_receives_the_last_state(run):
     async def main():
         service = ScriptedService()
-        identifier = service.image(*((60 * i, status) for i, status in enumerate(COURSE)))
+        identifier = service.image(*((60 * i, status) for i, status in enumerate(STATUSES)))
         seen = []
         async with ImageBuilder(client=service) as ib:
             async for image in ib.watch(identifier):
@@ -60,7 +60,7 @@ def test_a_slow_consumer_misses_states_in_between_but_never_the_last(run):
     run(main)
 
 
-def test_a_slow_consumer_is_not_shown_a_state_twice_that_came_back_meanwhile(run):
+def test_slow_consumer_receives_no_repeated_state(run):
     async def main():
         service = ScriptedService()
         identifier = service.step((0, "RUNNING"), (60, "WAITING"), (120, "RUNNING"), (900, "COMPLETED"))
@@ -74,7 +74,7 @@ def test_a_slow_consumer_is_not_shown_a_state_twice_that_came_back_meanwhile(run
     run(main)
 
 
-def test_a_stale_read_that_steps_back_is_not_shown(run):
+def test_stale_read_is_not_yielded(run):
     async def main():
         service = ScriptedService()
         identifier = service.image(
@@ -88,7 +88,7 @@ def test_a_stale_read_that_steps_back_is_not_shown(run):
 
 
 @pytest.mark.parametrize("leave", ["break", "context", "cancel", "drop"])
-def test_the_polling_ends_with_the_watch_however_it_is_left(run, leave):
+def test_leaving_the_watch_stops_polling(run, leave):
     async def main():
         service = ScriptedService()
         identifier = service.image((0, "BUILDING"))
@@ -115,7 +115,7 @@ def test_the_polling_ends_with_the_watch_however_it_is_left(run, leave):
     run(main)
 
 
-def test_a_watch_that_is_not_iterated_costs_nothing(run):
+def test_watch_that_is_not_iterated_makes_no_call(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
@@ -126,7 +126,7 @@ def test_a_watch_that_is_not_iterated_costs_nothing(run):
     run(main)
 
 
-def test_a_watch_that_ended_stays_ended(run):
+def test_ended_watch_yields_nothing_more(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
@@ -138,7 +138,7 @@ def test_a_watch_that_ended_stays_ended(run):
     run(main)
 
 
-def test_a_watch_raises_at_its_deadline_after_what_it_saw(run):
+def test_watch_raises_at_its_deadline_after_its_states(run):
     async def main():
         service = ScriptedService()
         seen = []
@@ -153,18 +153,18 @@ def test_a_watch_raises_at_its_deadline_after_what_it_saw(run):
     run(main)
 
 
-def test_a_watch_of_what_cannot_be_seen_raises_why(run):
+def test_watch_without_successful_read_raises(run):
     async def main():
         service = ScriptedService(fault=lambda _: throttle())
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(ObservationError):
                 async for _ in ib.watch(service.image((0, "BUILDING")), timeout=50):
-                    pytest.fail("there was nothing to see")
+                    pytest.fail("no state was read")
 
     run(main)
 
 
-def test_a_watch_begun_after_its_client_was_closed_says_so(run):
+def test_watch_of_a_closed_client_raises_client_closed_error(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
@@ -172,5 +172,34 @@ def test_a_watch_begun_after_its_client_was_closed_says_so(run):
         with pytest.raises(ClientClosedError):
             await anext(watch)
         assert service.calls == []
+
+    run(main)
+
+
+def test_stale_read_after_an_unknown_status_is_not_yielded(run):
+    async def main():
+        service = ScriptedService()
+        identifier = service.image(
+            (0, "TESTING"), (60, UNKNOWN), (120, "BUILDING"), (180, "DISTRIBUTING"), (240, "AVAILABLE")
+        )
+        async with ImageBuilder(client=service) as ib:
+            seen = [str(image.status) async for image in ib.watch(identifier)]
+        assert seen == ["TESTING", UNKNOWN, "DISTRIBUTING", "AVAILABLE"]
+
+    run(main)
+
+
+def test_stale_read_of_a_failed_attempt_is_not_yielded(run):
+    async def main():
+        service = ScriptedService()
+        identifier = service.step((0, "RUNNING"), (60, "FAILED"), (120, "RUNNING"), maxAttempts=2)
+        again = {"stepExecutionId": identifier, "attemptNumber": 2, "maxAttempts": 2}
+        service.scripts[identifier].states += [
+            (180, {**again, "status": "RUNNING"}),
+            (240, {**again, "status": "COMPLETED"}),
+        ]
+        async with ImageBuilder(client=service) as ib:
+            seen = [(str(step.status), step.attempt_number) async for step in ib.watch(identifier)]
+        assert seen == [("RUNNING", None), ("FAILED", None), ("RUNNING", 2), ("COMPLETED", 2)]
 
     run(main)

@@ -1,10 +1,10 @@
-"""Credentials with a mark, and the texts of others that repeat them."""
+"""Marked credentials, and texts that contain them."""
 
 KEY, SECRET, SIGNATURE = "AKIAMARKEDMARKED1234", "marked/Secret+Key/0123456789abcdefghijk=", "0fmarked" * 8
 TOKEN = "IQoJb3JpZ2luX2VjMARKED//////////wEaCXVzLWVhc3QtMSJHMEUCIQDabc=="
 MARKS = (KEY, SECRET, SIGNATURE, TOKEN)
 
-# In the words of AWS's front ends, of botocore, of the AWS CLI, and of people.
+# As AWS, botocore, the AWS CLI and users write them.
 ECHOES = {
     "canonical-string": (
         "The request signature we calculated does not match the signature you provided. "
@@ -17,18 +17,18 @@ ECHOES = {
         f"SignedHeaders=host;x-amz-date, Signature={SIGNATURE}'."
     ),
     "headers": f'{{"Authorization": "Bearer {SIGNATURE}", "X-Amz-Security-Token": "{TOKEN}"}}',
-    "headers-of-python": str({"Authorization": f"Basic {SECRET}", "X-Amz-Security-Token": TOKEN}),
+    "python-headers": str({"Authorization": f"Basic {SECRET}", "X-Amz-Security-Token": TOKEN}),
     "signed-url": (
         "see https://bucket.s3.amazonaws.com/log.txt?X-Amz-Algorithm=AWS4-HMAC-SHA256"
         f"&X-Amz-Credential={KEY}%2F20260909%2Fus-east-1%2Fs3%2Faws4_request&X-Amz-Date=20260909T191223Z"
         f"&X-Amz-Security-Token={TOKEN.replace('/', '%2F').replace('=', '%3D')}&X-Amz-Signature={SIGNATURE}"
     ),
-    "signed-url-of-old": f"https://b.s3.amazonaws.com/k?AWSAccessKeyId={KEY}&Signature={SIGNATURE}&Expires=1",
+    "signed-url-version-2": f"https://b.s3.amazonaws.com/k?AWSAccessKeyId={KEY}&Signature={SIGNATURE}&Expires=1",
     "credential-process": (
         f'{{"Version": 1, "AccessKeyId": "{KEY}", "SecretAccessKey": "{SECRET}", "SessionToken": "{TOKEN}"}}'
     ),
     "ini": f"aws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\naws_session_token={TOKEN}",
     "environment": f"export AWS_SECRET_ACCESS_KEY='{SECRET}' AWS_SESSION_TOKEN={TOKEN}",
     "bare": f"the token {TOKEN} of {KEY} is not valid",
-    "user-of-a-url": f"Could not connect to https://me:{SIGNATURE}@proxy.example:8080/",
+    "url-user-info": f"Could not connect to https://me:{SIGNATURE}@proxy.example:8080/",
 }

@@ -1,4 +1,4 @@
-"""A scripted EC2 Image Builder behind the face of an aiobotocore client, for tests on virtual time."""
+"""A scripted EC2 Image Builder with the interface of an aiobotocore client, for tests on virtual time."""
 
 import math
 from collections.abc import Callable
@@ -33,7 +33,7 @@ def image_arn(number: int = 1, name: str = "demo", region: str = REGION) -> str:
     return f"arn:aws:imagebuilder:{region}:123456789012:image/{name}/1.0.0/{number}"
 
 
-def aws_error(code: str, status: int, *, message: str = "said the service", headers: dict | None = None):
+def aws_error(code: str, status: int, *, message: str = "the request failed", headers: dict | None = None):
     return ClientError(
         {
             "Error": {"Code": code, "Message": message},
@@ -53,13 +53,13 @@ def throttle(**options):
 
 @dataclass
 class Scripted:
-    """An execution and its course: wire members from a time on, by seconds since the service began."""
+    """An execution: its states in wire format, each with the time in seconds from which it is current."""
 
-    course: list[tuple[float, dict]]
+    states: list[tuple[float, dict]]
 
     def at(self, now: float) -> dict | None:
         found = None
-        for since, members in self.course:
+        for since, members in self.states:
             if now >= since:
                 found = members
         return found
@@ -72,7 +72,7 @@ class Call:
     params: dict
 
 
-# How each Get names its execution, and where its answer holds it.
+# The parameter that identifies the execution, and the member of the response that holds it.
 _GETS = {
     "get_workflow_execution": ("workflowExecutionId", None),
     "get_workflow_step_execution": ("stepExecutionId", None),
@@ -80,8 +80,7 @@ _GETS = {
     "get_lifecycle_execution": ("lifecycleExecutionId", "lifecycleExecution"),
 }
 
-
-# How each List names what its rows belong to, and where its answer holds them.
+# The parameter that identifies the parent, the member that holds the rows, and the id in a row.
 _LISTS = {
     "list_workflow_executions": ("imageBuildVersionArn", "workflowExecutions", "workflowExecutionId"),
     "list_workflow_step_executions": ("workflowExecutionId", "steps", "stepExecutionId"),
@@ -93,11 +92,17 @@ _LISTS = {
 
 @dataclass
 class ScriptedService:
-    """Answers the Gets and Lists from scripts. `latency` is what a call takes; `hidden` ids lists leave out.
+    """Responds to Gets and Lists from scripts. Times are in seconds since it was first used.
 
-    `fault(now)` may give an exception to raise instead of an answer; `hang(now)` seconds to stall first.
-    `faults` does the same for single operations. `actions` answer operations that change something, by
-    their parameters and the time.
+    Attributes:
+        latency: How long a call takes.
+        fault: Returns the exception to raise from a call made at this time; ``None`` for none.
+        hang: Returns for how much longer a call made at this time takes.
+        calls: The calls received.
+        scripts: The executions by id or ARN.
+        hidden: The ids and ARNs that lists leave out.
+        faults: Like `fault`, for single operations.
+        actions: The operations that change something, given their parameters and the time.
     """
 
     latency: float = 0.01
@@ -108,7 +113,7 @@ class ScriptedService:
     hidden: set[str] = field(default_factory=set)
     faults: dict[str, Callable[[float], BaseException | None]] = field(default_factory=dict)
     actions: dict[str, Callable[[dict, float], dict]] = field(default_factory=dict)
-    page: int = 25
+    page_size: int = 25
     meta = SimpleNamespace(region_name=REGION)
     in_flight: int = 0
     started: float = math.nan
@@ -127,12 +132,12 @@ class ScriptedService:
         return [round(call.time, 3) for call in self.calls]
 
     def __getattr__(self, operation: str):
-        answer = {
+        respond = {
             **dict.fromkeys(_GETS, self._get),
             **dict.fromkeys(_LISTS, self._list),
-            **dict.fromkeys(self.__dict__.get("actions", ()), self._act),
+            **dict.fromkeys(self.__dict__.get("actions", ()), self._apply_action),
         }.get(operation)
-        if answer is None:
+        if respond is None:
             raise AttributeError(operation)
 
         async def call(**params: object):
@@ -145,7 +150,7 @@ class ScriptedService:
                 self.in_flight -= 1
             if (error := self.faults.get(operation, self.fault)(now)) is not None:
                 raise error
-            return answer(operation, params, now)
+            return respond(operation, params, now)
 
         return call
 
@@ -157,7 +162,7 @@ class ScriptedService:
             raise aws_error("ResourceNotFoundException", 404)
         return {output: members} if output else {**members}
 
-    def _act(self, operation: str, params: dict, now: float) -> dict:
+    def _apply_action(self, operation: str, params: dict, now: float) -> dict:
         return self.actions[operation](params, now)
 
     def _list(self, operation: str, params: dict, now: float) -> dict:
@@ -171,51 +176,51 @@ class ScriptedService:
             if parameter is None and members["status"] != "WAITING":
                 continue
             if id_member != "arn" and "workflowExecutionId" in members and parameter == "workflowExecutionId":
-                belongs = members["workflowExecutionId"]
+                row_parent = members["workflowExecutionId"]
             elif id_member == "arn":
-                belongs = identifier.rpartition("/")[0]
+                row_parent = identifier.rpartition("/")[0]
             else:
-                belongs = members.get("lifecyclePolicyArn" if parameter == "resourceArn" else parameter)
-            if parent is None or belongs == parent:
+                row_parent = members.get("lifecyclePolicyArn" if parameter == "resourceArn" else parameter)
+            if parent is None or row_parent == parent:
                 rows.append(members)
         start = int(params.get("nextToken", 0))
-        answer = {output: rows[start : start + self.page]}
+        response = {output: rows[start : start + self.page_size]}
         if parent is not None and parameter != "resourceArn":
-            answer[parameter] = parent
-        if start + self.page < len(rows):
-            answer["nextToken"] = str(start + self.page)
-        return answer
+            response[parameter] = parent
+        if start + self.page_size < len(rows):
+            response["nextToken"] = str(start + self.page_size)
+        return response
 
-    def workflow(self, *course: tuple[float, str], number: int = 1, **members: object) -> str:
+    def workflow(self, *states: tuple[float, str], number: int = 1, **members: object) -> str:
         found = workflow_id(number)
         self.scripts[found] = Scripted(
-            [(at, {"workflowExecutionId": found, "status": status, **members}) for at, status in course]
+            [(at, {"workflowExecutionId": found, "status": status, **members}) for at, status in states]
         )
         return found
 
-    def step(self, *course: tuple[float, str], number: int = 1, **members: object) -> str:
+    def step(self, *states: tuple[float, str], number: int = 1, **members: object) -> str:
         found = step_id(number)
         self.scripts[found] = Scripted(
-            [(at, {"stepExecutionId": found, "status": status, **members}) for at, status in course]
+            [(at, {"stepExecutionId": found, "status": status, **members}) for at, status in states]
         )
         return found
 
     def image(
-        self, *course: tuple[float, str], number: int = 1, reason: str | None = None, name: str = "demo"
+        self, *states: tuple[float, str], number: int = 1, reason: str | None = None, name: str = "demo"
     ) -> str:
         found = image_arn(number, name)
         state = {} if reason is None else {"reason": reason}
         self.scripts[found] = Scripted(
-            [(at, {"arn": found, "state": {"status": status, **state}}) for at, status in course]
+            [(at, {"arn": found, "state": {"status": status, **state}}) for at, status in states]
         )
         return found
 
-    def lifecycle(self, *course: tuple[float, str], number: int = 1, **members: object) -> str:
+    def lifecycle(self, *states: tuple[float, str], number: int = 1, **members: object) -> str:
         found = lifecycle_id(number)
         self.scripts[found] = Scripted(
             [
                 (at, {"lifecycleExecutionId": found, "state": {"status": status}, **members})
-                for at, status in course
+                for at, status in states
             ]
         )
         return found

@@ -1,4 +1,4 @@
-"""Cancels a run at any of its steps: run it once to count them, then once for each."""
+"""Cancellation of a coroutine at each of its steps: run it once to count them, then once for each."""
 
 from collections.abc import Coroutine, Generator
 from types import coroutine
@@ -10,12 +10,12 @@ T = TypeVar("T")
 
 
 class Steps:
-    """The steps of one run: each time that it waits for the event loop, and whatever else calls `step`.
+    """The steps of one run: each suspension of the coroutine, and each call of `step`.
 
     Attributes:
-        count: the steps so far.
-        scope: is cancelled at step number `cancel_at`.
-        was_own: whether that step was one of the run itself, which so had to be cancelled there.
+        count: The number of steps so far.
+        scope: The cancel scope of the run, cancelled at step number `cancel_at`.
+        was_own: Whether that step was a suspension of the coroutine itself, which is then cancelled there.
     """
 
     def __init__(self, cancel_at: int | None = None) -> None:
@@ -25,14 +25,14 @@ class Steps:
         self._cancel_at = cancel_at
 
     def step(self, *, is_own: bool = False) -> None:
-        """Take a step."""
+        """Count a step, and cancel the run if it is the one to cancel at."""
         self.count += 1
         if self.count == self._cancel_at:
             self.was_own = is_own
             self.scope.cancel()
 
     async def run(self, run: Coroutine[Any, Any, T]) -> T | None:
-        """Get what `run` returns; ``None`` if it was cancelled."""
+        """Return the result of `run`; ``None`` if it was cancelled."""
         with self.scope:
             return await self._stepped(run)
         return None
@@ -49,8 +49,8 @@ class Steps:
                 self.step(is_own=True)
                 try:
                     resume, value = run.send, (yield waits_for)
-                except BaseException as error:  # noqa: BLE001 - whatever the event loop throws in
+                except BaseException as error:  # noqa: BLE001 - passed on to the coroutine
                     resume, value = run.throw, error
         finally:
-            # An error that holds this frame, which holds the error, would keep alive all that `run` had.
+            # Breaks the cycle of frame and exception, which would keep the objects of `run` alive.
             value = None

@@ -1,4 +1,4 @@
-"""Virtual time on both event loops: hours of waiting pass in milliseconds, and always the same way."""
+"""Virtual time on both event loops: hours of waiting pass in milliseconds, deterministically."""
 
 import asyncio
 import selectors
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _VirtualSelector(selectors.DefaultSelector):
-    """Instead of sleeping until the next timer, moves the clock there."""
+    """Moves the clock to the next timer instead of sleeping until then."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class _VirtualSelector(selectors.DefaultSelector):
         ready = super().select(0)
         if not ready:
             if timeout is None:
-                raise RuntimeError("deadlock: every task waits for something that no timer will bring")
+                raise RuntimeError("deadlock: all tasks wait, and no timer is pending")
             self.now += timeout
         return ready
 
@@ -32,8 +32,8 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
         self._virtual = _VirtualSelector()
         super().__init__(self._virtual)
-        # asyncio runs a timer that is due within so much. Its own nanosecond is lost in the rounding once the
-        # clock has come to months, and a timer that is due would wait for ever.
+        # asyncio runs timers that are due within this resolution. After months, its default of a nanosecond
+        # is below the precision of a float, and a due timer would never run.
         self._clock_resolution = 1e-6
 
     def time(self) -> float:
@@ -44,19 +44,19 @@ class VirtualEventLoop(asyncio.SelectorEventLoop):
 
 
 def run_virtually(backend: str, main: Callable[[], Awaitable[T]]) -> T:
-    """Run `main` on `backend` with a clock that jumps to the next timer whenever nothing else can run."""
+    """Run `main` on `backend` with a clock that jumps to the next timer whenever all tasks wait."""
     options: dict[str, object]
     if backend == "asyncio":
         options = {"loop_factory": VirtualEventLoop}
     else:
-        from trio.testing import MockClock  # noqa: PLC0415 - it may not be installed: see .ci/test_supply
+        from trio.testing import MockClock  # noqa: PLC0415 - optional, see .ci/test_supply
 
         options = {"clock": MockClock(autojump_threshold=0)}
     return anyio.run(main, backend=backend, backend_options=options)
 
 
 def jump(seconds: float) -> None:
-    """Let the clock jump while nothing runs, as it does for a machine that sleeps."""
+    """Advance the clock without running anything, as on a machine that was suspended."""
     if (trio := running_trio()) is not None:
         trio.lowlevel.current_clock().jump(seconds)
     else:

@@ -1,4 +1,4 @@
-"""What the package exports, and what importing it costs."""
+"""The exports of the package, and what importing it loads."""
 
 import pydoc
 import re
@@ -11,7 +11,7 @@ import pytest
 import aioimagebuilder
 from aioimagebuilder import blocking, client
 
-# The modules whose public classes are exported, and the classes in them that are not meant for users.
+# The modules whose public classes are exported.
 MODULES = (
     "aws.backoff",
     "client",
@@ -26,6 +26,7 @@ MODULES = (
     "waiting.options",
     "waiting.waiters",
 )
+# Classes in them that are not meant for users.
 INTERNAL = {
     "BuildOptions",
     "Configurations",
@@ -48,7 +49,7 @@ def _public_classes(module_name: str) -> set[str]:
     }
 
 
-def test_dir_and_all_name_everything_that_is_exported():
+def test_dir_and_all_name_every_export():
     assert dir(aioimagebuilder) == sorted(aioimagebuilder.__all__)
     for name in aioimagebuilder.__all__:
         assert getattr(aioimagebuilder, name).__name__ == name
@@ -81,7 +82,7 @@ def test_help_of_a_waiting_method_names_its_options(cls, names, options):
     assert all(f"{option}: " in described for option in options.__annotations__)
 
 
-def test_the_blocking_client_has_the_same_names():
+def test_blocking_client_has_the_same_methods():
     def public(cls: type) -> set[str]:
         return {name for name in dir(cls) if not name.startswith("_")}
 
@@ -90,13 +91,13 @@ def test_the_blocking_client_has_the_same_names():
     assert blocking.ImageBuilder.wait.__doc__ == client.ImageBuilder.wait.__doc__
 
 
-def test_importing_the_package_imports_nothing_heavy():
+def test_import_loads_no_heavy_dependency():
     code = "import sys, aioimagebuilder; print({'aiobotocore', 'anyio', 'moto'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "set()"
 
 
-def test_the_core_depends_on_three_packages_alone():
+def test_core_depends_on_three_packages():
     required = metadata.requires("aioimagebuilder") or []
     core = {re.match(r"\w+", each)[0] for each in required if "extra ==" not in each}
     assert core == {"aiobotocore", "anyio", "tenacity"}

@@ -1,4 +1,4 @@
-"""Several who wait with one client: what they share, and that none harms another."""
+"""Concurrent waits on one client: what they share, and that none affects another."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ async def _wait_into(results: list, ib: ImageBuilder, identifier: str, **options
     results.append(await ib.wait(identifier, **options))
 
 
-def test_equal_targets_share_a_poll(run):
+def test_waits_for_one_execution_share_its_polls(run):
     async def main():
         service = ScriptedService()
         identifier = service.workflow((0, "RUNNING"), (100, "COMPLETED"))
@@ -28,7 +28,7 @@ def test_equal_targets_share_a_poll(run):
     run(main)
 
 
-def test_one_who_is_cancelled_while_the_call_is_in_flight_costs_the_others_nothing(run):
+def test_cancelled_wait_in_flight_does_not_affect_the_others(run):
     async def main():
         service = ScriptedService(latency=2)
         identifier = service.workflow((0, "COMPLETED"))
@@ -51,7 +51,7 @@ def test_one_who_is_cancelled_while_the_call_is_in_flight_costs_the_others_nothi
     run(main)
 
 
-def test_a_deadline_of_one_ends_that_one_alone(run):
+def test_deadline_ends_only_its_own_wait(run):
     async def main():
         service = ScriptedService()
         identifier = service.workflow((0, "RUNNING"), (200, "COMPLETED"))
@@ -66,7 +66,7 @@ def test_a_deadline_of_one_ends_that_one_alone(run):
     run(main)
 
 
-def test_who_joins_late_is_told_the_present_state_at_once_and_counts_its_own_polls(run):
+def test_later_consumer_gets_the_present_state_at_once(run):
     async def main():
         service = ScriptedService()
         identifier = service.workflow((0, "RUNNING"))
@@ -81,7 +81,7 @@ def test_who_joins_late_is_told_the_present_state_at_once_and_counts_its_own_pol
             async with ib.watch(identifier) as watch:
                 before = anyio.current_time()
                 assert (await anext(watch)).status == "RUNNING"
-                # The read was a second old, and so still good: nothing was asked.
+                # The last read was a second ago, and is still fresh.
                 assert anyio.current_time() == before
                 assert len(service.calls) == 1
             await anyio.sleep(100)
@@ -93,7 +93,7 @@ def test_who_joins_late_is_told_the_present_state_at_once_and_counts_its_own_pol
     run(main)
 
 
-def test_who_joins_between_polls_is_told_the_present_state_even_if_nothing_changed(run):
+def test_later_watch_yields_the_unchanged_state_soon(run):
     async def main():
         service = ScriptedService()
         identifier = service.workflow((0, "RUNNING"))
@@ -109,7 +109,7 @@ def test_who_joins_between_polls_is_told_the_present_state_even_if_nothing_chang
     run(main)
 
 
-def test_who_joins_right_after_a_poll_still_gets_a_last_poll_on_its_own_deadline(run):
+def test_later_wait_is_polled_at_its_own_deadline(run):
     async def main():
         service = ScriptedService(latency=0)
         identifier = service.workflow((0, "RUNNING"), (9, "COMPLETED"))
@@ -125,7 +125,7 @@ def test_who_joins_right_after_a_poll_still_gets_a_last_poll_on_its_own_deadline
     run(main)
 
 
-def test_a_read_on_its_way_is_given_up_with_its_last_waiter_while_others_go_on(run):
+def test_request_without_waiters_left_is_cancelled(run):
     async def main():
         service = ScriptedService(hang=lambda now: 500 if now > 1 else 0)
         other = service.workflow((0, "RUNNING"), number=1)
@@ -145,7 +145,7 @@ def test_a_read_on_its_way_is_given_up_with_its_last_waiter_while_others_go_on(r
     run(main)
 
 
-def test_a_joiner_brings_its_faster_cadence_and_takes_it_away_again(run):
+def test_shorter_delays_apply_while_their_wait_lasts(run):
     async def main():
         service = ScriptedService(latency=0)
         identifier = service.workflow((0, "RUNNING"))
@@ -165,7 +165,7 @@ def test_a_joiner_brings_its_faster_cadence_and_takes_it_away_again(run):
     run(main)
 
 
-def test_who_joins_right_after_a_poll_does_not_wait_for_the_next_of_those_who_are_slower(run):
+def test_faster_wait_is_not_delayed_by_a_slower_one(run):
     async def main():
         service = ScriptedService(latency=0)
         identifier = service.workflow((0, "RUNNING"), (20, "COMPLETED"))
@@ -178,21 +178,21 @@ def test_who_joins_right_after_a_poll_does_not_wait_for_the_next_of_those_who_ar
     run(main)
 
 
-def test_a_throttle_slows_all_and_fails_none(run):
+def test_throttle_slows_all_waits_and_fails_none(run):
     async def main():
         service = ScriptedService(fault=lambda now: throttle() if now < 120 else None)
         ids = [service.workflow((0, "COMPLETED"), number=number) for number in range(50)]
         async with ImageBuilder(client=service) as ib:
             results = await ib.wait_all(ids, timeout=1800)
         assert [each.id for each in results] == ids
-        stormy = [time for time in service.times if time < 120]
-        # 50 alone, each with full jitter up to 20 s, would have made some 600 calls.
-        assert len(stormy) < 150
+        throttled = [time for time in service.times if time < 120]
+        # 50 independent waits, each with full jitter up to 20 s, would make some 600 calls.
+        assert len(throttled) < 150
 
     run(main)
 
 
-def test_closing_the_client_ends_every_wait_and_leaves_nothing_behind(run):
+def test_closing_the_client_ends_all_waits_and_requests(run):
     async def main():
         service = ScriptedService(latency=3)
         identifier = service.workflow((0, "RUNNING"))
@@ -221,7 +221,7 @@ def test_closing_the_client_ends_every_wait_and_leaves_nothing_behind(run):
     run(main)
 
 
-def test_entering_and_leaving_may_happen_in_different_tasks(run):
+def test_client_can_be_opened_and_closed_in_different_tasks(run):
     async def main():
         service = ScriptedService()
         ib = ImageBuilder(client=service)
@@ -235,7 +235,7 @@ def test_entering_and_leaving_may_happen_in_different_tasks(run):
     run(main)
 
 
-def test_an_error_that_is_no_answer_of_aws_reaches_whoever_waits(run):
+def test_unexpected_exception_is_raised_in_the_wait(run):
     async def main():
         service = ScriptedService(fault=lambda _: ZeroDivisionError("a bug"))
         async with ImageBuilder(client=service) as ib:
@@ -247,7 +247,7 @@ def test_an_error_that_is_no_answer_of_aws_reaches_whoever_waits(run):
 
 
 @pytest.mark.parametrize("checkpoint", range(12))
-def test_a_wait_cancelled_at_any_checkpoint_leaves_nothing_behind(run, checkpoint):
+def test_wait_cancelled_at_any_checkpoint_leaks_nothing(run, checkpoint):
     async def main():
         service = ScriptedService()
         identifier = service.workflow((0, "RUNNING"), (30, "COMPLETED"))
@@ -267,7 +267,7 @@ def test_a_wait_cancelled_at_any_checkpoint_leaves_nothing_behind(run, checkpoin
     run(main)
 
 
-def test_a_call_that_hangs_holds_up_nobody_who_comes_later(run):
+def test_hanging_call_does_not_delay_a_later_wait(run):
     async def main():
         service = ScriptedService(hang=lambda now: 100 if now < 1 else 0)
         hung = service.workflow((0, "COMPLETED"), number=1)
@@ -287,9 +287,9 @@ def test_a_call_that_hangs_holds_up_nobody_who_comes_later(run):
     run(main)
 
 
-def test_a_call_that_hangs_holds_up_nobody_who_falls_due_meanwhile(run):
+def test_hanging_call_does_not_delay_polls_of_another_wait(run):
     async def main():
-        # The tenth second is the one's turn, and the eighth and twelfth are the other's.
+        # One is polled at 10 s, the other at 8 s and 12 s.
         service = ScriptedService(hang=lambda now: 100 if 9.5 < now < 10.5 else 0)
         hung = service.workflow((0, "RUNNING"), (15, "COMPLETED"))
         other = service.lifecycle((0, "IN_PROGRESS"), (30, "SUCCESS"))
@@ -319,11 +319,11 @@ def test_single_wait_has_one_request_in_flight():
         assert len(service.calls) > 4
         return tasks
 
-    # The caller's task, the poller's, and that of the call.
+    # The tasks of the caller, of the poller, and of the call.
     assert run_virtually("asyncio", main) == {3}
 
 
-def test_several_task_groups_share_one_client_and_a_cancelled_one_takes_only_its_own(run):
+def test_cancelled_task_group_ends_only_its_own_waits(run):
     async def main():
         service = ScriptedService(latency=1)
         shared = service.workflow((0, "RUNNING"), (100, "COMPLETED"))
@@ -331,27 +331,27 @@ def test_several_task_groups_share_one_client_and_a_cancelled_one_takes_only_its
             service.lifecycle((0, "IN_PROGRESS"), (90 + number, "SUCCESS"), number=number)
             for number in range(1, 4)
         ]
-        results: dict[str, list] = {"web": [], "job": [], "gone": []}
+        results: dict[str, list] = {"first": [], "second": [], "cancelled": []}
 
-        async def requests(ib: ImageBuilder, name: str) -> None:
+        async def wait_for_all(ib: ImageBuilder, name: str) -> None:
             async with anyio.create_task_group() as tasks:
                 for identifier in (shared, *others):
                     tasks.start_soon(lambda each=identifier: _wait_into(results[name], ib, each, timeout=600))
 
-        async def cancelled_in_the_middle(ib: ImageBuilder) -> None:
-            # It is the first to wait, so that its task groups are around when the polling begins.
+        async def wait_and_cancel(ib: ImageBuilder) -> None:
+            # Started first, so that polling starts inside its task groups.
             with anyio.move_on_after(30.5) as scope:
-                await requests(ib, "gone")
+                await wait_for_all(ib, "cancelled")
             assert scope.cancelled_caught
 
         async with ImageBuilder(client=service) as ib:
             async with anyio.create_task_group() as tasks:
-                tasks.start_soon(cancelled_in_the_middle, ib)
+                tasks.start_soon(wait_and_cancel, ib)
                 await anyio.sleep(3)
-                tasks.start_soon(requests, ib, "web")
-                tasks.start_soon(requests, ib, "job")
-            assert results["gone"] == []
-            for name in ("web", "job"):
+                tasks.start_soon(wait_for_all, ib, "first")
+                tasks.start_soon(wait_for_all, ib, "second")
+            assert results["cancelled"] == []
+            for name in ("first", "second"):
                 assert {each.id for each in results[name]} == {shared, *others}
             await anyio.sleep(0.1)
             assert ib._parts.poller.is_idle
@@ -360,7 +360,7 @@ def test_several_task_groups_share_one_client_and_a_cancelled_one_takes_only_its
     run(main)
 
 
-def test_a_task_group_that_fails_takes_only_its_own_waits(run):
+def test_failed_task_group_ends_only_its_own_waits(run):
     async def main():
         service = ScriptedService()
         identifier = service.workflow((0, "RUNNING"), (100, "COMPLETED"))

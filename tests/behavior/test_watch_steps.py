@@ -1,4 +1,4 @@
-"""Watching the steps of what runs: what is shown, at what pace, and that it never decides anything."""
+"""Watches with detail="steps": what they yield, how often they read steps, and what failed reads do."""
 
 import logging
 
@@ -17,23 +17,23 @@ from support.scripted_service import (
 )
 
 NAMES = ("LaunchBuildInstance", "ApplyBuildComponents", "CreateOutputAMI")
-EACH = 100.0
+DURATION = 100.0
 
 
-def build(service: ScriptedService, *, ends: float = 400.0) -> str:
-    """An image whose build workflow runs three steps, a hundred seconds each; one run was retried before."""
-    arn = service.image((0, "BUILDING"), (300, "TESTING"), (ends, "AVAILABLE"))
-    wf = {"workflowExecutionId": workflow_id(), "imageBuildVersionArn": arn, "type": "BUILD"}
+def add_image(service: ScriptedService, *, end: float = 400.0) -> str:
+    """Add an image whose build workflow was retried once, and runs three steps of 100 s each."""
+    arn = service.image((0, "BUILDING"), (300, "TESTING"), (end, "AVAILABLE"))
+    workflow = {"workflowExecutionId": workflow_id(), "imageBuildVersionArn": arn, "type": "BUILD"}
     service.scripts[workflow_id()] = Scripted(
         [
-            (EACH * done, wf | {"status": status, "totalStepCount": 3, "totalStepsSucceeded": done})
+            (DURATION * done, workflow | {"status": status, "totalStepCount": 3, "totalStepsSucceeded": done})
             for done, status in enumerate(("RUNNING", "RUNNING", "RUNNING", "COMPLETED"))
         ]
     )
-    old = {"workflowExecutionId": workflow_id(9), "status": "FAILED", "retried": True, "totalStepCount": 7}
-    service.scripts[workflow_id(9)] = Scripted([(0, wf | old)])
+    first = {"workflowExecutionId": workflow_id(9), "status": "FAILED", "retried": True, "totalStepCount": 7}
+    service.scripts[workflow_id(9)] = Scripted([(0, workflow | first)])
     for number, name in enumerate(NAMES):
-        step = wf | {
+        step = workflow | {
             "stepExecutionId": step_id(number),
             "name": name,
             "action": name,
@@ -42,24 +42,24 @@ def build(service: ScriptedService, *, ends: float = 400.0) -> str:
         service.scripts[step_id(number)] = Scripted(
             [
                 (0, step | {"status": "PENDING"}),
-                (EACH * number, step | {"status": "RUNNING"}),
-                (EACH * (number + 1), step | {"status": "COMPLETED"}),
+                (DURATION * number, step | {"status": "RUNNING"}),
+                (DURATION * (number + 1), step | {"status": "COMPLETED"}),
             ]
         )
     return arn
 
 
-def shown(execution) -> tuple:
+def summary(execution) -> tuple:
     progress = execution.progress
     return str(progress.stage), progress.steps_done, progress.steps_total, progress.step
 
 
-def test_a_watch_of_an_image_yields_each_change_of_its_steps(run):
+def test_watch_of_an_image_yields_each_change_of_its_steps(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
-            seen = [image async for image in ib.watch(build(service), detail="steps", max_delay=20)]
-        assert [shown(each) for each in seen] == [
+            seen = [image async for image in ib.watch(add_image(service), detail="steps", max_delay=20)]
+        assert [summary(each) for each in seen] == [
             ("BUILDING", None, None, None),
             ("BUILDING", 0, 3, "LaunchBuildInstance"),
             ("BUILDING", 1, 3, "ApplyBuildComponents"),
@@ -74,40 +74,39 @@ def test_a_watch_of_an_image_yields_each_change_of_its_steps(run):
     run(main)
 
 
-def test_a_watch_of_a_workflow_execution_too(run):
+def test_watch_of_a_workflow_execution_yields_its_steps(run):
     async def main():
         service = ScriptedService()
-        build(service)
+        add_image(service)
         async with ImageBuilder(client=service) as ib:
             watch = ib.watch(workflow_id(), detail="steps", max_delay=20)
-            seen = [shown(each) async for each in watch]
-        last = dict.fromkeys(seen)
+            seen = [summary(each) async for each in watch]
         for done, name in enumerate(NAMES):
-            assert ("BUILD", done, 3, name) in last
+            assert ("BUILD", done, 3, name) in seen
         assert seen[-1] == ("BUILD", 3, 3, None)
 
     run(main)
 
 
-def test_steps_are_read_at_half_the_pace_of_the_state(run):
+def test_steps_are_read_half_as_often_as_the_state(run):
     async def main():
         service = ScriptedService()
-        arn = build(service, ends=1e9)
+        arn = add_image(service, end=1e9)
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(TimeoutError):
                 async for _ in ib.watch(arn, detail="steps", timeout=3600):
                     pass
-        reads, looks = service.count("get_image"), service.count("list_workflow_executions")
-        # And once more for each change of the state: other steps run then.
-        assert reads // 2 - 1 <= looks <= reads // 2 + 3
+        reads, inspections = service.count("get_image"), service.count("list_workflow_executions")
+        # Each change of the status causes another inspection, since other steps run then.
+        assert reads // 2 - 1 <= inspections <= reads // 2 + 3
 
     run(main)
 
 
-def test_who_watches_without_detail_sees_no_steps_beside_one_who_does(run):
+def test_watch_without_detail_yields_no_steps(run):
     async def main():
         service = ScriptedService()
-        arn = build(service)
+        arn = add_image(service)
         seen = {}
 
         async def watch(ib: ImageBuilder, detail: str | None) -> None:
@@ -124,11 +123,11 @@ def test_who_watches_without_detail_sees_no_steps_beside_one_who_does(run):
 
 @pytest.mark.parametrize("operation", ["list_workflow_executions", "list_workflow_step_executions"])
 @pytest.mark.parametrize("error", [aws_error("AccessDeniedException", 403), throttle(), RuntimeError("bug")])
-def test_reads_of_steps_that_fail_change_and_end_nothing(run, caplog, operation, error):
+def test_failed_reads_of_steps_do_not_affect_the_watch(run, caplog, operation, error):
     async def main():
         service = ScriptedService(faults={operation: lambda _: error})
         async with ImageBuilder(client=service) as ib:
-            seen = [str(image.status) async for image in ib.watch(build(service), detail="steps")]
+            seen = [str(image.status) async for image in ib.watch(add_image(service), detail="steps")]
         assert list(dict.fromkeys(seen)) == ["BUILDING", "TESTING", "AVAILABLE"]
         assert seen.count("AVAILABLE") == 1
         assert service.count(operation) >= 1
@@ -138,10 +137,10 @@ def test_reads_of_steps_that_fail_change_and_end_nothing(run, caplog, operation,
     assert any(record.exc_info or "Steps " in record.getMessage() for record in caplog.records)
 
 
-def test_a_wait_beside_a_watch_is_told_the_end_alone(run):
+def test_wait_reads_no_steps(run):
     async def main():
         service = ScriptedService()
-        arn = build(service)
+        arn = add_image(service)
         async with ImageBuilder(client=service) as ib:
             assert (await ib.wait(arn, timeout=None)).detail is None
         assert service.count("list_workflow_step_executions") == 0

@@ -1,14 +1,12 @@
-"""The Smithy waiter law, as properties."""
+"""The delay between two polls, and the queue of what is due, by property."""
 
 import math
-from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from aioimagebuilder.polling.schedule import Cadence, DueQueue, delay_before_poll, next_poll
-from aioimagebuilder.waiting.options import parse_seconds
 
 DELAYS = st.floats(0.001, 1e6)
 CADENCES = st.builds(lambda a, b: Cadence(min(a, b), max(a, b)), DELAYS, DELAYS)
@@ -16,28 +14,28 @@ JITTER = st.floats(0, 1)
 
 
 @given(st.integers(1, 10**9), CADENCES, JITTER)
-def test_a_delay_is_between_its_bounds_at_any_attempt(attempt, cadence, jitter):
+def test_delay_is_within_its_bounds_at_any_attempt(attempt, cadence, jitter):
     delay = delay_before_poll(attempt, cadence, lambda: jitter)
     assert cadence.min_delay <= delay <= cadence.max_delay * (1 + 1e-9)
 
 
 @given(st.integers(1, 60), CADENCES)
-def test_the_bound_doubles_up_to_the_maximum(attempt, cadence):
+def test_longest_delay_doubles_up_to_the_maximum(attempt, cadence):
     longest = delay_before_poll(attempt, cadence, lambda: 1.0)
     assert longest == pytest.approx(min(cadence.min_delay * 2 ** (attempt - 1), cadence.max_delay))
     assert delay_before_poll(attempt, cadence, lambda: 0.0) == cadence.min_delay
 
 
 @given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, st.floats(0, 1e6), JITTER)
-def test_a_poll_is_never_past_the_deadline_nor_just_before_it(now, attempt, cadence, left, jitter):
-    deadline = now + left
+def test_poll_is_never_past_or_just_before_the_deadline(now, attempt, cadence, remaining, jitter):
+    deadline = now + remaining
     due = next_poll(now, attempt, cadence, deadline, lambda: jitter)
     assert now <= due <= deadline
     assert due == deadline or deadline - due > cadence.min_delay
 
 
 @given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, JITTER)
-def test_without_a_deadline_the_law_alone_decides(now, attempt, cadence, jitter):
+def test_poll_without_a_deadline_follows_the_delay_alone(now, attempt, cadence, jitter):
     due = next_poll(now, attempt, cadence, math.inf, lambda: jitter)
     assert due == now + delay_before_poll(attempt, cadence, lambda: jitter)
 
@@ -53,27 +51,17 @@ def test_without_a_deadline_the_law_alone_decides(now, attempt, cadence, jitter)
         (None, 0.0, 105.0),
     ],
 )
-def test_others_are_met_between_the_shortest_delay_and_the_longest(batch_due, jitter, due):
-    # The third poll: the law lets 5 to 20 seconds pass.
+def test_batch_is_joined_if_it_is_due_within_the_bounds(batch_due, jitter, due):
+    # The delay before the third poll is 5 to 20 seconds.
     assert next_poll(100.0, 3, Cadence(5, 60), math.inf, lambda: jitter, batch_due) == due
 
 
 @given(CADENCES, CADENCES)
-def test_the_fastest_of_two_cadences_serves_both(one, other):
+def test_fastest_of_two_cadences_satisfies_both(one, other):
     both = one.fastest(other)
     assert both == other.fastest(one)
     assert both.min_delay == min(one.min_delay, other.min_delay)
     assert both.max_delay == min(one.max_delay, other.max_delay)
-
-
-def test_seconds_are_numbers_or_timedeltas():
-    assert parse_seconds(2, "x") == parse_seconds(2.0, "x") == parse_seconds(timedelta(seconds=2), "x") == 2.0
-    for wrong in (True, "2", None):
-        with pytest.raises(TypeError, match="x must be seconds or a timedelta"):
-            parse_seconds(wrong, "x")
-    for wrong in (timedelta(days=-1), float("inf"), float("nan")):
-        with pytest.raises(ValueError, match="at least 0"):
-            parse_seconds(wrong, "x")
 
 
 @given(st.lists(st.tuples(st.sampled_from("abcde"), st.floats(0, 100) | st.none()), max_size=30))
@@ -89,8 +77,8 @@ def test_due_queue_returns_keys_in_order_of_their_last_due(operations):
             expected[key] = due
         assert queue.due_of(key) == expected.get(key, math.inf)
     assert queue.next_due <= min(expected.values(), default=math.inf)
-    half = list(queue.pop_due(50))
-    assert sorted(half) == sorted(key for key, due in expected.items() if due <= 50)
-    assert [expected[key] for key in half] == sorted(expected[key] for key in half)
-    assert set(queue.pop_due(100)) == expected.keys() - set(half)
+    first_due = list(queue.pop_due(50))
+    assert sorted(first_due) == sorted(key for key, due in expected.items() if due <= 50)
+    assert [expected[key] for key in first_due] == sorted(expected[key] for key in first_due)
+    assert set(queue.pop_due(100)) == expected.keys() - set(first_due)
     assert queue.next_due == math.inf

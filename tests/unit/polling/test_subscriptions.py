@@ -1,4 +1,4 @@
-"""Who waits for what, and how they are told."""
+"""Subscriptions, and the delivery of updates to their consumers."""
 
 import math
 
@@ -18,7 +18,7 @@ def _subscription(queue: UpdateQueue) -> Subscription:
     return Subscription(Target(Identifier.parse(workflow_id()), 0.0), Cadence(), math.inf, queue, 0.0)
 
 
-def test_an_end_is_told_once_and_stays_what_it_was():
+def test_subscription_ends_once_for_its_first_reason():
     queue = UpdateQueue(wants_changes=True)
     subscription = _subscription(queue)
     failure = ValueError("first")
@@ -33,24 +33,24 @@ def test_an_end_is_told_once_and_stays_what_it_was():
     assert queue.pop() is None
 
 
-@pytest.mark.parametrize("is_told_first", [True, False])
-def test_an_end_in_the_instant_of_a_terminal_state_is_not_told_beside_it(is_told_first):
+@pytest.mark.parametrize("is_delivered_first", [True, False])
+def test_terminal_state_replaces_a_simultaneous_end(is_delivered_first):
     queue = UpdateQueue(wants_changes=True)
     subscription = _subscription(queue)
     state = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "status": "COMPLETED"})
-    acts = [
+    actions = [
         lambda: subscription.deliver(state, is_news=True),
         lambda: subscription.end(EndReason.DEADLINE, 5.0),
     ]
-    for act in acts if is_told_first else reversed(acts):
-        act()
+    for action in actions if is_delivered_first else reversed(actions):
+        action()
     assert queue.pop() is subscription
     assert subscription.pop_update() is state
     assert queue.pop() is None
 
 
 @pytest.mark.parametrize("wants_changes", [True, False])
-def test_an_end_is_told_after_the_state_before_it(wants_changes):
+def test_end_is_delivered_after_the_last_state(wants_changes):
     queue = UpdateQueue(wants_changes=wants_changes)
     subscription = _subscription(queue)
     state = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "status": "RUNNING"})
@@ -65,7 +65,7 @@ def test_an_end_is_told_after_the_state_before_it(wants_changes):
     assert queue.pop() is None
 
 
-def test_what_was_not_taken_is_replaced_by_what_is_newer():
+def test_newer_state_replaces_one_not_received():
     queue = UpdateQueue(wants_changes=True)
     subscription = _subscription(queue)
     states = [
@@ -80,7 +80,7 @@ def test_what_was_not_taken_is_replaced_by_what_is_newer():
     assert (queue.pop(), subscription.pop_update()) == (None, None)
 
 
-def test_the_present_state_is_told_though_it_is_no_news():
+def test_first_state_is_delivered_even_if_it_is_not_news():
     queue = UpdateQueue(wants_changes=True)
     subscription = _subscription(queue)
     state = WorkflowExecution(workflow_execution_id="wf-1")
@@ -89,7 +89,7 @@ def test_the_present_state_is_told_though_it_is_no_news():
     assert subscription.pop_update() is state
 
 
-def test_who_waits_for_the_end_alone_is_not_woken_before_it():
+def test_consumer_of_the_end_receives_no_other_states():
     queue = UpdateQueue(wants_changes=False)
     subscription = _subscription(queue)
     states = [
@@ -104,7 +104,7 @@ def test_who_waits_for_the_end_alone_is_not_woken_before_it():
 
 
 @BACKEND
-def test_a_mailbox_that_holds_something_lets_nobody_wait(backend):
+def test_wait_on_a_nonempty_queue_returns_at_once(backend):
     async def main():
         queue = UpdateQueue(wants_changes=True)
         queue.put(_subscription(queue))

@@ -1,4 +1,4 @@
-"""What the errors of the waits say, word by word: it is what people read in the logs of their pipelines."""
+"""The messages of the errors of waits, word by word: users read them in the logs of their pipelines."""
 
 import math
 
@@ -20,11 +20,11 @@ from support.scripted_service import ScriptedService, aws_error, image_arn, thro
 WORKFLOW = f"Workflow execution {workflow_id()}"
 
 
-def _ends_with(run, cls: type[WaitError], service: ScriptedService, *, timeout: float | None = 100) -> str:
-    """Get the message of the error of exactly this class that a wait ends with."""
+def _message_of(run, cls: type[WaitError], service: ScriptedService, *, timeout: float | None = 100) -> str:
+    """Return the message of the error that ends a wait, which must be of exactly this class."""
 
     async def main() -> WaitError:
-        # The clock need not begin with the wait.
+        # The elapsed time is that of the wait, not of the clock.
         await anyio.sleep(7)
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitError) as caught:
@@ -37,62 +37,62 @@ def _ends_with(run, cls: type[WaitError], service: ScriptedService, *, timeout: 
 
 
 @pytest.mark.parametrize(
-    ("members", "says"),
+    ("members", "expected"),
     [
         ({"message": "why"}, f"{WORKFLOW} is FAILED: why"),
         ({}, f"{WORKFLOW} is FAILED, and the service gives no reason"),
     ],
 )
-def test_a_failure_says_why(run, members, says):
+def test_failure_includes_the_reason(run, members, expected):
     service = ScriptedService()
     service.workflow((0, "FAILED"), **members)
-    assert _ends_with(run, ExecutionFailedError, service) == says
+    assert _message_of(run, ExecutionFailedError, service) == expected
 
 
-@pytest.mark.parametrize(("throttled", "says"), [(0, ""), (2, ", 2 throttled")])
-def test_a_timeout_says_that_the_work_goes_on_and_what_the_wait_did(run, throttled, says):
+@pytest.mark.parametrize(("throttled", "expected"), [(0, ""), (2, ", 2 throttled")])
+def test_timeout_says_that_the_work_continues(run, throttled, expected):
     faults = [throttle()] * throttled
     service = ScriptedService(fault=lambda _: faults.pop() if faults else None)
     service.workflow((0, "RUNNING"))
-    message = _ends_with(run, WaitTimeoutError, service)
+    message = _message_of(run, WaitTimeoutError, service)
     assert message.startswith(f"{WORKFLOW} is still RUNNING, and continues at AWS (after 100 s, ")
-    assert message.endswith(f" polls{says})")
+    assert message.endswith(f" polls{expected})")
 
 
-def test_an_id_that_nobody_knows_is_not_found(run):
-    message = _ends_with(run, ExecutionNotFoundError, ScriptedService())
+def test_unknown_id_is_not_found(run):
+    message = _message_of(run, ExecutionNotFoundError, ScriptedService())
     start = f"{WORKFLOW} could not be observed (never seen): GetWorkflowExecution: ResourceNotFoundException"
     assert message.startswith(start)
 
 
-def test_what_is_forbidden_is_another_thing(run):
+def test_forbidden_read_is_not_reported_as_not_found(run):
     service = ScriptedService(fault=lambda _: aws_error("ForbiddenException", 403))
-    message = _ends_with(run, ObservationError, service)
+    message = _message_of(run, ObservationError, service)
     assert message.startswith(
         f"{WORKFLOW} could not be observed (never seen): GetWorkflowExecution: Forbidden"
     )
 
 
-def test_silence_is_said(run):
+def test_missing_response_is_reported(run):
     service = ScriptedService(hang=lambda _: 3600)
     service.workflow((0, "RUNNING"))
-    message = _ends_with(run, ObservationError, service)
+    message = _message_of(run, ObservationError, service)
     assert message.startswith(
         f"{WORKFLOW} could not be observed (never seen): no response came in time. (after "
     )
 
 
-def test_who_has_gone_blind_says_what_was_seen_last(run):
+def test_outage_message_includes_the_last_state(run):
     service = ScriptedService(fault=lambda now: aws_error("ServiceException", 500) if now > 20 else None)
     service.workflow((0, "RUNNING"))
-    message = _ends_with(run, ObservationError, service, timeout=600)
+    message = _message_of(run, ObservationError, service, timeout=600)
     assert message.startswith(f"{WORKFLOW} could no longer be observed (last seen RUNNING): GetWorkflow")
 
 
 @pytest.mark.parametrize(
     ("hang", "seen"), [(lambda _: 0.0, "last seen RUNNING"), (lambda _: math.inf, "never seen")]
 )
-def test_a_client_that_is_closed_says_so(run, hang, seen):
+def test_closed_client_is_reported(run, hang, seen):
     service = ScriptedService(hang=hang)
     identifier = service.workflow((0, "RUNNING"))
 
@@ -114,7 +114,7 @@ def test_a_client_that_is_closed_says_so(run, hang, seen):
     assert run(main).startswith(start)
 
 
-def test_a_group_counts_what_ended_otherwise(run):
+def test_group_counts_unsuccessful_executions(run):
     service = ScriptedService()
     ids = [
         service.workflow((0, status), number=number)

@@ -1,4 +1,4 @@
-"""`wait_all` and `as_completed`: order, duplicates, mixed kinds, groups of failures."""
+"""`wait_all` and `as_completed`: order, duplicates, mixed kinds, and groups of errors."""
 
 import anyio
 import pytest
@@ -14,7 +14,7 @@ from aioimagebuilder import (
 from support.scripted_service import ScriptedService, lifecycle_id
 
 
-def _mixed(service: ScriptedService) -> list[str]:
+def _add_one_of_each_kind(service: ScriptedService) -> list[str]:
     return [
         service.image((0, "BUILDING"), (300, "AVAILABLE")),
         service.workflow((0, "RUNNING"), (100, "COMPLETED")),
@@ -23,10 +23,10 @@ def _mixed(service: ScriptedService) -> list[str]:
     ]
 
 
-def test_wait_all_gives_them_in_the_order_given_duplicates_too(run):
+def test_wait_all_returns_duplicates_in_the_given_order(run):
     async def main():
         service = ScriptedService()
-        ids = _mixed(service)
+        ids = _add_one_of_each_kind(service)
         given = [*ids, ids[1], *reversed(ids)]
         async with ImageBuilder(client=service) as ib:
             results = await ib.wait_all(iter(given), timeout=600)
@@ -35,7 +35,7 @@ def test_wait_all_gives_them_in_the_order_given_duplicates_too(run):
     run(main)
 
 
-def test_wait_all_of_nothing_is_nothing(run):
+def test_empty_wait_all_and_as_completed_return_nothing(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
@@ -46,17 +46,19 @@ def test_wait_all_of_nothing_is_nothing(run):
     run(main)
 
 
-def test_failures_come_as_one_group_in_the_order_given_with_every_execution_in_it(run):
+def test_failures_are_raised_as_one_group_in_the_given_order(run):
     async def main():
         service = ScriptedService()
-        good = service.workflow((0, "COMPLETED"), number=1)
-        late = service.workflow((0, "RUNNING"), (50, "FAILED"), number=2)
-        early = service.workflow((0, "CANCELLED"), number=3)
-        slow = service.workflow((0, "RUNNING"), number=4)
+        succeeded = service.workflow((0, "COMPLETED"), number=1)
+        failed_late = service.workflow((0, "RUNNING"), (50, "FAILED"), number=2)
+        cancelled = service.workflow((0, "CANCELLED"), number=3)
+        running = service.workflow((0, "RUNNING"), number=4)
         missing = lifecycle_id(5)
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitGroupError) as caught:
-                await ib.wait_all([good, late, early, slow, missing, late], timeout=100)
+                await ib.wait_all(
+                    [succeeded, failed_late, cancelled, running, missing, failed_late], timeout=100
+                )
         group = caught.value
         assert [type(error) for error in group.exceptions] == [
             ExecutionFailedError,
@@ -64,7 +66,7 @@ def test_failures_come_as_one_group_in_the_order_given_with_every_execution_in_i
             WaitTimeoutError,
             ExecutionNotFoundError,
         ]
-        assert [error.identifier for error in group.exceptions] == [late, early, slow, missing]
+        assert [error.identifier for error in group.exceptions] == [failed_late, cancelled, running, missing]
         assert [each and str(each.status) for each in group.executions] == [
             "COMPLETED",
             "FAILED",
@@ -78,7 +80,7 @@ def test_failures_come_as_one_group_in_the_order_given_with_every_execution_in_i
     run(main)
 
 
-def test_without_a_check_failed_executions_are_results(run):
+def test_without_check_failed_executions_are_returned(run):
     async def main():
         service = ScriptedService()
         ids = [service.workflow((0, "FAILED"), number=1), service.workflow((0, "COMPLETED"), number=2)]
@@ -91,7 +93,7 @@ def test_without_a_check_failed_executions_are_results(run):
     run(main)
 
 
-def test_fail_fast_raises_at_the_first_failure_and_stops_polling(run):
+def test_fail_fast_raises_the_first_failure_and_stops_polling(run):
     async def main():
         service = ScriptedService()
         ids = [
@@ -113,16 +115,16 @@ def test_fail_fast_raises_at_the_first_failure_and_stops_polling(run):
     run(main)
 
 
-def test_fail_fast_raises_all_that_had_failed_by_then(run):
+def test_fail_fast_raises_all_simultaneous_failures(run):
     async def main():
         service = ScriptedService()
         arn = service.image((0, "BUILDING"), (101, "AVAILABLE"))
-        courses = [(99, "FAILED"), (99, "FAILED"), (99, "COMPLETED"), (500, "COMPLETED")]
+        ends = [(99, "FAILED"), (99, "FAILED"), (99, "COMPLETED"), (500, "COMPLETED")]
         ids = [
             service.workflow((0, "RUNNING"), end, number=number, imageBuildVersionArn=arn)
-            for number, end in enumerate(courses)
+            for number, end in enumerate(ends)
         ]
-        # From the second poll on they are read in one list, and so end in one instant.
+        # From the second poll on, one list reads all of them, and so they end simultaneously.
         async with ImageBuilder(client=service, min_delay=100, max_delay=100) as ib:
             with pytest.raises(WaitGroupError) as caught:
                 await ib.wait_all(ids, timeout=None, fail_fast=True)
@@ -133,7 +135,7 @@ def test_fail_fast_raises_all_that_had_failed_by_then(run):
     run(main)
 
 
-def test_as_completed_gives_each_as_it_ends_and_never_raises_for_a_failed_one(run):
+def test_as_completed_yields_failed_executions_as_they_end(run):
     async def main():
         service = ScriptedService()
         ids = [
@@ -148,26 +150,26 @@ def test_as_completed_gives_each_as_it_ends_and_never_raises_for_a_failed_one(ru
     run(main)
 
 
-def test_as_completed_gives_what_ended_before_it_raises_what_did_not(run):
+def test_as_completed_yields_ended_ones_before_it_raises(run):
     async def main():
         service = ScriptedService()
-        done = service.workflow((0, "RUNNING"), (40, "COMPLETED"), number=1)
-        slow = service.workflow((0, "RUNNING"), number=2)
+        completed = service.workflow((0, "RUNNING"), (40, "COMPLETED"), number=1)
+        running = service.workflow((0, "RUNNING"), number=2)
         ended = []
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitGroupError) as caught:
-                async for each in ib.as_completed([slow, done], timeout=60):
+                async for each in ib.as_completed([running, completed], timeout=60):
                     ended.append(each.id)
-        assert ended == [done]
+        assert ended == [completed]
         assert [type(error) for error in caught.value.exceptions] == [WaitTimeoutError]
 
     run(main)
 
 
-def test_leaving_as_completed_early_ends_the_polling(run):
+def test_leaving_as_completed_early_stops_polling(run):
     async def main():
         service = ScriptedService()
-        ids = _mixed(service)
+        ids = _add_one_of_each_kind(service)
         async with ImageBuilder(client=service) as ib:
             async for each in ib.as_completed(ids, timeout=600):
                 assert each.id == ids[2]
@@ -179,7 +181,7 @@ def test_leaving_as_completed_early_ends_the_polling(run):
     run(main)
 
 
-def test_thousands_at_once(run):
+def test_wait_all_awaits_thousands_of_executions(run):
     async def main():
         service = ScriptedService()
         ids = [

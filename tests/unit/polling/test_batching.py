@@ -1,4 +1,4 @@
-"""The choice of the next call, as properties and by cases; no I/O."""
+"""The choice of the next call, by example and by property."""
 
 import pytest
 from hypothesis import given
@@ -23,11 +23,11 @@ def _workflow(number: int, image: int | None = None) -> tuple[Identifier, Workfl
     return Identifier.parse(workflow_id(number)), WorkflowExecution.parse(members)
 
 
-def _running(number: int) -> Image:
+def _running_build(number: int) -> Image:
     return Image.parse({"arn": image_arn(number), "state": {"status": "BUILDING"}})
 
 
-def _family(batcher: Batcher, numbers: range, image: int) -> list[Identifier]:
+def _learn_batch(batcher: Batcher, numbers: range, image: int) -> list[Identifier]:
     found = []
     for number in numbers:
         identifier, execution = _workflow(number, image)
@@ -36,11 +36,11 @@ def _family(batcher: Batcher, numbers: range, image: int) -> list[Identifier]:
     return found
 
 
-def test_nothing_due_is_no_call():
+def test_nothing_due_needs_no_call():
     assert Batcher().next_call() is None
 
 
-def test_one_execution_is_a_get():
+def test_single_execution_is_read_by_get():
     batcher = Batcher()
     identifier, _ = _workflow(1)
     batcher.add(identifier)
@@ -48,31 +48,27 @@ def test_one_execution_is_a_get():
     assert not batcher
 
 
-def test_executions_of_one_image_are_one_list_though_one_alone_is_due():
+def test_batch_is_listed_even_if_only_one_is_due():
     batcher = Batcher()
-    first, second, third = _family(batcher, range(3), image=1)
+    first, second, third = _learn_batch(batcher, range(3), image=1)
     batcher.add(second)
     call = batcher.next_call()
-    assert (call.listing, call.argument, call.answers) == (
-        WORKFLOWS,
-        image_arn(1),
-        (second,),
-    )
+    assert (call.listing, call.argument, call.answers) == (WORKFLOWS, image_arn(1), (second,))
     batcher.add(third)
     batcher.add(first)
     assert batcher.next_call().answers == (third, first)
 
 
-def test_who_has_been_due_longest_is_read_first():
+def test_longest_due_is_read_first():
     batcher = Batcher()
-    old = _family(batcher, range(2), image=1)
-    new = _family(batcher, range(10, 12), image=2)
+    old = _learn_batch(batcher, range(2), image=1)
+    new = _learn_batch(batcher, range(10, 12), image=2)
     for identifier in (old[0], new[0], new[1], old[1]):
         batcher.add(identifier)
     assert [batcher.next_call().argument for _ in range(2)] == [image_arn(1), image_arn(2)]
 
 
-def test_one_answer_reveals_the_image_of_its_siblings():
+def test_known_image_is_listed_to_find_other_executions():
     batcher = Batcher()
     several = [_workflow(number)[0] for number in range(4)]
     for identifier in several:
@@ -84,7 +80,7 @@ def test_one_answer_reveals_the_image_of_its_siblings():
 
 
 @pytest.mark.parametrize("others", [True, False])
-def test_a_list_for_one_alone_is_worth_it_if_it_may_reveal_the_image_of_others(others):
+def test_single_execution_is_listed_if_that_may_find_others(others):
     batcher = Batcher()
     known, unknown, sibling = (_workflow(number)[0] for number in range(3))
     batcher.learn(*_workflow(0, image=7))
@@ -97,7 +93,7 @@ def test_a_list_for_one_alone_is_worth_it_if_it_may_reveal_the_image_of_others(o
     assert batcher.next_call() == (listing if others else Call(None, known.value, known.kind, (known,)))
 
 
-def test_what_is_forgotten_is_neither_due_nor_alone():
+def test_forgotten_execution_is_neither_due_nor_read_alone():
     batcher = Batcher()
     identifier, execution = _workflow(1, image=7)
     batcher.add(identifier)
@@ -109,26 +105,26 @@ def test_what_is_forgotten_is_neither_due_nor_alone():
     assert batcher.batch_of(identifier) == (identifier.kind, image_arn(7))
 
 
-def test_many_of_unknown_images_are_searched_among_the_running_builds():
+def test_running_builds_are_searched_for_unknown_images():
     batcher = Batcher()
     for number in range(100):
         batcher.add(_workflow(number)[0])
     search = batcher.next_call()
     assert (search.listing, search.argument, search.answers) == (BUILDS, None, ())
     ended = Image.parse({"arn": image_arn(9), "state": {"status": "AVAILABLE"}})
-    assert batcher.wants_more(search, 1, 0, [_running(1), ended])
+    assert batcher.wants_more(search, 1, 0, [_running_build(1), ended])
     assert not batcher.wants_more(search, 2, 0, [ended])
-    batcher.record_list(search, 2, 0, [_running(1), ended, _running(2)])
+    batcher.record_list(search, 2, 0, [_running_build(1), ended, _running_build(2)])
     assert [batcher.next_call().argument for _ in range(2)] == [image_arn(1), image_arn(2)]
-    # Both are being listed, and the search is not made again: the rest is asked for one by one.
+    # The search is not repeated, so the others are read by Gets.
     assert batcher.next_call().listing is None
 
 
-def test_a_search_that_finds_nothing_of_ours_is_given_up():
+def test_search_that_finds_nothing_awaited_is_abandoned():
     batcher = Batcher()
     for number in range(100):
         batcher.add(_workflow(number)[0])
-    batcher.record_list(batcher.next_call(), 1, 0, [_running(number) for number in range(50)])
+    batcher.record_list(batcher.next_call(), 1, 0, [_running_build(number) for number in range(50)])
     reads = []
     for _ in range(10):
         call = batcher.next_call()
@@ -142,7 +138,7 @@ def test_a_search_that_finds_nothing_of_ours_is_given_up():
 @pytest.mark.parametrize(
     ("names", "is_of_account", "pages"), [(["one"] * 60, False, 3), ([f"n{n}" for n in range(60)], True, 3)]
 )
-def test_images_are_pages_where_that_is_fewer(names, is_of_account, pages):
+def test_images_are_listed_if_pages_are_fewer_than_gets(names, is_of_account, pages):
     batcher = Batcher()
     for number, name in enumerate(names):
         batcher.add(Identifier.parse(image_arn(number, name)))
@@ -154,22 +150,23 @@ def test_images_are_pages_where_that_is_fewer(names, is_of_account, pages):
     batcher.disable(Call(BUILDS, None, call.kind, ()), for_all=not is_of_account)
     for number, name in enumerate(names[:2]):
         batcher.add(Identifier.parse(image_arn(number, name)))
-    # Three pages for two images: a Get each is fewer.
+    # Two Gets cost less than three pages.
     assert batcher.next_call().listing is None
 
 
-def test_steps_and_lifecycle_executions_have_their_lists():
+def test_steps_and_lifecycle_executions_are_listed():
     batcher = Batcher()
     policy = "arn:aws:imagebuilder:us-east-1:123456789012:lifecycle-policy/demo"
     for number in range(2):
-        step, run = Identifier.parse(step_id(number)), Identifier.parse(lifecycle_id(number))
+        step, lifecycle = Identifier.parse(step_id(number)), Identifier.parse(lifecycle_id(number))
         batcher.learn(
-            step,
-            WorkflowStepExecution(step_execution_id=step.value, workflow_execution_id=workflow_id(1)),
+            step, WorkflowStepExecution(step_execution_id=step.value, workflow_execution_id=workflow_id(1))
         )
-        batcher.learn(run, LifecycleExecution(lifecycle_execution_id=run.value, lifecycle_policy_arn=policy))
+        batcher.learn(
+            lifecycle, LifecycleExecution(lifecycle_execution_id=lifecycle.value, lifecycle_policy_arn=policy)
+        )
         batcher.add(step)
-        batcher.add(run)
+        batcher.add(lifecycle)
     calls = [batcher.next_call() for _ in range(2)]
     assert [(each.listing, each.argument, len(each.answers)) for each in calls] == [
         (STEPS, workflow_id(1), 2),
@@ -177,18 +174,18 @@ def test_steps_and_lifecycle_executions_have_their_lists():
     ]
 
 
-def test_a_family_is_awaited_while_a_member_is():
+def test_batch_is_awaited_while_it_has_members():
     batcher = Batcher()
-    (identifier,) = _family(batcher, range(1), image=1)
-    family = batcher.batch_of(identifier)
-    assert batcher.is_awaited(family)
+    (identifier,) = _learn_batch(batcher, range(1), image=1)
+    batch = batcher.batch_of(identifier)
+    assert batcher.is_awaited(batch)
     batcher.forget(identifier)
-    assert not batcher.is_awaited(family)
+    assert not batcher.is_awaited(batch)
     image = Identifier.parse(image_arn(1))
     assert batcher.is_awaited(batcher.batch_of(image))
 
 
-def test_a_step_of_an_unknown_workflow_is_no_reason_to_list_an_image():
+def test_step_of_an_unknown_workflow_lists_no_image():
     batcher = Batcher()
     step = Identifier.parse(step_id(1))
     batcher.add(step)
@@ -198,7 +195,7 @@ def test_a_step_of_an_unknown_workflow_is_no_reason_to_list_an_image():
     assert batcher.next_call() == Call(None, step.value, step.kind, (step,))
 
 
-def test_two_of_unknown_images_are_worth_a_list_that_reveals_and_one_is_not():
+def test_image_is_listed_for_two_unknown_executions_not_one():
     batcher = Batcher()
     first, second, third = (_workflow(number)[0] for number in range(3))
     for identifier in (first, second, third):
@@ -211,10 +208,10 @@ def test_two_of_unknown_images_are_worth_a_list_that_reveals_and_one_is_not():
     assert batcher.next_call() == Call(None, third.value, third.kind, (third,))
 
 
-@pytest.mark.parametrize(("waits", "pages"), [(7, None), (8, 2), (17, 3), (100, 13)])
-def test_the_running_builds_are_searched_for_eight_or_more_up_to_a_page_for_eight(waits, pages):
+@pytest.mark.parametrize(("executions", "pages"), [(7, None), (8, 2), (17, 3), (100, 13)])
+def test_search_needs_eight_executions_and_has_bounded_pages(executions, pages):
     batcher = Batcher()
-    for number in range(waits):
+    for number in range(executions):
         batcher.add(_workflow(number)[0])
     call = batcher.next_call()
     if pages is None:
@@ -224,42 +221,42 @@ def test_the_running_builds_are_searched_for_eight_or_more_up_to_a_page_for_eigh
         assert type(call.max_pages) is int
 
 
-def test_an_image_that_was_listed_for_its_own_is_not_listed_to_reveal():
+def test_listed_image_is_not_listed_again_to_find_others():
     batcher = Batcher()
     unknown = [_workflow(number)[0] for number in range(100, 103)]
     for identifier in unknown:
         batcher.add(identifier)
-    family = _family(batcher, range(2), image=1)
+    batch = _learn_batch(batcher, range(2), image=1)
     for identifier in unknown:
         batcher.discard(identifier)
-    for identifier in family:
+    for identifier in batch:
         batcher.add(identifier)
     for identifier in unknown:
         batcher.add(identifier)
-    assert batcher.next_call().answers == tuple(family)
+    assert batcher.next_call().answers == tuple(batch)
     assert batcher.next_call().listing is None
 
 
-def test_a_list_that_costs_as_much_as_it_saves_is_made_and_one_that_costs_more_is_not():
+def test_list_is_called_unless_it_costs_more_than_it_saves():
     batcher = Batcher()
-    family = _family(batcher, range(2), image=1)
+    batch = _learn_batch(batcher, range(2), image=1)
     for pages, read in ((2, WORKFLOWS), (3, None)):
-        for identifier in family:
+        for identifier in batch:
             batcher.add(identifier)
         batcher.record_list(batcher.next_call(), pages, 2, [])
-        batcher.add(family[0])
-        batcher.add(family[1])
+        batcher.add(batch[0])
+        batcher.add(batch[1])
         assert batcher.next_call().listing is read
-        for identifier in family:
+        for identifier in batch:
             batcher.discard(identifier)
 
 
-def test_a_list_that_finds_one_of_ours_forgives_those_that_found_none():
+def test_successful_list_resets_the_count_of_misses():
     batcher = Batcher()
     for number in range(100):
         batcher.add(_workflow(number)[0])
-    batcher.record_list(batcher.next_call(), 1, 0, [_running(number) for number in range(50)])
-    # Three lists in vain are allowed, and three more after one that was not.
+    batcher.record_list(batcher.next_call(), 1, 0, [_running_build(number) for number in range(50)])
+    # Three consecutive misses are allowed.
     for found in (0, 0, 0, 1, 0, 0, 0):
         call = batcher.next_call()
         assert call.listing is WORKFLOWS
@@ -270,37 +267,37 @@ def test_a_list_that_finds_one_of_ours_forgives_those_that_found_none():
     assert batcher.next_call().listing is None
 
 
-def test_a_list_is_read_until_all_that_is_asked_of_it_is_found():
+def test_list_is_read_until_all_its_answers_are_found():
     batcher = Batcher()
-    for identifier in _family(batcher, range(30), image=1):
+    for identifier in _learn_batch(batcher, range(30), image=1):
         batcher.add(identifier)
     listing = batcher.next_call()
     assert batcher.wants_more(listing, 1, 29, [])
     assert not batcher.wants_more(listing, 1, 30, [])
-    # One that is to find out who belongs there is read to its end.
-    revealing = Call(listing.listing, listing.argument, listing.kind, (), 25)
-    assert batcher.wants_more(revealing, 1, 0, [])
-    assert batcher.wants_more(revealing, 1, 30, [])
+    # A list that looks for other executions is read to its end.
+    exploring = Call(listing.listing, listing.argument, listing.kind, (), 25)
+    assert batcher.wants_more(exploring, 1, 0, [])
+    assert batcher.wants_more(exploring, 1, 30, [])
 
 
-def test_a_list_that_told_of_nobody_is_not_made_again():
+def test_list_without_awaited_executions_is_not_repeated():
     batcher = Batcher()
-    family = _family(batcher, range(3), image=1)
+    batch = _learn_batch(batcher, range(3), image=1)
     for found, read in ((3, WORKFLOWS), (0, None)):
-        for identifier in family:
+        for identifier in batch:
             batcher.add(identifier)
         batcher.record_list(batcher.next_call(), 1, found, [])
-        for identifier in family:
+        for identifier in batch:
             batcher.add(identifier)
         assert batcher.next_call().listing is read
-        for identifier in family:
+        for identifier in batch:
             batcher.discard(identifier)
 
 
 @pytest.mark.parametrize(
     ("names", "is_of_account", "max_pages"), [(["one", "one"], False, 3), (["one", "other"], True, 2)]
 )
-def test_two_images_are_one_list_and_one_is_a_get(names, is_of_account, max_pages):
+def test_two_images_are_listed_and_one_is_read_by_get(names, is_of_account, max_pages):
     batcher = Batcher()
     two = [Identifier.parse(image_arn(number, name)) for number, name in enumerate(names)]
     batcher.add(two[0])
@@ -311,11 +308,11 @@ def test_two_images_are_one_list_and_one_is_a_get(names, is_of_account, max_page
     assert batcher.next_call() == Call(BUILDS, argument, two[0].kind, tuple(two), max_pages)
 
 
-@pytest.mark.parametrize("rows", [[], [_running(1)]])
-def test_no_list_is_read_for_ever(rows):
+@pytest.mark.parametrize("rows", [[], [_running_build(1)]])
+def test_every_list_has_a_maximum_of_pages(rows):
     batcher = Batcher()
-    family = _family(batcher, range(30), image=1)
-    for identifier in family:
+    batch = _learn_batch(batcher, range(30), image=1)
+    for identifier in batch:
         batcher.add(identifier)
     listing = batcher.next_call()
     for number in range(100, 200):
@@ -329,25 +326,25 @@ def test_no_list_is_read_for_ever(rows):
 
 
 @pytest.mark.parametrize("for_all", [True, False])
-def test_a_refused_list_is_not_made_again(for_all):
+def test_disabled_list_is_not_called_again(for_all):
     batcher = Batcher()
-    family = _family(batcher, range(3), image=1)
-    for identifier in family:
+    batch = _learn_batch(batcher, range(3), image=1)
+    for identifier in batch:
         batcher.add(identifier)
     batcher.disable(batcher.next_call(), for_all=for_all)
-    for identifier in family:
+    for identifier in batch:
         batcher.add(identifier)
     assert batcher.next_call().listing is None
-    others = _family(batcher, range(10, 13), image=2)
-    for identifier in family:
+    others = _learn_batch(batcher, range(10, 13), image=2)
+    for identifier in batch:
         batcher.discard(identifier)
     batcher.add(others[0])
     assert (batcher.next_call().listing is None) is for_all
 
 
-def test_who_is_asked_alone_stays_alone():
+def test_execution_read_alone_is_not_listed_again():
     batcher = Batcher()
-    first, *others = _family(batcher, range(3), image=1)
+    first, *others = _learn_batch(batcher, range(3), image=1)
     batcher.read_alone(first)
     for identifier in (first, *others):
         batcher.add(identifier)
@@ -358,14 +355,15 @@ def test_who_is_asked_alone_stays_alone():
 
 OPERATIONS = st.lists(
     st.tuples(
-        st.sampled_from(["add", "discard", "forget", "learn", "alone", "next", "refuse"]), st.integers(0, 30)
+        st.sampled_from(["add", "discard", "forget", "learn", "read_alone", "next", "disable"]),
+        st.integers(0, 30),
     ),
     max_size=120,
 )
 
 
 @given(OPERATIONS)
-def test_whatever_happens_all_that_is_due_is_read_and_nothing_else(operations):  # noqa: C901
+def test_exactly_what_is_due_is_read(operations):  # noqa: C901
     batcher = Batcher()
     due: set[Identifier] = set()
     for operation, number in operations:
@@ -378,21 +376,21 @@ def test_whatever_happens_all_that_is_due_is_read_and_nothing_else(operations): 
             due.discard(identifier)
         elif operation == "learn":
             batcher.learn(identifier, execution)
-        elif operation == "alone":
+        elif operation == "read_alone":
             batcher.read_alone(identifier)
         elif (call := batcher.next_call()) is not None:
             assert set(call.answers) <= due
             due -= set(call.answers)
-            if operation == "refuse" and call.listing is not None:
+            if operation == "disable" and call.listing is not None:
                 batcher.disable(call, for_all=number % 2 == 0)
             elif call.listing is not None:
                 batcher.record_list(call, 1, len(call.answers), [])
         assert len(batcher) == len(due)
-    rounds = 0
+    calls = 0
     while (call := batcher.next_call()) is not None:
         due -= set(call.answers)
         if call.listing is not None:
             batcher.record_list(call, 1, len(call.answers), [])
-        rounds += 1
-        assert rounds < 200
+        calls += 1
+        assert calls < 200
     assert due == set()

@@ -1,10 +1,11 @@
-"""What a read means for those who wait, by cases on both sides of each bound."""
+"""The history of an execution: which reads are news, stale, final, or from before a retry."""
 
 import pytest
 
 from aioimagebuilder import (
     ClientException,
     ForbiddenException,
+    Image,
     InvalidParameterValueException,
     InvalidRequestException,
     ResourceNotFoundException,
@@ -12,8 +13,10 @@ from aioimagebuilder import (
     WorkflowExecution,
     WorkflowStepExecution,
 )
-from aioimagebuilder.polling.history import History
+from aioimagebuilder.models.identifiers import Identifier
+from aioimagebuilder.polling.history import RERUN_GRACE_PERIOD, History, Reruns
 from aioimagebuilder.polling.schedule import Cadence
+from support.scripted_service import image_arn
 
 CADENCE = Cadence(5, 30)
 
@@ -30,7 +33,7 @@ def _seen(*states: WorkflowExecution, at: float = 100.0) -> History:
     return history
 
 
-def test_a_change_is_news_and_a_repetition_or_a_step_back_is_none():
+def test_only_a_change_that_is_not_stale_is_news():
     history = History(started=0.0)
     assert history.record(_workflow("RUNNING", 1), 1.0)
     assert not history.record(_workflow("RUNNING", 1), 2.0)
@@ -39,7 +42,7 @@ def test_a_change_is_news_and_a_repetition_or_a_step_back_is_none():
     assert (history.seen, history.seen_at) == (_workflow("RUNNING", 2), 4.0)
 
 
-def test_a_read_that_comes_through_clears_the_error_of_the_last():
+def test_successful_read_clears_the_error():
     history = _seen()
     history.error = ServiceException("x")
     history.record(_workflow("RUNNING"), 101.0)
@@ -54,7 +57,7 @@ def test_a_read_that_comes_through_clears_the_error_of_the_last():
         (_workflow("RUNNING", 3), _workflow("FAILED", 4), False),
         (_workflow("RUNNING", 3), _workflow("FAILED"), False),
         (_workflow("RUNNING"), _workflow("FAILED", 2), False),
-        # What still runs is no end that a Get should confirm.
+        # Not terminal, so nothing to confirm.
         (_workflow("RUNNING", 3), _workflow("RUNNING", 2), False),
         (WorkflowStepExecution(name="x"), _workflow("FAILED", 2), False),
         (WorkflowStepExecution(name="x"), WorkflowStepExecution.parse({"status": "FAILED"}), False),
@@ -62,7 +65,7 @@ def test_a_read_that_comes_through_clears_the_error_of_the_last():
         (None, _workflow("RUNNING", 2), False),
     ],
 )
-def test_an_end_with_less_done_than_was_seen_is_contradicted(before, now, is_contradicted):
+def test_end_with_fewer_finished_steps_is_contradicted(before, now, is_contradicted):
     history = History(started=0.0, seen=before)
     assert history.is_contradicted_by(now) is is_contradicted
 
@@ -71,14 +74,14 @@ def test_an_end_with_less_done_than_was_seen_is_contradicted(before, now, is_con
     "error",
     [ResourceNotFoundException, InvalidRequestException, InvalidParameterValueException, ClientException],
 )
-def test_an_id_that_was_never_seen_has_its_grace_and_no_more(error):
+def test_unread_id_has_a_grace_period(error):
     history = History(started=50.0)
     assert not history.is_final(error("x"), 59.9, 10.0)
     assert history.is_final(error("x"), 60.0, 10.0)
     assert _seen(_workflow("RUNNING"), at=51.0).is_final(error("x"), 52.0, 10.0)
 
 
-def test_a_failed_read_is_counted_and_remembered():
+def test_failed_read_is_recorded():
     history = History(started=50.0)
     error = ServiceException("x")
     history.record_failure(error, 60.0, is_throttle=False)
@@ -86,7 +89,7 @@ def test_a_failed_read_is_counted_and_remembered():
     assert (history.error, history.failed_at, history.throttles) == (error, 61.0, 1)
 
 
-def test_what_was_asked_to_run_again_may_step_back():
+def test_expected_rerun_makes_an_earlier_state_news():
     history = _seen(_workflow("FAILED", 3), at=100.0)
     history.expect_rerun()
     assert history.is_unread
@@ -99,17 +102,54 @@ def test_what_was_asked_to_run_again_may_step_back():
     assert history.withheld is None
 
 
-def test_an_unknown_status_hides_no_step_back():
+def test_stale_read_after_an_unknown_status_is_not_news():
     history = _seen(_workflow("RUNNING", 2), _workflow("FROBNICATING"))
     assert not history.record(_workflow("PENDING"), 101.0)
     assert history.seen == _workflow("FROBNICATING")
 
 
-def test_what_says_nothing_of_the_id_has_no_grace():
+def test_forbidden_error_has_no_grace_period():
     assert History(started=50.0).is_final(ForbiddenException("x"), 50.0, 10.0)
 
 
-def test_two_polls_time_without_a_read_make_blind():
+def test_state_is_outdated_after_the_time_of_two_polls():
     history = _seen(_workflow("RUNNING"), at=100.0)
     assert not history.is_outdated(160.0, CADENCE)
     assert history.is_outdated(160.1, CADENCE)
+
+
+IMAGE = Identifier.parse(image_arn())
+
+
+def _image(status: str, **state: object) -> Image:
+    return Image.parse({"arn": IMAGE.value, "state": {"status": status, **state}})
+
+
+def _failed(workflow_execution_id: str, status: str = "FAILED") -> Image:
+    return _image(status, reason="no", failureContext={"workflowExecutionId": workflow_execution_id})
+
+
+@pytest.mark.parametrize("before", [None, _failed("wf-1"), _image("TESTING")])
+def test_same_end_precedes_the_rerun_for_the_grace_period(before):
+    reruns = Reruns()
+    reruns.expect(IMAGE, before, 1000.0)
+    assert reruns.precedes(IMAGE, _failed("wf-1"), 1001.0)
+    assert not reruns.precedes(IMAGE, _image("TESTING"), 1002.0)
+    assert reruns.precedes(IMAGE, _failed("wf-1"), 1003.0)
+    assert not reruns.precedes(IMAGE, _failed("wf-2"), 1004.0)
+    assert not reruns.precedes(IMAGE, _failed("wf-1", "CANCELLED"), 1005.0)
+    assert not reruns.precedes(IMAGE, _failed("wf-1"), 1000.0 + RERUN_GRACE_PERIOD)
+
+
+@pytest.mark.parametrize("status", ["AVAILABLE", "DEPRECATED", "DISABLED", "DELETED", "FROBNICATING"])
+def test_end_that_cannot_be_retried_is_new_at_once(status):
+    reruns = Reruns()
+    reruns.expect(IMAGE, None, 0.0)
+    assert not reruns.precedes(IMAGE, _image(status), 0.0)
+
+
+def test_end_without_an_expected_rerun_is_new():
+    reruns = Reruns()
+    assert not reruns.precedes(IMAGE, _failed("wf-1"), 0.0)
+    reruns.expect(Identifier.parse(image_arn(2)), None, 0.0)
+    assert not reruns.precedes(IMAGE, _failed("wf-1"), 0.0)

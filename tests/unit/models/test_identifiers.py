@@ -1,4 +1,4 @@
-"""What ids and ARNs are told apart by."""
+"""The parsing of ids and ARNs."""
 
 import pytest
 from hypothesis import given
@@ -15,7 +15,7 @@ BASE = "arn:aws:imagebuilder:us-west-2:123456789012"
     [
         (f"wf-{UUID}", ExecutionKind.WORKFLOW_EXECUTION, None, None),
         (f"wf-{UUID.upper()}", ExecutionKind.WORKFLOW_EXECUTION, None, None),
-        # AWS's own documentation ids fail the model's pattern, and people paste them.
+        # Users paste such ids from the AWS documentation; the pattern of the service model rejects them.
         ("wf-a1b2c3d4-5678-90ab-cdef-EXAMPLE33333", ExecutionKind.WORKFLOW_EXECUTION, None, None),
         (f"step-{UUID}", ExecutionKind.WORKFLOW_STEP_EXECUTION, None, None),
         (f"lce-{UUID}", ExecutionKind.LIFECYCLE_EXECUTION, None, None),
@@ -29,7 +29,7 @@ BASE = "arn:aws:imagebuilder:us-west-2:123456789012"
         ),
     ],
 )
-def test_an_execution_is_told_by_its_id(value, kind, region, parent):
+def test_execution_id_is_parsed(value, kind, region, parent):
     found = Identifier.parse(value)
     assert (found.kind, found.region, found.image_version_arn, str(found)) == (kind, region, parent, value)
 
@@ -49,7 +49,7 @@ def test_an_execution_is_told_by_its_id(value, kind, region, parent):
         ("component/demo/1.0.0/1", ResourceKind.COMPONENT),
     ],
 )
-def test_a_resource_is_told_by_its_arn_and_is_no_execution(resource, kind):
+def test_resource_arn_is_parsed_and_is_not_an_execution(resource, kind):
     arn = f"{BASE}:{resource}"
     assert parse_arn(arn).kind is kind
     assert Identifier.parse(arn, kind).kind is kind
@@ -58,33 +58,33 @@ def test_a_resource_is_told_by_its_arn_and_is_no_execution(resource, kind):
 
 
 @pytest.mark.parametrize("client_region", [None, "us-west-2"])
-def test_an_arn_of_the_clients_region_is_let_through(client_region):
+def test_arn_in_the_region_of_the_client_is_accepted(client_region):
     assert Identifier.parse(f"{BASE}:image/demo/1.0.0/1", client_region=client_region)
-    assert Identifier.parse(f"wf-{UUID}", client_region="anywhere")
+    assert Identifier.parse(f"wf-{UUID}", client_region="eu-west-1")
 
 
 @given(st.text())
-def test_any_other_text_is_a_value_error_and_nothing_worse(text):
+def test_any_other_text_raises_value_error(text):
     with pytest.raises(ValueError, match="is not an Image Builder id"):
         Identifier.parse(text)
 
 
 @pytest.mark.parametrize("name", ["a\x1b[2J", "a\x00", "a\u202e", "a\ud800", "a\x85b", "é"])
-def test_a_name_that_cannot_be_seen_is_no_name(name):
+def test_name_outside_visible_ascii_is_rejected(name):
     with pytest.raises(ValueError, match="is not an Image Builder id") as caught:
         Identifier.parse(f"{BASE}:image/{name}/1.0.0/1")
     assert str(caught.value).isprintable()
 
 
 @pytest.mark.parametrize("region", ["us-west-2\n", "us\x1b[2J", ""])
-def test_a_region_that_cannot_be_seen_is_no_region(region):
+def test_malformed_region_is_rejected(region):
     with pytest.raises(ValueError, match="is not an Image Builder id") as caught:
         Identifier.parse(f"arn:aws:imagebuilder:{region}:123456789012:image/demo/1.0.0/1")
     assert str(caught.value).isprintable()
 
 
-def test_an_id_of_megabytes_makes_no_message_of_megabytes():
-    for long in ("x" * 10**7, f"{BASE}:image/{'x' * 10**7}/1.0.0/1"):
+def test_message_about_a_huge_id_is_short():
+    for value in ("x" * 10**7, f"{BASE}:image/{'x' * 10**7}/1.0.0/1"):
         with pytest.raises(ValueError, match=r"is not an Image Builder id|is in region us-west-2") as caught:
-            Identifier.parse(long, client_region="eu-west-1")
+            Identifier.parse(value, client_region="eu-west-1")
         assert len(str(caught.value)) < 1000

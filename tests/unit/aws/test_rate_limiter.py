@@ -1,4 +1,4 @@
-"""The shared call rate: cut by throttles, once a burst; grown back; never at a standstill; fair."""
+"""The shared call rate: reduced once for each burst of throttles, recovered, never zero, and fair."""
 
 import heapq
 import random
@@ -11,44 +11,44 @@ from hypothesis import strategies as st
 from aioimagebuilder.aws.rate_limiter import RateLimiter
 
 
-def _turns(limiter: RateLimiter, now: float, count: int) -> list[float]:
+def _reserve_permits(limiter: RateLimiter, now: float, count: int) -> list[float]:
     return [limiter.reserve(now) for _ in range(count)]
 
 
-def test_a_first_call_goes_at_once_and_a_herd_is_spread():
-    turns = _turns(RateLimiter(), 100.0, 100)
-    assert turns[0] == 100.0
-    assert turns == sorted(turns)
-    gaps = [b - a for a, b in pairwise(turns[20:])]
+def test_first_call_is_immediate_and_a_burst_is_spread():
+    permits = _reserve_permits(RateLimiter(), 100.0, 100)
+    assert permits[0] == 100.0
+    assert permits == sorted(permits)
+    gaps = [b - a for a, b in pairwise(permits[20:])]
     assert all(abs(gap - gaps[0]) < 1e-9 for gap in gaps)
-    assert turns[-1] - 100.0 > 5
+    assert permits[-1] - 100.0 > 5
 
 
-def test_a_burst_of_throttles_cuts_once_and_a_call_sent_after_the_cut_again():
+def test_burst_of_throttles_reduces_the_rate_once():
     limiter = RateLimiter()
     before = limiter.rate
     for _ in range(50):
         limiter.throttled(10.1, sent=10.0)
-    once = limiter.rate
-    assert once < before
+    reduced = limiter.rate
+    assert reduced < before
     limiter.throttled(10.3, sent=10.2)
-    assert limiter.rate < once
+    assert limiter.rate < reduced
 
 
-def test_the_rate_grows_only_while_more_is_wanted_than_it_allows():
+def test_rate_grows_only_while_demand_exceeds_it():
     limiter = RateLimiter()
-    idle = limiter.rate
+    initial = limiter.rate
     for second in range(100):
         limiter.reserve(second * 10.0)
         limiter.succeeded()
-    assert limiter.rate == idle
+    assert limiter.rate == initial
     for _ in range(100):
         limiter.reserve(1000.0)
         limiter.succeeded()
-    assert limiter.rate > 2 * idle
+    assert limiter.rate > 2 * initial
 
 
-def test_slow_start_grows_by_half_in_a_second_and_below_one_call_a_second_by_half_a_call():
+def test_slow_start_grows_by_half_per_second_or_per_call():
     fast, slow = RateLimiter(), RateLimiter()
     for second in range(40):
         slow.throttled(float(second), sent=float(second))
@@ -60,7 +60,7 @@ def test_slow_start_grows_by_half_in_a_second_and_below_one_call_a_second_by_hal
         assert limiter.rate == pytest.approx(grown)
 
 
-def test_after_a_storm_it_comes_back_fast_to_where_it_was_and_slowly_beyond():
+def test_rate_recovers_fast_to_its_threshold_and_then_slowly():
     limiter = RateLimiter()
     for _ in range(12):
         limiter.reserve(0.0)
@@ -81,7 +81,7 @@ def test_after_a_storm_it_comes_back_fast_to_where_it_was_and_slowly_beyond():
     assert limiter.rate - threshold < 0.2
 
 
-def test_after_a_throttle_nobody_calls_at_once_and_a_hint_is_kept():
+def test_throttle_and_retry_hint_delay_the_next_call():
     limiter = RateLimiter()
     limiter.reserve(0.0)
     limiter.throttled(0.0, sent=0.0)
@@ -90,33 +90,33 @@ def test_after_a_throttle_nobody_calls_at_once_and_a_hint_is_kept():
     assert limiter.reserve(5.0) >= 65.0
 
 
-def test_after_a_throttle_the_next_turn_is_one_call_later_and_no_more():
+def test_throttle_delays_the_next_call_by_one_interval():
     limiter = RateLimiter()
     limiter.throttled(10.0, sent=9.0)
     assert limiter.reserve(10.0) == 10.0 + 1 / limiter.rate
 
 
-def test_only_what_was_sent_since_the_last_cut_cuts_again():
+def test_only_calls_sent_after_a_reduction_reduce_again():
     limiter = RateLimiter()
     limiter.throttled(10.0, sent=9.0)
-    cut = limiter.rate
+    reduced = limiter.rate
     limiter.throttled(10.5, sent=9.9)
-    assert limiter.rate == cut
+    assert limiter.rate == reduced
     limiter.throttled(11.0, sent=10.0)
-    assert limiter.rate == pytest.approx(cut * 0.85)
+    assert limiter.rate == pytest.approx(reduced * 0.85)
 
 
 @given(st.lists(st.tuples(st.floats(0, 100), st.sampled_from(["reserve", "succeeded", "throttled"]))))
-def test_it_never_comes_to_a_standstill_nor_lets_a_turn_lie_in_the_past(events):
+def test_limiter_never_stalls_and_reserves_no_past_time(events):
     limiter = RateLimiter()
     now = reserved = 0.0
-    for pause, event in events:
-        now += pause
+    for delay, event in events:
+        now += delay
         if event == "reserve":
-            turn = limiter.reserve(now)
-            assert turn >= now
-            assert turn >= reserved or turn == now
-            reserved = turn
+            permit = limiter.reserve(now)
+            assert permit >= now
+            assert permit >= reserved or permit == now
+            reserved = permit
         elif event == "succeeded":
             limiter.succeeded()
         else:
@@ -125,32 +125,32 @@ def test_it_never_comes_to_a_standstill_nor_lets_a_turn_lie_in_the_past(events):
     assert limiter.reserve(now) - max(now, reserved) <= 10
 
 
-def _under_one_limit(
+def _simulate_clients(
     clients: int, *, rate: float, burst: float, seconds: float, seed: int
 ) -> list[list[bool]]:
-    """What becomes of the calls of greedy clients at one token bucket, after a third of the time."""
+    """Return which calls of each client a shared token bucket permitted after a third of the time."""
     rng = random.Random(seed)
     limiters = [RateLimiter() for _ in range(clients)]
     outcomes: list[list[bool]] = [[] for _ in range(clients)]
     tokens, refilled = burst, 0.0
     events: list[tuple[float, int, str, float, bool]] = []
     for client in range(clients):
-        heapq.heappush(events, (rng.random(), client, "ask", 0.0, False))
+        heapq.heappush(events, (rng.random(), client, "reserve", 0.0, False))
     while events:
-        now, client, event, sent, let_through = heapq.heappop(events)
+        now, client, event, sent, is_permitted = heapq.heappop(events)
         if now > seconds:
             break
-        if event == "ask":
+        if event == "reserve":
             heapq.heappush(events, (limiters[client].reserve(now), client, "send", 0.0, False))
         elif event == "send":
             tokens, refilled = min(burst, tokens + (now - refilled) * rate), now
-            let_through = tokens >= 1
-            tokens -= let_through
+            is_permitted = tokens >= 1
+            tokens -= is_permitted
             if now > seconds / 3:
-                outcomes[client].append(let_through)
-            heapq.heappush(events, (now + 0.02 + rng.random() * 0.02, client, "answer", now, let_through))
-            heapq.heappush(events, (now, client, "ask", 0.0, False))
-        elif let_through:
+                outcomes[client].append(is_permitted)
+            heapq.heappush(events, (now + 0.02 + rng.random() * 0.02, client, "response", now, is_permitted))
+            heapq.heappush(events, (now, client, "reserve", 0.0, False))
+        elif is_permitted:
             limiters[client].succeeded()
         else:
             limiters[client].throttled(now, sent=sent)
@@ -158,15 +158,15 @@ def _under_one_limit(
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_alone_it_uses_what_the_account_allows_and_is_seldom_throttled(seed):
-    (mine,) = _under_one_limit(1, rate=10, burst=20, seconds=120, seed=seed)
-    assert sum(mine) > 0.85 * 10 * 80
-    assert mine.count(False) / len(mine) < 0.03
+def test_single_client_uses_the_limit_with_few_throttles(seed):
+    (outcomes,) = _simulate_clients(1, rate=10, burst=20, seconds=120, seed=seed)
+    assert sum(outcomes) > 0.85 * 10 * 80
+    assert outcomes.count(False) / len(outcomes) < 0.03
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_two_who_share_an_account_come_to_fair_shares(seed):
-    both = _under_one_limit(2, rate=10, burst=20, seconds=150, seed=seed)
-    through = [sum(each) for each in both]
-    assert 0.4 <= through[0] / sum(through) <= 0.6
+def test_two_clients_share_the_limit_fairly(seed):
+    both = _simulate_clients(2, rate=10, burst=20, seconds=150, seed=seed)
+    permitted = [sum(each) for each in both]
+    assert 0.4 <= permitted[0] / sum(permitted) <= 0.6
     assert sum(each.count(False) for each in both) / sum(map(len, both)) < 0.08

@@ -1,4 +1,4 @@
-"""Builds that wait for a person: who is told, how soon, and at what price."""
+"""Waiting steps: how they are reported, how soon, and at what cost in calls."""
 
 import logging
 
@@ -23,8 +23,8 @@ from support.scripted_service import (
 )
 
 
-def gate(service: ScriptedService, since: float, until: float = 1e9, *, number: int = 1) -> str:
-    """A step of image and workflow execution number `number` that waits for a person."""
+def add_waiting_step(service: ScriptedService, since: float, until: float = 1e9, *, number: int = 1) -> str:
+    """Add a waiting step to the image and workflow execution of that number, and return its id."""
     found = step_id(number)
     members = {
         "stepExecutionId": found,
@@ -45,13 +45,13 @@ def gate(service: ScriptedService, since: float, until: float = 1e9, *, number: 
 
 
 @pytest.mark.parametrize("kind", ["image", "workflow"])
-def test_a_gate_left_alone_shows_in_a_watch_within_two_polls(run, kind):
+def test_watch_shows_a_waiting_step_within_two_polls(run, kind):
     async def main():
         for since in range(20, 120, 7):
             service = ScriptedService()
-            waits = service.image((0, "BUILDING")) if kind == "image" else service.workflow((0, "RUNNING"))
-            found = gate(service, since)
-            async with ImageBuilder(client=service) as ib, ib.watch(waits) as watch:
+            watched = service.image((0, "BUILDING")) if kind == "image" else service.workflow((0, "RUNNING"))
+            found = add_waiting_step(service, since)
+            async with ImageBuilder(client=service) as ib, ib.watch(watched) as watch:
                 first = await anext(watch)
                 assert first.progress.waiting_steps == ()
                 second = await anext(watch)
@@ -64,11 +64,11 @@ def test_a_gate_left_alone_shows_in_a_watch_within_two_polls(run, kind):
     run(main)
 
 
-def test_a_gate_that_was_answered_shows_no_more_and_the_end_comes_once_and_last(run):
+def test_watch_drops_an_answered_step_and_ends_once(run):
     async def main():
         service = ScriptedService()
         arn = service.image((0, "BUILDING"), (400, "AVAILABLE"))
-        gate(service, 0, 200)
+        add_waiting_step(service, 0, 200)
         seen = []
         async with ImageBuilder(client=service) as ib:
             async for image in ib.watch(arn):
@@ -78,11 +78,11 @@ def test_a_gate_that_was_answered_shows_no_more_and_the_end_comes_once_and_last(
     run(main)
 
 
-def test_a_gate_of_another_stage_is_not_shown(run):
+def test_waiting_step_of_another_stage_is_not_shown(run):
     async def main():
         service = ScriptedService()
         arn = service.image((0, "BUILDING"), (200, "TESTING"), (400, "AVAILABLE"))
-        gate(service, 0, 200)
+        add_waiting_step(service, 0, 200)
         async with ImageBuilder(client=service) as ib:
             seen = [(str(image.status), len(image.progress.waiting_steps)) async for image in ib.watch(arn)]
         assert seen == [("BUILDING", 0), ("BUILDING", 1), ("TESTING", 0), ("AVAILABLE", 0)]
@@ -90,7 +90,7 @@ def test_a_gate_of_another_stage_is_not_shown(run):
     run(main)
 
 
-def test_one_list_serves_all_who_want_to_know(run):
+def test_one_list_of_waiting_steps_serves_all_waits(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
@@ -103,17 +103,17 @@ def test_one_list_serves_all_who_want_to_know(run):
                 arn = service.image((0, "BUILDING"), number=number, name=f"n{number}")
                 tasks.start_soon(wait, arn)
         lists = service.count("list_waiting_workflow_steps")
-        # One poll in two of one execution; fifty would be fifty times as many.
+        # One for every second poll of one execution, rather than of fifty.
         assert 10 <= lists <= 40
         assert lists < service.count("list_image_build_versions") + service.count("get_image")
 
     run(main)
 
 
-def test_a_plain_wait_does_not_look(run):
+def test_wait_lists_no_waiting_steps_by_default(run):
     async def main():
         service = ScriptedService()
-        gate(service, 0)
+        add_waiting_step(service, 0)
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitTimeoutError, match="continues at AWS"):
                 await ib.wait(service.image((0, "BUILDING")), timeout=900)
@@ -122,10 +122,10 @@ def test_a_plain_wait_does_not_look(run):
     run(main)
 
 
-def test_raise_says_what_waits_since_when_and_what_to_do(run):
+def test_raise_option_raises_with_the_waiting_step(run):
     async def main():
         service = ScriptedService()
-        found = gate(service, 100)
+        found = add_waiting_step(service, 100)
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitingForActionError) as caught:
                 await ib.wait_for_image(
@@ -148,19 +148,20 @@ def test_raise_says_what_waits_since_when_and_what_to_do(run):
     run(main)
 
 
-def test_a_step_itself_tells_that_it_waits_without_a_list(run):
+def test_wait_for_a_waiting_step_needs_no_list(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitingForActionError, match="step Approve"):
-                await ib.wait(gate(service, 100), timeout=None, on_waiting_step="raise")
+                await ib.wait(add_waiting_step(service, 100), timeout=None, on_waiting_step="raise")
         assert service.count("list_waiting_workflow_steps") == 0
 
     run(main)
 
 
-def test_the_model_has_no_word_for_waiting_so_the_action_tells_too(run):
+def test_running_step_with_wait_action_is_waiting(run):
     async def main():
+        # The service model has no status for it.
         service = ScriptedService()
         step = service.step((0, "RUNNING"), name="Approve", action="WaitForAction")
         busy = service.step((0, "RUNNING"), number=2, name="Run", action="ExecuteBash")
@@ -171,11 +172,11 @@ def test_the_model_has_no_word_for_waiting_so_the_action_tells_too(run):
     run(main)
 
 
-def test_report_logs_each_gate_once_and_the_timeout_tells_it(run, caplog):
+def test_report_option_logs_each_waiting_step_once(run, caplog):
     async def main():
         service = ScriptedService()
         arn = service.image((0, "BUILDING"))
-        found = gate(service, 50)
+        found = add_waiting_step(service, 50)
         async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
 
             async def wait() -> None:
@@ -185,16 +186,16 @@ def test_report_logs_each_gate_once_and_the_timeout_tells_it(run, caplog):
 
             for _ in range(3):
                 tasks.start_soon(wait)
-        told = [record for record in caplog.records if found in record.getMessage()]
-        assert [record.levelno for record in told] == [logging.WARNING]
+        reports = [record for record in caplog.records if found in record.getMessage()]
+        assert [record.levelno for record in reports] == [logging.WARNING]
 
     run(main)
 
 
-def test_in_a_group_the_others_are_awaited_unless_told_to_fail_fast(run):
+def test_wait_all_awaits_the_others_unless_fail_fast(run):
     async def main():
         service = ScriptedService()
-        gate(service, 10)
+        add_waiting_step(service, 10)
         arns = [
             service.image((0, "BUILDING")),
             service.image((0, "BUILDING"), (500, "AVAILABLE"), number=2, name="other"),
@@ -213,24 +214,24 @@ def test_in_a_group_the_others_are_awaited_unless_told_to_fail_fast(run):
 
 
 @pytest.mark.parametrize(
-    ("fault", "most"), [(lambda _: aws_error("ForbiddenException", 403), 1), (lambda _: throttle(), 1000)]
+    ("fault", "maximum"), [(lambda _: aws_error("ForbiddenException", 403), 1), (lambda _: throttle(), 1000)]
 )
-def test_looks_that_fail_change_nothing_and_one_that_is_denied_is_not_repeated(run, caplog, fault, most):
+def test_failed_inspections_do_not_affect_the_wait(run, caplog, fault, maximum):
     async def main():
         service = ScriptedService(faults={"list_waiting_workflow_steps": fault})
-        gate(service, 0)
+        add_waiting_step(service, 0)
         async with ImageBuilder(client=service) as ib:
             arn = service.image((0, "BUILDING"), (900, "AVAILABLE"))
             assert (await ib.wait(arn, timeout=None, on_waiting_step="raise")).is_terminal
-        looks, reads = service.count("list_waiting_workflow_steps"), service.count("get_image")
-        assert 1 <= looks <= min(most, reads // 2 + 1)
+        inspections, reads = service.count("list_waiting_workflow_steps"), service.count("get_image")
+        assert 1 <= inspections <= min(maximum, reads // 2 + 1)
         assert any("steps" in record.getMessage().lower() for record in caplog.records)
 
     caplog.set_level(logging.INFO, "aioimagebuilder")
     run(main)
 
 
-def test_a_look_that_hangs_is_given_up_and_delays_no_end(run):
+def test_hanging_inspection_does_not_delay_the_end(run):
     async def main():
         service = ScriptedService()
         hung = []
@@ -245,36 +246,36 @@ def test_a_look_that_hangs_is_given_up_and_delays_no_end(run):
             seen = [str(image.status) async for image in ib.watch(arn)]
             assert seen == ["BUILDING", "TESTING", "AVAILABLE"]
             assert 300 <= service.now < 331
-        # Ten seconds for a look, and the next one with the next but one poll.
+        # An inspection times out after ten seconds. The next one follows at the second poll.
         assert 10 < hung[1] - hung[0] < 75
 
     run(main)
 
 
-def test_after_an_answer_a_lagging_list_is_not_taken_for_a_gate(run):
+def test_answered_step_in_a_lagging_list_is_ignored(run):
     async def main():
         service = ScriptedService()
-        # The list goes on telling of the step for twenty seconds after the answer.
-        found = gate(service, 0, 30)
+        # The list still contains the step for some time after the answer.
+        found = add_waiting_step(service, 0, 30)
         service.actions["send_workflow_step_action"] = lambda params, _: {
             "stepExecutionId": params["stepExecutionId"]
         }
         arn = service.image((0, "BUILDING"), (200, "AVAILABLE"))
         async with ImageBuilder(client=service) as ib:
-            assert await ib.resume(found, reason="looks good") == found
+            assert await ib.resume(found, reason="approved") == found
             image = await ib.wait(arn, timeout=None, on_waiting_step="raise", min_delay=1, max_delay=2)
             assert str(image.status) == "AVAILABLE"
         [sent] = [each for each in service.calls if each.operation == "send_workflow_step_action"]
         assert sent.params["imageBuildVersionArn"] == arn
-        assert (sent.params["action"], sent.params["reason"]) == ("RESUME", "looks good")
+        assert (sent.params["action"], sent.params["reason"]) == ("RESUME", "approved")
 
     run(main)
 
 
-def test_stop_sends_its_reason_and_a_step_that_tells_its_image_is_not_asked_for(run):
+def test_stop_of_a_listed_step_sends_its_reason_in_one_call(run):
     async def main():
         service = ScriptedService()
-        found = gate(service, 0)
+        found = add_waiting_step(service, 0)
         service.actions["send_workflow_step_action"] = lambda params, _: {
             "stepExecutionId": params["stepExecutionId"]
         }
@@ -290,12 +291,12 @@ def test_stop_sends_its_reason_and_a_step_that_tells_its_image_is_not_asked_for(
     run(main)
 
 
-def test_a_bad_word_is_refused_before_anything_is_sent(run):
+def test_invalid_options_are_rejected_without_a_call(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(ValueError, match="on_waiting_step must be 'ignore' or 'report' or 'raise'"):
-                await ib.wait(image_arn(), timeout=1, on_waiting_step="shout")
+                await ib.wait(image_arn(), timeout=1, on_waiting_step="invalid")
             with pytest.raises(ValueError, match="detail must be None or 'steps'"):
                 ib.watch(image_arn(), detail="all")
             with pytest.raises(ValueError, match="has no steps"):

@@ -1,4 +1,4 @@
-"""Cancelling at AWS, asked for or at a deadline: what is told is what really became of it."""
+"""Cancellation at AWS, by request or at a deadline: the result is what really happened."""
 
 import logging
 
@@ -21,8 +21,13 @@ from support.scripted_service import ScriptedService, aws_error, lifecycle_id, t
 ENDED = ("AVAILABLE", "FAILED", "CANCELLED")
 
 
-def service_that_cancels(*, takes: float = 20.0, becomes: str = "CANCELLED", **options) -> ScriptedService:
-    """Refuses what has ended, as the simulator and the model say; else it ends after so many seconds."""
+def cancellable_service(
+    *, delay: float = 20.0, final_status: str = "CANCELLED", **options
+) -> ScriptedService:
+    """Return a service whose executions end `delay` seconds after they are cancelled.
+
+    As the service model says, it rejects the cancellation of an execution that has ended.
+    """
     service = ScriptedService(**options)
 
     def cancel(params: dict, now: float) -> dict:
@@ -31,9 +36,9 @@ def service_that_cancels(*, takes: float = 20.0, becomes: str = "CANCELLED", **o
         members = script.at(now)
         if members["state"]["status"] in ENDED:
             raise aws_error("InvalidRequestException", 400, message="it is in a terminal state")
-        script.course = [
-            *[each for each in script.course if each[0] <= now],
-            (now + takes, members | {"state": {"status": becomes}}),
+        script.states = [
+            *[each for each in script.states if each[0] <= now],
+            (now + delay, members | {"state": {"status": final_status}}),
         ]
         return {"imageBuildVersionArn": arn, "lifecycleExecutionId": arn}
 
@@ -41,9 +46,9 @@ def service_that_cancels(*, takes: float = 20.0, becomes: str = "CANCELLED", **o
     return service
 
 
-def test_cancel_asks_and_waits_for_what_becomes_of_it(run):
+def test_cancel_waits_for_the_final_status(run):
     async def main():
-        service = service_that_cancels()
+        service = cancellable_service()
         async with ImageBuilder(client=service) as ib:
             image = await ib.cancel(service.image((0, "BUILDING")))
             assert image.status == ImageStatus.CANCELLED
@@ -53,20 +58,20 @@ def test_cancel_asks_and_waits_for_what_becomes_of_it(run):
     run(main)
 
 
-@pytest.mark.parametrize("becomes", ["AVAILABLE", "FAILED"])
-def test_cancel_tells_of_a_build_that_ended_before_the_service_came_to_it(run, becomes):
+@pytest.mark.parametrize("final_status", ["AVAILABLE", "FAILED"])
+def test_cancel_returns_a_build_that_ended_first(run, final_status):
     async def main():
-        service = service_that_cancels(becomes=becomes)
+        service = cancellable_service(final_status=final_status)
         async with ImageBuilder(client=service) as ib:
-            assert (await ib.cancel(service.image((0, "DISTRIBUTING")))).status == becomes
+            assert (await ib.cancel(service.image((0, "DISTRIBUTING")))).status == final_status
 
     run(main)
 
 
 @pytest.mark.parametrize("ended", ENDED)
-def test_cancel_of_what_has_ended_says_so(run, caplog, ended):
+def test_cancel_of_an_ended_build_returns_it(run, caplog, ended):
     async def main():
-        service = service_that_cancels()
+        service = cancellable_service()
         async with ImageBuilder(client=service) as ib:
             assert (await ib.cancel(service.image((0, ended)))).status == ended
         assert service.count("get_image") == 1
@@ -76,28 +81,28 @@ def test_cancel_of_what_has_ended_says_so(run, caplog, ended):
     assert f"was not cancelled, since it is {ended}" in caplog.text
 
 
-def test_cancel_of_what_has_ended_believes_the_refusal_over_reads_that_lag(run):
+def test_rejected_cancel_waits_for_lagging_reads(run):
     async def main():
-        service = service_that_cancels()
+        service = cancellable_service()
         arn = service.image((0, "BUILDING"), (8, "AVAILABLE"))
-        service.actions["cancel_image_creation"] = _refuse("InvalidRequestException")
+        service.actions["cancel_image_creation"] = _reject("InvalidRequestException")
         async with ImageBuilder(client=service) as ib:
             assert (await ib.cancel(arn)).status == ImageStatus.AVAILABLE
 
     run(main)
 
 
-def _refuse(code: str):
-    def refuse(*_: object) -> dict:
+def _reject(code: str):
+    def reject(*_: object) -> dict:
         raise aws_error(code, 400)
 
-    return refuse
+    return reject
 
 
-def test_a_refusal_that_tells_of_no_end_is_raised_in_bounded_time(run):
+def test_rejection_without_an_end_is_raised_in_bounded_time(run):
     async def main():
-        service = service_that_cancels()
-        service.actions["cancel_image_creation"] = _refuse("InvalidRequestException")
+        service = cancellable_service()
+        service.actions["cancel_image_creation"] = _reject("InvalidRequestException")
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(InvalidRequestException):
                 await ib.cancel(service.image((0, "BUILDING")), timeout=None)
@@ -106,10 +111,10 @@ def test_a_refusal_that_tells_of_no_end_is_raised_in_bounded_time(run):
     run(main)
 
 
-def test_one_that_is_being_cancelled_already_is_waited_for(run):
+def test_cancel_of_an_image_being_cancelled_waits_for_it(run):
     async def main():
-        service = service_that_cancels()
-        service.actions["cancel_image_creation"] = _refuse("ResourceInUseException")
+        service = cancellable_service()
+        service.actions["cancel_image_creation"] = _reject("ResourceInUseException")
         async with ImageBuilder(client=service) as ib:
             arn = service.image((0, "BUILDING"), (100, "CANCELLED"))
             assert (await ib.cancel(arn)).status == ImageStatus.CANCELLED
@@ -117,9 +122,9 @@ def test_one_that_is_being_cancelled_already_is_waited_for(run):
     run(main)
 
 
-def test_a_cancel_that_is_not_confirmed_in_time_says_so(run):
+def test_unconfirmed_cancel_raises_wait_timeout_error(run):
     async def main():
-        service = service_that_cancels(takes=1e9)
+        service = cancellable_service(delay=1e9)
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitTimeoutError, match="is still BUILDING"):
                 await ib.cancel(service.image((0, "BUILDING")), timeout=60)
@@ -128,17 +133,17 @@ def test_a_cancel_that_is_not_confirmed_in_time_says_so(run):
     run(main)
 
 
-def test_what_the_service_cannot_cancel_is_refused_before_anything_is_sent(run):
+def test_invalid_cancellation_is_rejected_without_a_call(run):
     async def main():
         service = ScriptedService()
         async with ImageBuilder(client=service) as ib:
-            for attempt in (
+            for cancel in (
                 lambda: ib.cancel(workflow_id()),
                 lambda: ib.wait(workflow_id(), timeout=5, on_timeout="cancel"),
                 lambda: ib.wait_all([lifecycle_id(), workflow_id()], timeout=5, on_timeout="cancel"),
             ):
                 with pytest.raises(ValueError, match="cancel the image that it belongs to"):
-                    await attempt()
+                    await cancel()
             with pytest.raises(ValueError, match="needs a timeout"):
                 await ib.wait(lifecycle_id(), timeout=None, on_timeout="cancel")
             with pytest.raises(ValueError, match="on_timeout must be 'leave' or 'cancel'"):
@@ -148,9 +153,9 @@ def test_what_the_service_cannot_cancel_is_refused_before_anything_is_sent(run):
     run(main)
 
 
-def test_the_deadline_leaves_the_build_alone_unless_told_to_cancel(run):
+def test_deadline_leaves_the_build_running_by_default(run):
     async def main():
-        service = service_that_cancels()
+        service = cancellable_service()
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitTimeoutError, match="continues at AWS"):
                 await ib.wait(service.image((0, "BUILDING")), timeout=60)
@@ -160,9 +165,9 @@ def test_the_deadline_leaves_the_build_alone_unless_told_to_cancel(run):
 
 
 @pytest.mark.parametrize("check", [True, False])
-def test_what_was_cancelled_at_the_deadline_is_a_timeout_that_tells_it(run, check):
+def test_cancelled_at_deadline_raises_wait_timeout_error(run, check):
     async def main():
-        service = service_that_cancels()
+        service = cancellable_service()
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(
                 WaitTimeoutError, match="is CANCELLED: it was cancelled at the deadline"
@@ -170,42 +175,44 @@ def test_what_was_cancelled_at_the_deadline_is_a_timeout_that_tells_it(run, chec
                 await ib.wait(service.image((0, "BUILDING")), timeout=60, on_timeout="cancel", check=check)
             assert caught.value.execution.status == ImageStatus.CANCELLED
             assert 80 <= caught.value.elapsed < 120
-        [asked] = [call.time for call in service.calls if call.operation == "cancel_image_creation"]
-        assert asked == pytest.approx(60, abs=0.1)
+        [requested] = [call.time for call in service.calls if call.operation == "cancel_image_creation"]
+        assert requested == pytest.approx(60, abs=0.1)
 
     run(main)
 
 
-@pytest.mark.parametrize("how", ["refused", "too late"])
-def test_a_build_that_finishes_at_the_deadline_is_available(run, how):
+@pytest.mark.parametrize("finishes", ["before-the-request", "after-the-request"])
+def test_build_finished_at_the_deadline_is_returned(run, finishes):
     async def main():
-        # Refused: it ended between the last poll and the cancel. Too late: between the cancel and its effect.
-        service = service_that_cancels(becomes="AVAILABLE")
-        course = [(0, "DISTRIBUTING"), *([(60.001, "AVAILABLE")] if how == "refused" else [])]
+        service = cancellable_service(final_status="AVAILABLE")
+        states = [(0, "DISTRIBUTING")]
+        if finishes == "before-the-request":
+            # Just after the last poll.
+            states.append((60.001, "AVAILABLE"))
         async with ImageBuilder(client=service) as ib:
-            image = await ib.wait_for_image(service.image(*course), timeout=60, on_timeout="cancel")
+            image = await ib.wait_for_image(service.image(*states), timeout=60, on_timeout="cancel")
             assert image.status == ImageStatus.AVAILABLE
 
     run(main)
 
 
-def test_a_build_that_fails_or_was_cancelled_by_another_at_the_deadline_counts_as_that(run):
+def test_build_ended_at_the_deadline_raises_its_failure(run):
     async def main():
-        async with ImageBuilder(client=(service := service_that_cancels(becomes="FAILED"))) as ib:
+        async with ImageBuilder(client=(service := cancellable_service(final_status="FAILED"))) as ib:
             with pytest.raises(ExecutionFailedError, match="is FAILED") as caught:
                 await ib.wait(service.image((0, "BUILDING")), timeout=60, on_timeout="cancel")
             assert caught.value.elapsed > 60
-            other = service.image((0, "BUILDING"), (60.001 + service.now, "CANCELLED"), number=2)
+            second = service.image((0, "BUILDING"), (60.001 + service.now, "CANCELLED"), number=2)
             with pytest.raises(ExecutionCancelledError):
-                await ib.wait(other, timeout=60, on_timeout="cancel")
+                await ib.wait(second, timeout=60, on_timeout="cancel")
 
     run(main)
 
 
-def test_a_cancel_at_the_deadline_that_cannot_be_asked_for_is_told(run):
+def test_denied_cancel_at_the_deadline_is_reported(run):
     async def main():
         denied = aws_error("AccessDeniedException", 403, message="not you")
-        service = service_that_cancels(faults={"cancel_image_creation": lambda _: denied})
+        service = cancellable_service(faults={"cancel_image_creation": lambda _: denied})
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(
                 WaitTimeoutError, match=r"could not be cancelled at the deadline: .*not you"
@@ -216,9 +223,9 @@ def test_a_cancel_at_the_deadline_that_cannot_be_asked_for_is_told(run):
     run(main)
 
 
-def test_a_cancel_at_the_deadline_that_is_never_confirmed_is_told(run):
+def test_unconfirmed_cancel_at_the_deadline_is_reported(run):
     async def main():
-        service = service_that_cancels(takes=1e9)
+        service = cancellable_service(delay=1e9)
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitTimeoutError, match="requested at the deadline, but not confirmed"):
                 await ib.wait(service.image((0, "BUILDING")), timeout=60, on_timeout="cancel")
@@ -227,9 +234,9 @@ def test_a_cancel_at_the_deadline_that_is_never_confirmed_is_told(run):
     run(main)
 
 
-def test_what_could_not_be_observed_up_to_the_deadline_is_cancelled_too(run):
+def test_unobservable_build_is_cancelled_at_the_deadline(run):
     async def main():
-        service = service_that_cancels(
+        service = cancellable_service(
             fault=lambda _: throttle(), faults={"cancel_image_creation": lambda _: None}
         )
         async with ImageBuilder(client=service) as ib:
@@ -240,10 +247,10 @@ def test_what_could_not_be_observed_up_to_the_deadline_is_cancelled_too(run):
     run(main)
 
 
-def test_a_cancellation_while_the_cancel_is_asked_for_is_held_off_and_bounded(run):
+def test_cancel_request_is_shielded_for_bounded_time(run):
     async def main():
-        # The service stalls for an hour at the deadline: the caller gives up a second later.
-        service = service_that_cancels(hang=lambda now: 3600 if now > 59.005 else 0)
+        # The request hangs for an hour, and the caller cancels two seconds after the deadline.
+        service = cancellable_service(hang=lambda now: 3600 if now > 59.005 else 0)
         async with ImageBuilder(client=service) as ib:
             with anyio.move_on_after(61) as scope:
                 await ib.wait(service.image((0, "BUILDING")), timeout=59, on_timeout="cancel")
@@ -253,15 +260,15 @@ def test_a_cancellation_while_the_cancel_is_asked_for_is_held_off_and_bounded(ru
     run(main)
 
 
-def test_a_cancellation_just_then_lets_the_cancel_go_out(run):
+def test_cancelled_wait_completes_the_cancel_request(run):
     async def main():
-        service = service_that_cancels(latency=2.0)
+        service = cancellable_service(latency=2.0)
         arn = service.image((0, "BUILDING"))
         async with ImageBuilder(client=service) as ib:
             with anyio.move_on_after(63) as scope:
                 await ib.wait(arn, timeout=60, on_timeout="cancel")
             assert scope.cancelled_caught
-            # Asked, and answered; to see what became of it was not held off.
+            # Only the request was shielded, not its confirmation.
             assert service.now < 68
             await anyio.sleep(60)
             assert (await ib.get_image(arn)).status == ImageStatus.CANCELLED
@@ -269,9 +276,9 @@ def test_a_cancellation_just_then_lets_the_cancel_go_out(run):
     run(main)
 
 
-def test_cancelling_a_wait_before_its_deadline_touches_nothing(run):
+def test_wait_cancelled_before_its_deadline_cancels_no_build(run):
     async def main():
-        service = service_that_cancels()
+        service = cancellable_service()
         async with ImageBuilder(client=service) as ib:
             with anyio.move_on_after(30):
                 await ib.wait(service.image((0, "BUILDING")), timeout=60, on_timeout="cancel")
@@ -281,9 +288,9 @@ def test_cancelling_a_wait_before_its_deadline_touches_nothing(run):
     run(main)
 
 
-def test_of_many_those_still_running_are_cancelled_together(run):
+def test_wait_all_cancels_running_builds_at_the_deadline(run):
     async def main():
-        service = service_that_cancels()
+        service = cancellable_service()
         arns = [
             service.image((0, "BUILDING"), (30, "AVAILABLE"), number=1),
             service.image((0, "BUILDING"), number=2),
@@ -311,15 +318,15 @@ def test_of_many_those_still_running_are_cancelled_together(run):
     run(main)
 
 
-def test_a_last_poll_that_hangs_does_not_keep_the_cancel_from_being_asked(run):
+def test_hanging_last_poll_does_not_prevent_the_cancel(run):
     async def main():
-        service = service_that_cancels(hang=lambda now: 3600 if 59 < now < 61 else 0)
+        service = cancellable_service(hang=lambda now: 3600 if 59 < now < 61 else 0)
         arn = service.image((0, "BUILDING"))
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitTimeoutError, match="it was cancelled at the deadline"):
                 await ib.wait(arn, timeout=60, on_timeout="cancel")
-        asked = [call.time for call in service.calls if call.operation == "cancel_image_creation"]
-        assert len(asked) == 1
-        assert 60 < asked[0] < 71
+        requested = [call.time for call in service.calls if call.operation == "cancel_image_creation"]
+        assert len(requested) == 1
+        assert 60 < requested[0] < 71
 
     run(main)

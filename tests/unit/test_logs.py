@@ -1,4 +1,4 @@
-"""How a log is read on, against a scripted CloudWatch Logs, on virtual time."""
+"""Following a log, against a scripted CloudWatch Logs on virtual time."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, date, datetime, timedelta
@@ -9,8 +9,7 @@ import pytest
 from aioimagebuilder import LogLine, ResourceNotFoundException, ServerError
 from aioimagebuilder.aws.cloudwatch import LogPage
 from aioimagebuilder.logs import LogReader, follow_daily_log
-from aioimagebuilder.models.executions import Image
-from aioimagebuilder.models.log_streams import LogStream, image_log_stream, milliseconds, pipeline_log_group
+from aioimagebuilder.models.log_streams import LogStream
 from aioimagebuilder.polling.schedule import Cadence
 from support.virtual_time import run_virtually
 
@@ -24,7 +23,7 @@ def run(request: pytest.FixtureRequest) -> Callable[[Callable[[], Awaitable[obje
 
 
 class ScriptedCloudWatch:
-    """Shows lines some seconds after they were written, two a page at most, now and then an empty page."""
+    """Returns lines with a lag, in pages of up to two lines, some of which are empty."""
 
     def __init__(self, *lines: tuple[float, str], lag: float = 5.0) -> None:
         self.lag = lag
@@ -45,16 +44,16 @@ class ScriptedCloudWatch:
         self.calls += 1
         if self.failures:
             raise self.failures.pop()
-        shown = self.now() - timedelta(seconds=self.lag)
+        visible_until = self.now() - timedelta(seconds=self.lag)
         lines = [
             line
             for line in self.lines
-            if line.timestamp <= shown and f"{line.timestamp:%Y/%m/%d}" == stream.name
+            if line.timestamp <= visible_until and f"{line.timestamp:%Y/%m/%d}" == stream.name
         ]
         if not lines:
             raise ResourceNotFoundException.create("GetLogEvents", "no such stream.")
-        place, _, is_after_empty = (token or "0//").partition("/")
-        first = int(place)
+        position, _, is_after_empty = (token or "0//").partition("/")
+        first = int(position)
         if self.calls % 3 == 0 and not is_after_empty and first < len(lines):
             return LogPage((), f"{first}/empty", None)
         page = tuple(lines[first : first + 2])
@@ -63,7 +62,7 @@ class ScriptedCloudWatch:
         return LogPage(page, f"{first + len(page)}/", None)
 
 
-async def followed(service: ScriptedCloudWatch, day: date, seconds: float) -> list[str]:
+async def follow(service: ScriptedCloudWatch, day: date, seconds: float) -> list[str]:
     service.start()
     texts: list[str] = []
     with anyio.move_on_after(seconds):
@@ -77,7 +76,7 @@ async def followed(service: ScriptedCloudWatch, day: date, seconds: float) -> li
     return texts
 
 
-def test_following_goes_on_across_midnight_and_waits_for_what_comes_late(run):
+def test_following_continues_past_midnight_with_late_lines(run):
     lines = [
         (0, "a"),
         (10, "b"),
@@ -88,23 +87,23 @@ def test_following_goes_on_across_midnight_and_waits_for_what_comes_late(run):
         (400, "e"),
     ]
     service = ScriptedCloudWatch(*lines)
-    assert run(lambda: followed(service, EVENING.date(), 600)) == [text for _, text in lines]
+    assert run(lambda: follow(service, EVENING.date(), 600)) == [text for _, text in lines]
 
 
-def test_a_quiet_night_costs_few_calls(run):
+def test_silent_log_costs_few_calls(run):
     service = ScriptedCloudWatch((0, "a"), (30_000, "b"))
-    assert run(lambda: followed(service, EVENING.date(), 40_000)) == ["a", "b"]
+    assert run(lambda: follow(service, EVENING.date(), 40_000)) == ["a", "b"]
     assert service.calls < 40_000 / 5
 
 
-def test_a_log_that_cannot_be_read_for_a_while_loses_nothing(run):
+def test_failed_reads_of_a_log_lose_no_lines(run):
     lines = [(at, str(at)) for at in range(0, 50, 5)]
     service = ScriptedCloudWatch(*lines)
     service.failures = [ServerError.create("GetLogEvents", "not now.") for _ in range(5)]
-    assert run(lambda: followed(service, EVENING.date(), 120)) == [text for _, text in lines]
+    assert run(lambda: follow(service, EVENING.date(), 120)) == [text for _, text in lines]
 
 
-def test_what_is_there_now_ends_with_the_present_day(run):
+def test_reading_without_following_ends_with_today(run):
     service = ScriptedCloudWatch((-86_400, "yesterday"), (-10, "today"), (5, "later"))
 
     async def main() -> list[str]:
@@ -115,38 +114,3 @@ def test_what_is_there_now_ends_with_the_present_day(run):
         return [line.message async for line in lines]
 
     assert run(main) == ["yesterday", "today"]
-
-
-ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/web-server/1.0.0/1"
-
-
-@pytest.mark.parametrize(
-    ("image", "stream"),
-    [
-        ({"arn": ARN, "name": "Web Server"}, "/aws/imagebuilder/Web Server 1.0.0/1"),
-        ({"arn": ARN, "name": "x", "loggingConfiguration": {"logGroupName": "/own"}}, "/own 1.0.0/1"),
-        ({"arn": ARN, "loggingConfiguration": {}}, "/aws/imagebuilder/web-server 1.0.0/1"),
-        ({"arn": "nonsense"}, "None"),
-        ({}, "None"),
-    ],
-)
-def test_the_stream_of_an_image(image, stream):
-    assert str(image_log_stream(Image.parse(image))) == stream
-
-
-@pytest.mark.parametrize(
-    ("pipeline", "group"),
-    [
-        ({"name": "My Pipeline"}, "/aws/imagebuilder/pipeline/My Pipeline"),
-        ({"name": "x", "loggingConfiguration": {"pipelineLogGroupName": "/own"}}, "/own"),
-        ({"loggingConfiguration": 7}, "/aws/imagebuilder/pipeline/my-pipeline"),
-    ],
-)
-def test_the_group_of_a_pipeline(pipeline, group):
-    arn = "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/my-pipeline"
-    assert pipeline_log_group(arn, pipeline) == group
-
-
-def test_times_become_whole_milliseconds_rounded_up():
-    assert milliseconds(datetime(1970, 1, 1, 0, 0, 1, tzinfo=UTC)) == 1000
-    assert milliseconds(datetime(1970, 1, 1, 0, 0, 1, 1, tzinfo=UTC)) == 1001

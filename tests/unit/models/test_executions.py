@@ -1,4 +1,4 @@
-"""How answers of the service are read: all of them, whatever they hold."""
+"""The parsing of responses, also of malformed ones, and the order of states."""
 
 import dataclasses
 import json
@@ -35,12 +35,9 @@ def _wire_names(cls: type[Structure]) -> set[str]:
 
 @pytest.mark.parametrize(
     ("cls", "operation"),
-    [
-        (WorkflowExecution, "GetWorkflowExecution"),
-        (WorkflowStepExecution, "GetWorkflowStepExecution"),
-    ],
+    [(WorkflowExecution, "GetWorkflowExecution"), (WorkflowStepExecution, "GetWorkflowStepExecution")],
 )
-def test_every_member_of_the_answer_has_its_field(cls, operation):
+def test_every_member_of_the_response_has_a_field(cls, operation):
     missing = set(MODEL.operation_model(operation).output_shape.members) - _wire_names(cls)
     assert missing == set()
 
@@ -55,16 +52,16 @@ def test_every_member_of_the_answer_has_its_field(cls, operation):
         (WorkflowStepExecution, "WorkflowStepExecution"),
     ],
 )
-def test_every_member_of_the_structure_has_its_field(cls, shape):
+def test_every_member_of_the_structure_has_a_field(cls, shape):
     assert set(MODEL.shape_for(shape).members) - _wire_names(cls) == set()
 
 
 @pytest.mark.parametrize("cls", OpenEnum.__subclasses__())
-def test_every_enum_has_what_the_model_has(cls):
+def test_every_enum_has_the_values_of_the_model(cls):
     assert set(MODEL.shape_for(cls.__name__).enum) <= set(cls.__members__)
 
 
-def test_a_workflow_execution_is_read_whole():
+def test_workflow_execution_is_parsed_completely():
     found = WorkflowExecution.parse(
         {
             "requestId": "r-1",
@@ -93,7 +90,7 @@ def test_a_workflow_execution_is_read_whole():
         found.raw["x"] = 1  # type: ignore[index]
 
 
-def test_an_image_is_read_with_its_failure_and_its_outputs():
+def test_image_is_parsed_with_its_failure_and_outputs():
     found = Image.parse(
         {
             "arn": "arn:image",
@@ -133,7 +130,7 @@ def test_an_image_is_read_with_its_failure_and_its_outputs():
 
 
 @pytest.mark.parametrize(
-    ("wire", "time"),
+    ("value", "time"),
     [
         ("2026-09-09T19:12:23Z", SECOND),
         ("2026-09-09T19:12:23.175Z", SECOND.replace(microsecond=175000)),
@@ -150,25 +147,25 @@ def test_an_image_is_read_with_its_failure_and_its_outputs():
         ("Feb 24, 2021 12:31:54 PM", datetime(2021, 2, 24, 12, 31, 54, tzinfo=UTC)),
     ],
 )
-def test_a_time_in_any_form_of_the_wire_is_an_aware_datetime_in_utc(wire, time):
-    found = parse_time(wire)
+def test_time_in_any_wire_format_is_parsed_as_utc(value, time):
+    found = parse_time(value)
     assert found == time
     assert found.tzinfo is UTC
 
 
 @pytest.mark.parametrize(
-    "wire", ["", "soon", "32.13.2026", 1e300, 6.77e16, -1e15, 10**400, float("nan"), True, [], None, b"2026"]
+    "value", ["", "soon", "32.13.2026", 1e300, 6.77e16, -1e15, 10**400, float("nan"), True, [], None, b"2026"]
 )
-def test_what_is_no_time_is_kept_as_it_came(wire):
-    found = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "startTime": wire})
+def test_malformed_time_is_kept_in_raw(value):
+    found = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "startTime": value})
     assert found.start_time is None
-    if wire is None:
+    if value is None:
         assert found.raw == {}
     else:
         assert list(found.raw) == ["startTime"]
 
 
-def test_a_member_of_the_wrong_type_is_kept_in_raw_and_harms_no_other():
+def test_member_of_the_wrong_type_is_kept_in_raw():
     found = Image.parse(
         {
             "arn": "arn:image",
@@ -185,7 +182,7 @@ def test_a_member_of_the_wrong_type_is_kept_in_raw_and_harms_no_other():
 
 
 @pytest.mark.parametrize("amis", [5, "ami-1", {"image": "ami-1"}, True])
-def test_a_list_that_is_none_is_kept_as_it_came(amis):
+def test_malformed_list_is_kept_in_raw(amis):
     found = Image.parse({"arn": "arn:image", "outputResources": {"amis": amis}})
     assert found.amis == ()
     assert found.output_resources.raw == {"amis": amis}
@@ -200,14 +197,14 @@ JSON = st.recursive(
 
 @pytest.mark.parametrize("cls", list(EXECUTION_CLASSES.values()))
 @given(data=st.data())
-def test_no_answer_crashes_the_reading_and_nothing_of_it_is_lost(cls, data):
+def test_any_response_is_parsed_without_loss(cls, data):
     names = sorted(_wire_names(cls))
     members = data.draw(st.dictionaries(st.sampled_from(names) | st.text(), JSON, max_size=8))
     found = cls.parse(members)
     for name, value in members.items():
         if value is not None:
-            read = name in names and getattr(found, _field(cls, name)) is not None
-            assert read != (name in found.raw)
+            is_parsed = name in names and getattr(found, _field(cls, name)) is not None
+            assert is_parsed != (name in found.raw)
     assert found.outcome is None or found.is_terminal
     assert isinstance(repr(found), str)
     assert isinstance(str(found.progress), str)
@@ -218,7 +215,7 @@ def _field(cls: type[Structure], name: str) -> str:
     return next(each.name for each in dataclasses.fields(cls) if wire_name(each.name) == name)
 
 
-def test_an_unknown_status_is_kept_as_it_came():
+def test_unknown_status_is_kept_verbatim():
     known, unknown = WorkflowExecutionStatus("FAILED"), WorkflowExecutionStatus("FROBNICATED")
     assert known.is_known
     assert not unknown.is_known
@@ -232,7 +229,7 @@ def test_an_unknown_status_is_kept_as_it_came():
         WorkflowExecutionStatus(5)
 
 
-def test_executions_are_values():
+def test_executions_are_immutable_values():
     one = WorkflowExecution(workflow_execution_id="wf-1", request_id="a", raw={"x": 1})
     other = WorkflowExecution(workflow_execution_id="wf-1", request_id="b")
     assert one == other
@@ -240,10 +237,6 @@ def test_executions_are_values():
     with pytest.raises(dataclasses.FrozenInstanceError):
         one.status = None  # type: ignore[misc]
     assert repr(one) == "WorkflowExecution(workflow_execution_id='wf-1', request_id='a')"
-
-
-def _ranks(table: dict[str, int]) -> list[str]:
-    return sorted(table, key=table.__getitem__)
 
 
 @pytest.mark.parametrize(
@@ -262,18 +255,18 @@ def _ranks(table: dict[str, int]) -> list[str]:
         ),
     ],
 )
-def test_a_read_steps_back_if_its_status_comes_earlier_in_the_course(ranks, make):
+def test_execution_with_an_earlier_status_is_older(ranks, make):
     for before in ranks:
         for now in ranks:
             assert make(now).is_older_than(make(before)) == (ranks[now] < ranks[before])
         assert make(before).is_older_than(make("FAILED"))
         assert not make("FAILED").is_older_than(make(before))
-        # What nobody knows is never stale, nor makes another look so.
+        # An unknown status is never stale, and makes no other status stale.
         assert not make("NEW").is_older_than(make(before))
         assert not make(before).is_older_than(make("NEW"))
 
 
-def test_a_read_steps_back_if_it_counts_fewer_steps_or_an_earlier_attempt():
+def test_execution_with_fewer_steps_or_attempts_is_older():
     def workflow(done: int) -> WorkflowExecution:
         return WorkflowExecution.parse({"status": "RUNNING", "totalStepsSucceeded": done})
 
