@@ -14,7 +14,7 @@ from aioimagebuilder.testing import Simulator
 from support.stepping import Steps
 
 from .conftest import CADENCE, CLIENTS
-from .hostile_proxy import HostileProxy
+from .fault_proxy import HostileProxy
 
 Clients = Callable[[], ImageBuilder]
 

@@ -16,7 +16,7 @@ from aioimagebuilder import CredentialsError, ImageBuilder, ObservationError
 from aioimagebuilder.testing import Simulator
 
 from .conftest import BACKOFF, CADENCE, CLIENTS
-from .hostile_proxy import HostileProxy, Trouble
+from .fault_proxy import HostileProxy, Trouble
 
 # An hour of a role's session, scaled as the builds are.
 LIFETIME = 1.0

@@ -93,11 +93,11 @@ class Scenario:
 
 
 SCENARIOS = {
-    "component_fails_in_its_build_phase": Scenario(
+    "component_failed_in_build_phase": Scenario(
         failing_component(), {"log_bucket": "example-logs"}, faults=()
     ),
-    "step_times_out": Scenario(BuildScript(steps={"LaunchBuildInstance": StepScript(duration=9000)})),
-    "attempts_used_up": Scenario(
+    "step_timed_out": Scenario(BuildScript(steps={"LaunchBuildInstance": StepScript(duration=9000)})),
+    "attempts_exhausted": Scenario(
         BuildScript(
             steps={
                 "RunSanitizeScript": StepScript(
@@ -106,7 +106,7 @@ SCENARIOS = {
             }
         )
     ),
-    "test_fails_with_continue": Scenario(
+    "test_failed_with_continue": Scenario(
         failing_component("ApplyTestComponents", phase="test", error="port 80 is closed", stderr=None),
         {
             "workflows": [
@@ -115,14 +115,14 @@ SCENARIOS = {
             ]
         },
     ),
-    "one_of_three_regions": Scenario(
+    "one_of_three_regions_failed": Scenario(
         BuildScript(failed_regions={"eu-west-1": "You are not authorized to use the given KMS key."}),
         {"regions": ("us-east-1", "eu-west-1", "ap-southeast-2")},
     ),
-    "no_free_instance_type": Scenario(
+    "no_instance_type_available": Scenario(
         BuildScript(early_failure="None of the provided Instance Types are available in the current region.")
     ),
-    "instance_never_launched": Scenario(
+    "instance_launch_failed": Scenario(
         BuildScript.failing_step(
             "LaunchBuildInstance",
             "An error occurred (InsufficientInstanceCapacity) when calling the RunInstances operation in "
@@ -130,17 +130,17 @@ SCENARIOS = {
         )
     ),
     "cancelled": Scenario(BuildScript(), after=200, act=cancel),
-    "gate_stopped": Scenario(BuildScript.waiting("RunSanitizeScript"), after=600, act=stop_the_gate),
-    "gate_timed_out": Scenario(
+    "waiting_step_stopped": Scenario(BuildScript.waiting("RunSanitizeScript"), after=600, act=stop_the_gate),
+    "waiting_step_timed_out": Scenario(
         BuildScript(steps={"RunSanitizeScript": StepScript(gate=True, timeout_seconds=3600)})
     ),
     "no_failure_context": Scenario(
         BuildScript(steps=failing_component().steps, failure_context=False), {"log_bucket": "example-logs"}
     ),
-    "log_is_forbidden": Scenario(failing_component(), faults=(DENIED,)),
-    "log_is_throttled": Scenario(failing_component(), faults=(Fault("throttle", service="logs"),)),
-    "no_log_at_all": Scenario(BuildScript(steps=failing_component().steps, log_stream=False)),
-    "only_the_image_can_be_read": Scenario(
+    "log_denied": Scenario(failing_component(), faults=(DENIED,)),
+    "log_throttled": Scenario(failing_component(), faults=(Fault("throttle", service="logs"),)),
+    "no_log": Scenario(BuildScript(steps=failing_component().steps, log_stream=False)),
+    "only_image_readable": Scenario(
         failing_component(),
         faults=(
             Fault("error", operation="List*", code="ForbiddenException", status=403, message="Not you."),
@@ -148,10 +148,10 @@ SCENARIOS = {
             DENIED,
         ),
     ),
-    "retried_and_failed_otherwise": Scenario(
+    "retry_failed_differently": Scenario(
         BuildScript.failing_step("LaunchTestInstance", "InsufficientInstanceCapacity"), after=3600, act=retry
     ),
-    "waits_for_a_person": Scenario(BuildScript.waiting("RunSanitizeScript"), after=600),
+    "waiting_step": Scenario(BuildScript.waiting("RunSanitizeScript"), after=600),
     "still_running": Scenario(BuildScript(steps={"ApplyBuildComponents": StepScript(never_ends=True)})),
     "nothing_failed": Scenario(BuildScript()),
 }
@@ -190,7 +190,7 @@ async def test_a_diagnosis_names_the_cause(ib: ImageBuilder, simulator: Simulato
 
 @pytest.mark.asyncio
 async def test_the_report_in_the_readme_is_a_real_one(ib: ImageBuilder, simulator: Simulator):
-    arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
+    arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
     report = (await ib.diagnose(arn, log_lines=4)).report()
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     assert f"```text\n{report}\n```" in readme
@@ -202,27 +202,27 @@ def test_every_report_has_its_scenario():
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_on_both_event_loops_the_log_is_read_too(simulator: Simulator, backend):
-    arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
+    arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
 
     async def main() -> Diagnosis:
         async with ImageBuilder(**simulator.client_arguments) as ib:
             return await ib.diagnose(arn)
 
     diagnosis = anyio.run(main, backend=backend)
-    report = (REPORTS / "component_fails_in_its_build_phase.txt").read_text(encoding="utf-8")
+    report = (REPORTS / "component_failed_in_build_phase.txt").read_text(encoding="utf-8")
     assert diagnosis.report() + "\n" == report
 
 
 def test_the_blocking_face_tells_the_same(simulator: Simulator):
-    arn = build(simulator, SCENARIOS["step_times_out"])
+    arn = build(simulator, SCENARIOS["step_timed_out"])
     with blocking.ImageBuilder(**simulator.client_arguments) as ib:
         report = ib.diagnose(arn).report()
-    assert report + "\n" == (REPORTS / "step_times_out.txt").read_text(encoding="utf-8")
+    assert report + "\n" == (REPORTS / "step_timed_out.txt").read_text(encoding="utf-8")
 
 
 @pytest.mark.asyncio
 async def test_workflow_and_step_tell_the_cause_of_their_image(ib: ImageBuilder, simulator: Simulator):
-    arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
+    arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
     of_image = await ib.diagnose(arn)
     workflows = [each.id async for each in ib.list_workflow_executions(arn)]
     assert of_image.cause.place.workflow_execution_id in workflows
@@ -288,7 +288,7 @@ async def test_a_lifecycle_execution_tells_which_resources_failed(ib: ImageBuild
 
 @pytest.mark.asyncio
 async def test_a_failed_wait_explains_itself_if_asked(ib: ImageBuilder, simulator: Simulator):
-    arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
+    arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
     with pytest.raises(ExecutionFailedError) as plain:
         await ib.wait(arn, timeout=60)
     assert plain.value.diagnosis is None
@@ -298,7 +298,7 @@ async def test_a_failed_wait_explains_itself_if_asked(ib: ImageBuilder, simulato
     error = explained.value
     assert str(error) == str(error.diagnosis) == error.diagnosis.summary
     assert error.diagnosis.cause.error_output == "Error: Unable to find a match: htpd"
-    assert error.diagnosis.report() + "\n" == (REPORTS / "component_fails_in_its_build_phase.txt").read_text(
+    assert error.diagnosis.report() + "\n" == (REPORTS / "component_failed_in_build_phase.txt").read_text(
         encoding="utf-8"
     )
     assert (error.execution.status, error.polls) == (plain.value.execution.status, 1)
@@ -323,7 +323,7 @@ async def test_many_failed_waits_explain_themselves(ib: ImageBuilder, simulator:
 
 @pytest.mark.asyncio
 async def test_a_diagnosis_that_learns_nothing_changes_no_outcome(simulator: Simulator):
-    arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
+    arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
     async with ImageBuilder(**simulator.client_arguments, **CADENCE) as ib:
         wait = ib.wait(arn, timeout=60, diagnose=True)
         # The wait itself asks once; from then on nobody answers.
@@ -349,7 +349,7 @@ async def test_what_does_not_exist_has_no_diagnosis(ib: ImageBuilder, simulator:
 
 @pytest.mark.asyncio
 async def test_without_lines_wanted_cloudwatch_is_left_alone(ib: ImageBuilder, simulator: Simulator):
-    arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
+    arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
     diagnosis = await ib.diagnose(arn, log_lines=0)
     assert diagnosis.cause.message == "exit status 1"
     assert ib._parts.cloudwatch._open is None

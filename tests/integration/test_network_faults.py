@@ -19,7 +19,7 @@ from aioimagebuilder import (
 from aioimagebuilder.testing import Simulator
 
 from .conftest import BACKOFF, CADENCE, CLIENTS
-from .hostile_proxy import HostileProxy, Trouble
+from .fault_proxy import HostileProxy, Trouble
 
 # A stalled answer is given up after this: the real default of half a minute would make slow tests.
 READ_TIMEOUT = 0.2
