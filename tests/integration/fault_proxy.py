@@ -1,21 +1,21 @@
-"""A network that does harm: a proxy on loopback between a client and the simulator.
+"""A proxy on loopback that injects network faults between a client and the simulator.
 
-    with HostileProxy(simulator.endpoint_url) as proxy:
-        proxy.inject(Trouble("reset_in_body", times=2))
+    with FaultProxy(simulator.endpoint_url) as proxy:
+        proxy.inject(NetworkFault("reset_in_body", times=2))
         ... ImageBuilder(endpoint_url=proxy.endpoint_url, ...)
 
-| kind | what the client meets |
+| kind | effect |
 |---|---|
-| ``reset`` | the connection is reset before any answer |
+| ``reset`` | the connection is reset before any response |
 | ``reset_in_body`` | half of the body, then a reset |
-| ``stall`` | half of the body, then nothing for as long as the client holds on |
-| ``half_close`` | half of the body, then the end of what the server sends; it still listens |
-| ``garbage`` | bytes that are no HTTP |
+| ``stall`` | half of the body, then nothing until the client disconnects |
+| ``half_close`` | half of the body, then the server closes its sending side and keeps reading |
+| ``garbage`` | bytes that are not HTTP |
 | ``throttle`` | 429 with the service's own code |
-| ``unavailable`` | 503 with a page of HTML |
-| ``expired`` | 403: the security token has expired |
-| ``drip`` | the right answer, a few bytes at a time |
-| ``hang_up`` | the right answer, and then the end of a connection that was promised to be kept |
+| ``unavailable`` | 503 with an HTML page |
+| ``expired_token`` | 403: the security token has expired |
+| ``trickle`` | the correct response, a few bytes at a time |
+| ``close_after_response`` | the correct response, then the keep-alive connection is closed |
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
 from urllib.parse import urlsplit
 
-_DRIP_BYTES = 8
-_DRIP_PAUSE = 0.005
+_TRICKLE_BYTES = 8
+_TRICKLE_PAUSE = 0.005
 
 
 @dataclass(frozen=True)
-class Trouble:
-    """One thing that goes wrong: for so many requests, so many seconds from its first on, or for good."""
+class NetworkFault:
+    """A fault, for a number of requests, for some seconds after the first one, or permanent."""
 
     kind: str
     times: int | None = None
@@ -49,39 +49,39 @@ class Trouble:
 
 
 @dataclass
-class _Injected:
-    trouble: Trouble
+class _InjectedFault:
+    fault: NetworkFault
     requests: int = 0
-    began: float | None = None
+    started: float | None = None
 
-    def hits(self) -> bool:
-        """Whether it hits the request that has come; then it counts it."""
+    def try_apply(self) -> bool:
+        """Return whether the fault applies to the current request, and count the request if so."""
         now = time.monotonic()
-        is_used_up = self.trouble.times is not None and self.requests >= self.trouble.times
-        began = now if self.began is None else self.began
-        is_past = self.trouble.seconds is not None and now - began >= self.trouble.seconds
+        is_used_up = self.fault.times is not None and self.requests >= self.fault.times
+        started = now if self.started is None else self.started
+        is_past = self.fault.seconds is not None and now - started >= self.fault.seconds
         if is_used_up or is_past:
             return False
         self.requests += 1
-        self.began = began
+        self.started = started
         return True
 
 
-class HostileProxy:
-    """Relays to `upstream`, and does to each answer what the troubles say, one after the other.
+class FaultProxy:
+    """Relays requests to `upstream`, and applies the injected faults one after the other.
 
     Attributes:
-        met: how many requests met each kind; those that were relayed unharmed are under ``None``.
-        tokens: the session tokens that requests were signed with.
-        has_expired: whether a session token is to be refused.
+        counts: The number of requests for each kind of fault; unharmed ones are counted under ``None``.
+        tokens: The session tokens that requests were signed with.
+        has_expired: Returns whether a session token is to be rejected as expired.
     """
 
     def __init__(self, upstream: str) -> None:
         self.upstream = urlsplit(upstream).netloc
-        self.met: Counter[str | None] = Counter()
+        self.counts: Counter[str | None] = Counter()
         self.tokens: set[str] = set()
         self.has_expired: Callable[[str], bool] = lambda _: False
-        self._troubles: list[_Injected] = []
+        self._faults: list[_InjectedFault] = []
         self._lock = threading.Lock()
         self._connections: set[socket.socket] = set()
         self._server = _Server(("127.0.0.1", 0), self)
@@ -101,43 +101,43 @@ class HostileProxy:
 
     @property
     def endpoint_url(self) -> str:
-        """Where it listens."""
+        """The URL of the proxy."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     @property
     def requests(self) -> int:
-        """How many requests came."""
-        return self.met.total()
+        """The number of requests."""
+        return self.counts.total()
 
-    def inject(self, *troubles: Trouble) -> None:
-        """Let these troubles begin, each after the one before it is over, in the place of earlier ones."""
+    def inject(self, *faults: NetworkFault) -> None:
+        """Replace the faults; each starts when the one before it has expired."""
         with self._lock:
-            self._troubles = [_Injected(each) for each in troubles]
+            self._faults = [_InjectedFault(each) for each in faults]
 
-    def has_connections(self, *, patience: float = 2.0) -> bool:
-        """Whether a client still holds a connection when `patience` seconds have passed."""
-        until = time.monotonic() + patience
-        while self._connections and time.monotonic() < until:
+    def has_connections(self, *, timeout: float = 2.0) -> bool:
+        """Return whether a client still has a connection open after `timeout` seconds."""
+        deadline = time.monotonic() + timeout
+        while self._connections and time.monotonic() < deadline:
             time.sleep(0.01)
         return bool(self._connections)
 
-    def next_kind(self, token: str | None) -> str | None:
-        """Get the trouble that the next request meets, signed with this session token, and count it."""
+    def next_fault_kind(self, token: str | None) -> str | None:
+        """Return the kind of fault for a request signed with this session token, and count the request."""
         with self._lock:
-            kind = next((each.trouble.kind for each in self._troubles if each.hits()), None)
+            kind = next((each.fault.kind for each in self._faults if each.try_apply()), None)
             if token is not None:
                 self.tokens.add(token)
                 if self.has_expired(token):
-                    kind = "expired"
-            self.met[kind] += 1
+                    kind = "expired_token"
+            self.counts[kind] += 1
             return kind
 
-    def opened(self, connection: socket.socket) -> None:
-        """Take in that a client has connected."""
+    def connection_opened(self, connection: socket.socket) -> None:
+        """Record that a client has connected."""
         self._connections.add(connection)
 
-    def closed(self, connection: socket.socket) -> None:
-        """Take in that a connection is over."""
+    def connection_closed(self, connection: socket.socket) -> None:
+        """Record that a connection is closed."""
         self._connections.discard(connection)
 
 
@@ -146,12 +146,12 @@ class _Server(ThreadingHTTPServer):
     block_on_close = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], proxy: HostileProxy) -> None:
+    def __init__(self, address: tuple[str, int], proxy: FaultProxy) -> None:
         self.proxy = proxy
         super().__init__(address, _Handler)
 
     def handle_error(self, *_: object) -> None:
-        """Say nothing: a connection that breaks is what the proxy is for."""
+        """Print nothing: broken connections are expected here."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -163,53 +163,54 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.server.proxy.opened(self.connection)
+        self.server.proxy.connection_opened(self.connection)
 
     def finish(self) -> None:
         with contextlib.suppress(OSError, ValueError):
             super().finish()
-        self.server.proxy.closed(self.connection)
+        self.server.proxy.connection_closed(self.connection)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing."""
+        """Print nothing."""
 
     def relay(self) -> None:
-        """Serve one request."""
-        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        kind = self.server.proxy.next_kind(self.headers.get("X-Amz-Security-Token"))
-        if kind in _OWN_ANSWERS:
-            self.wfile.write(_message(*_OWN_ANSWERS[kind]))
+        """Relay one request, or respond with a fault."""
+        request_body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        kind = self.server.proxy.next_fault_kind(self.headers.get("X-Amz-Security-Token"))
+        if kind in _ERROR_RESPONSES:
+            self.wfile.write(_message(*_ERROR_RESPONSES[kind]))
             return
-        head, answered = self._ask_upstream(body)
+        head, body = self._forward(request_body)
         if kind is None:
-            self.wfile.write(head + answered)
+            self.wfile.write(head + body)
         else:
-            _TROUBLES[kind](self, head, answered)
+            _FAULTS[kind](self, head, body)
 
     do_GET = do_POST = do_PUT = relay  # noqa: N815
 
-    def _ask_upstream(self, body: bytes) -> tuple[bytes, bytes]:
+    def _forward(self, request_body: bytes) -> tuple[bytes, bytes]:
+        """Return the head and the body of the upstream response."""
         upstream = HTTPConnection(self.server.proxy.upstream, timeout=30)
         with contextlib.closing(upstream):
-            upstream.request(self.command, self.path, body, dict(self.headers.items()))
-            answer = upstream.getresponse()
-            answered = answer.read()
+            upstream.request(self.command, self.path, request_body, dict(self.headers.items()))
+            response = upstream.getresponse()
+            body = response.read()
             fields = [
-                (k, v) for k, v in answer.getheaders() if k.lower() not in {"content-length", "connection"}
+                (k, v) for k, v in response.getheaders() if k.lower() not in {"content-length", "connection"}
             ]
-        message = _message(f"{answer.status} {answer.reason}", fields, answered)
-        return message[: len(message) - len(answered)], answered
+        message = _message(f"{response.status} {response.reason}", fields, body)
+        return message[: len(message) - len(body)], body
 
     def reset(self) -> None:
-        """Drop what is unsent, and send RST."""
+        """Discard unsent data, and send RST."""
         self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.server.proxy.closed(self.connection)
-        # close() would wait for the files that the handler made of the socket.
+        self.server.proxy.connection_closed(self.connection)
+        # close() would wait for the file objects that the handler has created from the socket.
         os.close(self.connection.detach())
         self.close_connection = True
 
-    def wait_for_the_client_to_leave(self) -> None:
-        """Hold the connection until the client, or the proxy, ends it."""
+    def wait_for_disconnect(self) -> None:
+        """Keep the connection open until the client or the proxy closes it."""
         with contextlib.suppress(OSError):
             while self.connection.recv(65536):
                 pass
@@ -222,20 +223,20 @@ def _reset(handler: _Handler, _head: bytes, _body: bytes) -> None:
 
 def _reset_in_body(handler: _Handler, head: bytes, body: bytes) -> None:
     handler.wfile.write(head + body[: len(body) // 2])
-    # What a reset overtakes is never read: let the client have the half first.
+    # A reset discards data that the client has not read yet.
     time.sleep(0.02)
     handler.reset()
 
 
 def _stall(handler: _Handler, head: bytes, body: bytes) -> None:
     handler.wfile.write(head + body[: len(body) // 2])
-    handler.wait_for_the_client_to_leave()
+    handler.wait_for_disconnect()
 
 
 def _half_close(handler: _Handler, head: bytes, body: bytes) -> None:
     handler.wfile.write(head + body[: len(body) // 2])
     handler.connection.shutdown(socket.SHUT_WR)
-    handler.wait_for_the_client_to_leave()
+    handler.wait_for_disconnect()
 
 
 def _garbage(handler: _Handler, _head: bytes, _body: bytes) -> None:
@@ -243,30 +244,30 @@ def _garbage(handler: _Handler, _head: bytes, _body: bytes) -> None:
     handler.close_connection = True
 
 
-def _drip(handler: _Handler, head: bytes, body: bytes) -> None:
-    whole = head + body
-    for start in range(0, len(whole), _DRIP_BYTES):
-        handler.wfile.write(whole[start : start + _DRIP_BYTES])
-        time.sleep(_DRIP_PAUSE)
+def _trickle(handler: _Handler, head: bytes, body: bytes) -> None:
+    response = head + body
+    for start in range(0, len(response), _TRICKLE_BYTES):
+        handler.wfile.write(response[start : start + _TRICKLE_BYTES])
+        time.sleep(_TRICKLE_PAUSE)
 
 
-def _hang_up(handler: _Handler, head: bytes, body: bytes) -> None:
+def _close_after_response(handler: _Handler, head: bytes, body: bytes) -> None:
     handler.wfile.write(head + body)
     handler.close_connection = True
 
 
-_TROUBLES: dict[str, Callable[[_Handler, bytes, bytes], None]] = {
+_FAULTS: dict[str, Callable[[_Handler, bytes, bytes], None]] = {
     "reset": _reset,
     "reset_in_body": _reset_in_body,
     "stall": _stall,
     "half_close": _half_close,
     "garbage": _garbage,
-    "drip": _drip,
-    "hang_up": _hang_up,
+    "trickle": _trickle,
+    "close_after_response": _close_after_response,
 }
 
-# What the proxy answers by itself: status, header fields, body.
-_OWN_ANSWERS: dict[str | None, tuple[str, list[tuple[str, str]], bytes]] = {
+# The responses of the proxy itself: status, header fields, body.
+_ERROR_RESPONSES: dict[str | None, tuple[str, list[tuple[str, str]], bytes]] = {
     "throttle": (
         "429 Too Many Requests",
         [
@@ -275,7 +276,7 @@ _OWN_ANSWERS: dict[str | None, tuple[str, list[tuple[str, str]], bytes]] = {
         ],
         json.dumps({"message": "Rate exceeded"}).encode(),
     ),
-    "expired": (
+    "expired_token": (
         "403 Forbidden",
         [("Content-Type", "application/json"), ("x-amzn-ErrorType", "ExpiredTokenException")],
         json.dumps({"message": "The security token included in the request is expired"}).encode(),
