@@ -238,8 +238,8 @@ async def test_operation_errors_have_details_and_advice(ib: ImageBuilder, simula
     assert (error.operation, error.status_code) == ("GetWorkflowExecution", 404)
     assert error.request_id
     assert type(error.__cause__).__name__ == "ResourceNotFoundException"
-    simulator.inject(Fault("error", code="ForbiddenException", status=403, message="not you"))
-    with pytest.raises(ForbiddenException, match=r"not you\. Check the IAM permissions"):
+    simulator.inject(Fault("error", code="ForbiddenException", status=403, message="not authorized"))
+    with pytest.raises(ForbiddenException, match=r"not authorized\. Check the IAM permissions"):
         await ib.get_workflow_execution(workflow_id())
 
 
