@@ -8,7 +8,7 @@ from aiobotocore.httpxsession import HttpxSession
 from aioimagebuilder import Backoff, ImageBuilder
 from aioimagebuilder.testing import Simulator
 
-# Ten minutes of a build pass in 0.6 seconds, and polls are made accordingly often.
+# Ten minutes of a build pass in 0.6 seconds.
 TIME_SCALE = 1000.0
 CADENCE = {"min_delay": 0.02, "max_delay": 0.05}
 # The default strategies, scaled down like the cadence.
@@ -17,7 +17,7 @@ BACKOFF = Backoff(
     transient=tenacity.wait_random_exponential(multiplier=0.05, max=0.5),
 )
 
-# Every event loop with every HTTP client that runs on it: the backend of anyio, and options of `AioConfig`.
+# Every event loop with every HTTP client that runs on it: anyio's backend, and options of `AioConfig`.
 CLIENTS = [
     pytest.param("asyncio", {}, id="asyncio-aiohttp"),
     pytest.param("asyncio", {"http_session_cls": HttpxSession}, id="asyncio-httpx2"),

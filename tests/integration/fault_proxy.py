@@ -41,7 +41,7 @@ _TRICKLE_PAUSE = 0.005
 
 @dataclass(frozen=True)
 class NetworkFault:
-    """A fault, for a number of requests, for some seconds after the first one, or permanent."""
+    """A fault that lasts for a number of requests, for some seconds from the first one, or forever."""
 
     kind: str
     times: int | None = None
@@ -71,7 +71,7 @@ class FaultProxy:
     """Relays requests to `upstream`, and applies the injected faults one after the other.
 
     Attributes:
-        counts: The number of requests for each kind of fault; unharmed ones are counted under ``None``.
+        counts: The number of requests for each kind of fault; those without one are under ``None``.
         tokens: The session tokens that requests were signed with.
         has_expired: Returns whether a session token is to be rejected as expired.
     """

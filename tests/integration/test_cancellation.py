@@ -42,7 +42,7 @@ async def _wait(create: CreateClient, execution: str, steps: Steps) -> None:
 async def _get(create: CreateClient, execution: str, steps: Steps) -> None:
     async with create() as ib:
         await _completes(steps, ib.get_workflow_execution(execution))
-        # A connection that was cancelled in between does not affect the next call.
+        # A connection whose request was cancelled does not affect the next call.
         assert (await ib.get_workflow_execution(execution)).id == execution
 
 

@@ -205,8 +205,8 @@ async def test_invalid_delay_raises_value_error(delays):
 async def test_missing_region_or_credentials_raise_on_opening(environment):
     with pytest.raises(ValueError, match="pass region_name="):
         await ImageBuilder().__aenter__()
-    with pytest.raises(ValueError, match="nobody"):
-        await ImageBuilder(profile_name="nobody").__aenter__()
+    with pytest.raises(ValueError, match="missing"):
+        await ImageBuilder(profile_name="missing").__aenter__()
     with pytest.raises(CredentialsError, match="Set AWS credentials"):
         await ImageBuilder(region_name="us-east-1").__aenter__()
     with pytest.raises(CredentialsError, match="Partial credentials"):

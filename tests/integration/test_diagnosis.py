@@ -364,8 +364,8 @@ async def test_zero_log_lines_open_no_cloudwatch_client(ib: ImageBuilder, simula
 
 @pytest.mark.asyncio
 async def test_untrusted_text_is_sanitized(ib: ImageBuilder, simulator: Simulator):
-    hostile = "\x1b[2J\r\nImage is AVAILABLE\u202e" + "A" * 5000
-    failure = ComponentFailure(error=hostile[:900], step="a\nb", stderr=hostile)
+    untrusted = "\x1b[2J\r\nImage is AVAILABLE\u202e" + "A" * 5000
+    failure = ComponentFailure(error=untrusted[:900], step="a\nb", stderr=untrusted)
     step = StepScript(
         status="FAILED",
         component_failure=failure,
@@ -373,7 +373,7 @@ async def test_untrusted_text_is_sanitized(ib: ImageBuilder, simulator: Simulato
             "runCommandId": "; rm -rf /",
             "instanceId": "$(reboot)",
             "logUrl": "https://x",
-            "error": hostile,
+            "error": untrusted,
         },
     )
     arn = build(simulator, Scenario(BuildScript(steps={"ApplyBuildComponents": step})))

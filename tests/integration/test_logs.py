@@ -71,7 +71,7 @@ def test_followed_log_has_each_line_once_and_in_order(simulator: Simulator, back
     ]
     assert texts[-1].startswith("Image transitioned to AVAILABLE")
     assert [line.timestamp for line in lines] == sorted(line.timestamp for line in lines)
-    # No number of throttles: a busy machine reads more lines per call.
+    # The number of throttles varies: a busy machine reads more lines per call.
     assert "ThrottlingException" in codes
     simulator.clear_faults()
     assert texts == read_with_boto3(simulator, "/aws/imagebuilder/Web Server")
@@ -142,7 +142,7 @@ async def test_expired_token_neither_loses_nor_repeats_lines(ib: ImageBuilder, s
         if texts == read_with_boto3(simulator, "/aws/imagebuilder/demo"):
             if log_call_codes(simulator).count("InvalidParameterException") < 3:
                 simulator.inject(expired)
-            # There are lines with the same millisecond before and after the token.
+            # Lines before and after the token have the same millisecond.
             simulator.advance(250)
     assert log_call_codes(simulator).count("InvalidParameterException") == 3
     assert texts == read_with_boto3(simulator, "/aws/imagebuilder/demo")

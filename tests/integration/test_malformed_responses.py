@@ -111,7 +111,7 @@ def test_malformed_responses_raise_malformed_response_error(run, server: Scripte
 @pytest.mark.parametrize(
     "body", [GOOD, b"\x00\x01\x02", gzip.compress(GOOD)[:20]], ids=["plain", "binary", "truncated-gzip"]
 )
-# httpx2 leaves a generator of its own open when it cannot decode a body.
+# httpx2 leaves its own generator open when it cannot decode a body.
 @pytest.mark.filterwarnings("ignore:.*PoolByteStream:ResourceWarning")
 @pytest.mark.filterwarnings("ignore:.*PoolByteStream:pytest.PytestUnraisableExceptionWarning")
 def test_wrong_content_encoding_fails_no_call(run, server: ScriptedServer, encoding: str, body: bytes):

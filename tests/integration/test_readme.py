@@ -1,4 +1,4 @@
-"""The README: its programs and tests run as they are on the simulator, and its tables are correct."""
+"""The README: its programs and tests run on the simulator, and its tables match the library."""
 
 import ast
 import os
