@@ -27,9 +27,12 @@ def _session(config: AioConfig | None) -> AioSession:
         AioConfig(http_session_cls=HttpxSession),
         AioConfig(http_session_cls=AIOHTTPSession),
     ],
+    ids=["no-default", "default-timeout", "default-httpx2", "default-aiohttp"],
 )
 @pytest.mark.parametrize(
-    "config", [None, AioConfig(http_session_cls=HttpxSession), AioConfig(read_timeout=9)]
+    "config",
+    [None, AioConfig(http_session_cls=HttpxSession), AioConfig(read_timeout=9)],
+    ids=["no-config", "config-httpx2", "config-timeout"],
 )
 def test_session_uses_httpx2_on_trio(simulator: Simulator, default, config):
     session = _session(default)

@@ -86,7 +86,9 @@ async def test_wait_with_closed_given_client_raises_at_once(simulator: Simulator
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"region_name": "us-east-1"}, {"profile_name": "builds"}, {"config": AioConfig()}]
+    "arguments",
+    [{"region_name": "us-east-1"}, {"profile_name": "builds"}, {"config": AioConfig()}],
+    ids=["region", "profile", "config"],
 )
 async def test_given_client_excludes_session_arguments(arguments):
     with pytest.raises(ValueError, match="client= alone"):
@@ -107,6 +109,7 @@ async def test_given_session_excludes_profile():
             "container_recipe_arn": "arn:aws:imagebuilder:us-east-1:123456789012:container-recipe/demo/1.0.0",
         },
     ],
+    ids=["no-recipe", "two-recipes"],
 )
 async def test_create_image_requires_exactly_one_recipe(ib: ImageBuilder, simulator: Simulator, recipes):
     infrastructure = "arn:aws:imagebuilder:us-east-1:123456789012:infrastructure-configuration/demo"
@@ -157,6 +160,7 @@ IMAGE = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
         ("arn:aws:s3:::bucket/key", "is not an Image Builder id"),
         (IMAGE.replace("us-east-1", "eu-west-1"), 'Use ImageBuilder(region_name="eu-west-1")'),
     ],
+    ids=["empty", "short", "long", "newline", "instance", "no-build-number", "pipeline", "s3", "region"],
 )
 async def test_invalid_id_raises_before_any_request(ib, simulator, identifier, message):
     for call in (

@@ -337,6 +337,7 @@ def test_service_starts_build_and_returns_its_location(simulator: Simulator, ser
         ("POST", "/builds", {"pipeline_arn": "nonsense"}, 422),
         ("POST", "/builds", {"pipeline_arn": UNKNOWN.replace("us-east-1", "eu-west-1")}, 422),
     ],
+    ids=["unknown", "unknown-events", "malformed", "malformed-events", "malformed-pipeline", "wrong-region"],
 )
 @pytest.mark.usefixtures("simulator")
 def test_service_rejects_unknown_and_invalid_arns(

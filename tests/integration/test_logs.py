@@ -236,6 +236,7 @@ async def test_logs_of_given_client_need_given_logs_client(simulator: Simulator)
             "https://logs.eu-west-1.amazonaws.com",
         ),
     ],
+    ids=["default", "simulator", "vpc-endpoint"],
 )
 async def test_imagebuilder_endpoint_is_not_used_for_logs(endpoint_url, logs_endpoint_url):
     arguments = SessionArguments(
@@ -278,6 +279,7 @@ async def test_pipeline_log_has_one_stream_per_day():
         ),
         ("arn:aws:imagebuilder:eu-west-1:123456789012:image/demo/1.0.0/1", "is in region eu-west-1"),
     ],
+    ids=["workflow", "region"],
 )
 async def test_invalid_log_arguments_raise_before_any_request(ib: ImageBuilder, simulator, arn, message):
     with pytest.raises(ValueError, match=message):

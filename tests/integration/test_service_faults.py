@@ -21,7 +21,7 @@ TRANSIENT_FAULTS = [
 ]
 
 
-@pytest.mark.parametrize("fault", TRANSIENT_FAULTS, ids=lambda fault: f"{fault.kind}-{fault.status}")
+@pytest.mark.parametrize("fault", TRANSIENT_FAULTS, ids=lambda fault: fault.kind)
 async def test_transient_service_fault_fails_no_wait(ib: ImageBuilder, simulator: Simulator, fault, caplog):
     execution = simulator.add_execution("workflow_execution", [("RUNNING", 100.0), ("COMPLETED", None)])
     simulator.inject(fault)
