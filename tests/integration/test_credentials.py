@@ -20,8 +20,8 @@ from .fault_proxy import FaultProxy, NetworkFault
 
 # The hour of a role's session and botocore's refresh timeouts, scaled down like the builds.
 LIFETIME = 1.0
-ADVISORY_TIMEOUT = 0.7
-MANDATORY_TIMEOUT = 0.5
+ADVISORY = 0.7
+MANDATORY = 0.5
 
 
 def metadata(lifetime: float = LIFETIME) -> dict[str, str]:
@@ -75,11 +75,7 @@ class CredentialsSource:
         runs_on_anyio = "http_session_cls" in options or trio.lowlevel.in_trio_run()
         credentials_cls = AnyioRefreshableCredentials if runs_on_anyio else AioRefreshableCredentials
         session._credentials = credentials_cls.create_from_metadata(
-            metadata(),
-            self.refresh,
-            "test",
-            advisory_timeout=ADVISORY_TIMEOUT,
-            mandatory_timeout=MANDATORY_TIMEOUT,
+            metadata(), self.refresh, "test", advisory_timeout=ADVISORY, mandatory_timeout=MANDATORY
         )
         return session
 

@@ -46,15 +46,11 @@ async def test_get_and_list_return_same_execution(ib: ImageBuilder, arns):
             (arn, image.status, image.amis)
         ]
     async for row in ib.list_workflow_executions(arn, page_size=1):
-        workflow = await ib.get_workflow_execution(row.id)
-        assert (workflow.status, workflow.type, workflow.image_build_version_arn) == (
-            row.status,
-            row.type,
-            arn,
-        )
-        assert (workflow.start_time, workflow.end_time) == (row.start_time, row.end_time)
-        assert workflow.start_time.tzinfo is UTC
-        assert workflow.request_id
+        found = await ib.get_workflow_execution(row.id)
+        assert (found.status, found.type, found.image_build_version_arn) == (row.status, row.type, arn)
+        assert (found.start_time, found.end_time) == (row.start_time, row.end_time)
+        assert found.start_time.tzinfo is UTC
+        assert found.request_id
         async for step_row in ib.list_workflow_step_executions(row.id):
             step = await ib.get_workflow_step_execution(step_row.id)
             assert (step.name, step.status, step.outputs) == (
