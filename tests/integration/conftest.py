@@ -8,16 +8,16 @@ from aiobotocore.httpxsession import HttpxSession
 from aioimagebuilder import Backoff, ImageBuilder
 from aioimagebuilder.testing import Simulator
 
-# Quick polls of quick builds: ten minutes pass in two thirds of a second.
+# Ten minutes of a build pass in 0.6 seconds.
 TIME_SCALE = 1000.0
 CADENCE = {"min_delay": 0.02, "max_delay": 0.05}
-# The default strategies, as much quicker as the cadence is.
+# The default strategies, scaled down like the cadence.
 BACKOFF = Backoff(
     throttled=tenacity.wait_random_exponential(multiplier=0.1, max=0.5),
     transient=tenacity.wait_random_exponential(multiplier=0.05, max=0.5),
 )
 
-# Every event loop with every HTTP client that runs on it: the backend, and options of an `AioConfig`.
+# Every event loop with every HTTP client that runs on it: anyio's backend, and options of `AioConfig`.
 CLIENTS = [
     pytest.param("asyncio", {}, id="asyncio-aiohttp"),
     pytest.param("asyncio", {"http_session_cls": HttpxSession}, id="asyncio-httpx2"),

@@ -1,4 +1,4 @@
-"""How the HTTP backend is chosen: httpx2 on trio, whatever session or config it is."""
+"""The choice of the HTTP client: httpx2 on trio, with any session and config."""
 
 import anyio
 import pytest
@@ -27,11 +27,14 @@ def _session(config: AioConfig | None) -> AioSession:
         AioConfig(http_session_cls=HttpxSession),
         AioConfig(http_session_cls=AIOHTTPSession),
     ],
+    ids=["no-default", "default-timeout", "default-httpx2", "default-aiohttp"],
 )
 @pytest.mark.parametrize(
-    "config", [None, AioConfig(http_session_cls=HttpxSession), AioConfig(read_timeout=9)]
+    "config",
+    [None, AioConfig(http_session_cls=HttpxSession), AioConfig(read_timeout=9)],
+    ids=["no-config", "config-httpx2", "config-timeout"],
 )
-def test_a_session_is_made_fit_for_trio(simulator: Simulator, default, config):
+def test_session_uses_httpx2_on_trio(simulator: Simulator, default, config):
     session = _session(default)
 
     async def main():
@@ -41,7 +44,9 @@ def test_a_session_is_made_fit_for_trio(simulator: Simulator, default, config):
     assert anyio.run(main, backend="trio") == []
 
 
-def test_without_httpx_trio_is_told_what_to_install(simulator: Simulator, monkeypatch: pytest.MonkeyPatch):
+def test_trio_without_httpx2_names_the_extra_to_install(
+    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr(session, "find_spec", lambda _: None)
 
     async def main():
@@ -51,7 +56,7 @@ def test_without_httpx_trio_is_told_what_to_install(simulator: Simulator, monkey
         anyio.run(main, backend="trio")
 
 
-def test_on_asyncio_a_session_of_the_callers_is_left_as_it_is(simulator: Simulator):
+def test_given_session_is_unchanged_on_asyncio(simulator: Simulator):
     session = AioSession()
 
     async def main():

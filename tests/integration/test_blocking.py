@@ -1,4 +1,4 @@
-"""The blocking face: its threads, its iterators, and Ctrl-C."""
+"""The blocking client: threads, iterators, and Ctrl-C."""
 
 import signal
 import subprocess
@@ -17,7 +17,7 @@ from .conftest import CADENCE
 
 
 @pytest.fixture
-def endless(simulator: Simulator) -> str:
+def running_execution(simulator: Simulator) -> str:
     return simulator.add_execution("workflow_execution", [("RUNNING", None)])
 
 
@@ -27,35 +27,35 @@ def ib(simulator: Simulator):
         yield ib
 
 
-def _polls_on(simulator: Simulator, seconds: float = 0.5) -> bool:
-    # One call may be on its way while the watch is left.
+def _is_polling(simulator: Simulator, seconds: float = 0.5) -> bool:
+    # A request may be in flight when the watch ends.
     time.sleep(0.1)
     before = simulator.call_count()
     time.sleep(seconds)
     return simulator.call_count() > before
 
 
-@pytest.mark.parametrize("leave", ["break", "close", "context", "drop"])
-def test_the_polling_ends_with_the_watch_however_it_is_left(ib, simulator: Simulator, endless, leave):
+@pytest.mark.parametrize("leave", ["break", "close", "context-manager", "del"])
+def test_leaving_watch_stops_polling(ib, simulator: Simulator, running_execution, leave):
     if leave == "break":
-        for _ in ib.watch(endless):
+        for _ in ib.watch(running_execution):
             break
     elif leave == "close":
-        watch = ib.watch(endless)
+        watch = ib.watch(running_execution)
         next(watch)
-        assert _polls_on(simulator)
+        assert _is_polling(simulator)
         watch.close()
-    elif leave == "context":
-        with ib.watch(endless) as watch:
+    elif leave == "context-manager":
+        with ib.watch(running_execution) as watch:
             next(watch)
     else:
-        watch = ib.watch(endless)
+        watch = ib.watch(running_execution)
         next(watch)
         del watch
-    assert not _polls_on(simulator)
+    assert not _is_polling(simulator)
 
 
-def test_a_list_may_be_left_in_the_middle(ib, simulator: Simulator):
+def test_leaving_list_requests_no_further_pages(ib, simulator: Simulator):
     pipeline = simulator.create_pipeline("demo")
     for _ in range(3):
         ib.start_image_pipeline_execution(pipeline)
@@ -64,7 +64,7 @@ def test_a_list_may_be_left_in_the_middle(ib, simulator: Simulator):
     assert simulator.call_count() == 2
 
 
-def test_several_threads_share_one_client_and_its_polls(ib, simulator: Simulator):
+def test_threads_share_client_and_polls(ib, simulator: Simulator):
     execution = simulator.add_execution("workflow_execution", [("RUNNING", 500.0), ("COMPLETED", None)])
     ended = []
     threads = [
@@ -78,26 +78,26 @@ def test_several_threads_share_one_client_and_its_polls(ib, simulator: Simulator
     assert simulator.call_count() < 8 * 5
 
 
-def test_closing_ends_the_waits_of_other_threads(simulator: Simulator, endless):
+def test_closing_client_ends_waits_of_other_threads(simulator: Simulator, running_execution):
     errors = []
     with blocking.ImageBuilder(**simulator.client_arguments, **CADENCE) as ib:
 
-        def waiting() -> None:
+        def wait() -> None:
             with pytest.raises(ClientClosedError) as caught:
-                ib.wait(endless, timeout=None)
+                ib.wait(running_execution, timeout=None)
             errors.append(caught.value)
 
-        thread = threading.Thread(target=waiting)
+        thread = threading.Thread(target=wait)
         thread.start()
         while not simulator.call_count():
             time.sleep(0.01)
     thread.join(timeout=10)
     assert len(errors) == 1
     with pytest.raises(RuntimeError, match="with ImageBuilder"):
-        ib.wait(endless, timeout=0)
+        ib.wait(running_execution, timeout=0)
 
 
-def test_opening_twice_is_told_and_closing_twice_is_not(simulator: Simulator):
+def test_opening_twice_raises_and_closing_twice_does_not(simulator: Simulator):
     ib = blocking.ImageBuilder(**simulator.client_arguments)
     with ib:
         with pytest.raises(RuntimeError, match="already open"):
@@ -106,28 +106,28 @@ def test_opening_twice_is_told_and_closing_twice_is_not(simulator: Simulator):
     ib.close()
 
 
-def test_the_class_shows_its_methods_as_they_are():
+def test_blocking_methods_keep_name_and_docstring():
     assert blocking.ImageBuilder.watch.__doc__ == ImageBuilder.watch.__doc__
     assert blocking.ImageBuilder.watch.__name__ == "watch"
 
 
-def test_errors_come_through_as_they_are(ib, endless):
+def test_errors_are_raised_unchanged(ib, running_execution):
     with pytest.raises(WaitTimeoutError):
-        ib.wait(endless, timeout=0.2)
+        ib.wait(running_execution, timeout=0.2)
     with pytest.raises(ValueError, match="is not an Image Builder id"):
         ib.wait("nonsense", timeout=0)
 
 
-def test_ctrl_c_ends_a_wait_at_once_and_cleanly(simulator: Simulator, endless):
+def test_ctrl_c_ends_wait_at_once(simulator: Simulator, running_execution):
     program = f"""
         import signal, sys
         from aioimagebuilder.blocking import ImageBuilder
 
-        # A shell that runs the tests in the background has told its children to ignore it.
+        # A shell that runs the tests in the background makes its children ignore SIGINT.
         signal.signal(signal.SIGINT, signal.default_int_handler)
         try:
             with ImageBuilder(**{simulator.client_arguments!r}, min_delay=0.05) as ib:
-                ib.wait({endless!r}, timeout=None)
+                ib.wait({running_execution!r}, timeout=None)
         except KeyboardInterrupt:
             sys.exit("interrupted")
     """

@@ -1,4 +1,4 @@
-"""How a client is opened and closed, and how bad input is met."""
+"""Opening and closing a client, invalid arguments, and the errors of single calls."""
 
 import asyncio
 import re
@@ -34,7 +34,7 @@ def execution(simulator: Simulator) -> str:
 
 @pytest.fixture
 def environment(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path) -> pytest.MonkeyPatch:
-    """AWS's environment, with nothing of this machine's own in it."""
+    """An AWS environment that is isolated from the one of this machine."""
     for name in ("AWS_PROFILE", "AWS_REGION", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -48,7 +48,7 @@ def environment(simulator: Simulator, monkeypatch: pytest.MonkeyPatch, tmp_path)
     return monkeypatch
 
 
-async def test_from_the_environment(environment, execution):
+async def test_client_is_configured_by_environment(environment, execution):
     environment.setenv("AWS_DEFAULT_REGION", "us-east-1")
     environment.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     environment.setenv("AWS_SECRET_ACCESS_KEY", "simulated")
@@ -56,28 +56,28 @@ async def test_from_the_environment(environment, execution):
         assert (await ib.wait(execution, timeout=30)).is_terminal
 
 
-async def test_from_a_profile(environment, execution):
+async def test_client_is_configured_by_profile(environment, execution):
     async with ImageBuilder(profile_name="builds", **CADENCE) as ib:
         assert (await ib.wait(execution, timeout=30)).is_terminal
 
 
-async def test_from_a_session(environment, execution):
+async def test_client_is_configured_by_session(environment, execution):
     async with ImageBuilder(session=AioSession(profile="builds"), **CADENCE) as ib:
         assert (await ib.wait(execution, timeout=30)).is_terminal
 
 
-async def test_from_a_client_which_is_left_open(simulator: Simulator, execution):
+async def test_given_client_is_used_and_left_open(simulator: Simulator, execution):
     config = AioConfig(retries={"total_max_attempts": 1})
     async with AioSession().create_client(
         "imagebuilder", config=config, **simulator.client_arguments
     ) as client:
         async with ImageBuilder(client=client, **CADENCE) as ib:
             assert (await ib.wait(execution, timeout=30)).is_terminal
-        answer = await client.get_workflow_execution(workflowExecutionId=execution)
-        assert answer["status"] == "COMPLETED"
+        response = await client.get_workflow_execution(workflowExecutionId=execution)
+        assert response["status"] == "COMPLETED"
 
 
-async def test_a_given_client_that_is_closed_is_told_at_once(simulator: Simulator, execution):
+async def test_wait_with_closed_given_client_raises_at_once(simulator: Simulator, execution):
     async with AioSession().create_client("imagebuilder", **simulator.client_arguments) as client:
         await client.get_workflow_execution(workflowExecutionId=execution)
     async with ImageBuilder(client=client) as ib:
@@ -86,14 +86,16 @@ async def test_a_given_client_that_is_closed_is_told_at_once(simulator: Simulato
 
 
 @pytest.mark.parametrize(
-    "arguments", [{"region_name": "us-east-1"}, {"profile_name": "builds"}, {"config": AioConfig()}]
+    "arguments",
+    [{"region_name": "us-east-1"}, {"profile_name": "builds"}, {"config": AioConfig()}],
+    ids=["region", "profile", "config"],
 )
-async def test_a_client_excludes_what_it_has_already(arguments):
+async def test_given_client_excludes_session_arguments(arguments):
     with pytest.raises(ValueError, match="client= alone"):
         ImageBuilder(client=object(), **arguments)
 
 
-async def test_a_session_has_its_profile_already():
+async def test_given_session_excludes_profile():
     with pytest.raises(ValueError, match="session= or profile_name="):
         ImageBuilder(session=AioSession(), profile_name="builds")
 
@@ -107,27 +109,28 @@ async def test_a_session_has_its_profile_already():
             "container_recipe_arn": "arn:aws:imagebuilder:us-east-1:123456789012:container-recipe/demo/1.0.0",
         },
     ],
+    ids=["no-recipe", "two-recipes"],
 )
-async def test_an_image_has_one_recipe(ib: ImageBuilder, simulator: Simulator, recipes):
-    where = "arn:aws:imagebuilder:us-east-1:123456789012:infrastructure-configuration/demo"
+async def test_create_image_requires_exactly_one_recipe(ib: ImageBuilder, simulator: Simulator, recipes):
+    infrastructure = "arn:aws:imagebuilder:us-east-1:123456789012:infrastructure-configuration/demo"
     with pytest.raises(ValueError, match="either image_recipe_arn or container_recipe_arn"):
-        await ib.create_image(where, **recipes)
+        await ib.create_image(infrastructure, **recipes)
     assert simulator.call_count() == 0
 
 
-async def test_there_is_one_retry_layer_whatever_the_callers_config_says(simulator: Simulator, execution):
+async def test_retries_of_given_config_are_ignored(simulator: Simulator, execution):
     simulator.inject(Fault("throttle", times=1))
     config = AioConfig(retries={"max_attempts": 9, "mode": "legacy"}, read_timeout=7)
-    seen = []
-    backoff = Backoff(before_sleep=lambda state: seen.append(state.attempt_number))
+    attempts = []
+    backoff = Backoff(before_sleep=lambda state: attempts.append(state.attempt_number))
     async with ImageBuilder(**simulator.client_arguments, config=config, backoff=backoff) as ib:
         await ib.get_workflow_execution(execution)
         assert ib._caller._client.meta.config.read_timeout == 7
-    assert seen == [1]
+    assert attempts == [1]
     assert simulator.call_count() == 2
 
 
-async def test_opening_twice_and_using_it_unopened_are_told(simulator: Simulator):
+async def test_opening_twice_or_use_before_opening_raises(simulator: Simulator):
     ib = ImageBuilder(**simulator.client_arguments)
     with pytest.raises(RuntimeError, match="async with ImageBuilder"):
         await ib.get_workflow_execution(workflow_id())
@@ -142,7 +145,7 @@ IMAGE = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
 
 
 @pytest.mark.parametrize(
-    ("identifier", "says"),
+    ("identifier", "message"),
     [
         ("", "'' is not an Image Builder id"),
         ("wf-123", "'wf-123' is not an Image Builder id: expected the id of an image"),
@@ -157,23 +160,24 @@ IMAGE = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
         ("arn:aws:s3:::bucket/key", "is not an Image Builder id"),
         (IMAGE.replace("us-east-1", "eu-west-1"), 'Use ImageBuilder(region_name="eu-west-1")'),
     ],
+    ids=["empty", "short", "long", "newline", "instance", "no-build-number", "pipeline", "s3", "region"],
 )
-async def test_a_bad_id_is_one_clear_error_before_anything_is_sent(ib, simulator, identifier, says):
-    for attempt in (
+async def test_invalid_id_raises_before_any_request(ib, simulator, identifier, message):
+    for call in (
         lambda: ib.wait(identifier, timeout=None),
         lambda: ib.wait_all([workflow_id(), identifier], timeout=None),
     ):
-        with pytest.raises(ValueError, match=re.escape(says)) as caught:
-            await attempt()
+        with pytest.raises(ValueError, match=re.escape(message)) as caught:
+            await call()
         assert len(str(caught.value)) < 900
-    with pytest.raises(ValueError, match=re.escape(says)):
+    with pytest.raises(ValueError, match=re.escape(message)):
         ib.watch(identifier)
-    with pytest.raises(ValueError, match=re.escape(says)):
+    with pytest.raises(ValueError, match=re.escape(message)):
         ib.as_completed([identifier], timeout=None)
     assert simulator.calls == []
 
 
-async def test_an_id_of_another_kind_is_told_apart(ib: ImageBuilder, simulator: Simulator):
+async def test_id_of_wrong_kind_or_type_raises_before_any_request(ib: ImageBuilder, simulator: Simulator):
     with pytest.raises(ValueError, match="names a workflow execution: expected the id of an image"):
         await ib.wait_for_image(workflow_id(), timeout=None)
     with pytest.raises(ValueError, match="names an image: expected the id of an image pipeline"):
@@ -186,7 +190,7 @@ async def test_an_id_of_another_kind_is_told_apart(ib: ImageBuilder, simulator: 
 
 
 @pytest.mark.parametrize("timeout", [-1, -0.001, float("nan"), float("inf")])
-async def test_a_timeout_that_is_none_is_refused(ib: ImageBuilder, simulator: Simulator, timeout):
+async def test_invalid_timeout_raises_before_any_request(ib: ImageBuilder, simulator: Simulator, timeout):
     with pytest.raises(ValueError, match="timeout must be a finite number of seconds of at least 0"):
         await ib.wait(workflow_id(), timeout=timeout)
     with pytest.raises(TypeError, match="timeout must be seconds or a timedelta, not str"):
@@ -197,29 +201,29 @@ async def test_a_timeout_that_is_none_is_refused(ib: ImageBuilder, simulator: Si
 @pytest.mark.parametrize(
     "delays", [{"min_delay": 0}, {"min_delay": 40}, {"max_delay": 1}, {"max_delay": float("inf")}]
 )
-async def test_delays_that_are_none_are_refused(delays):
+async def test_invalid_delay_raises_value_error(delays):
     with pytest.raises(ValueError, match="delay"):
         ImageBuilder(region_name="us-east-1", **delays)
 
 
-async def test_no_region_no_profile_no_credentials_are_told_on_opening(environment):
+async def test_missing_region_or_credentials_raise_on_opening(environment):
     with pytest.raises(ValueError, match="pass region_name="):
         await ImageBuilder().__aenter__()
-    with pytest.raises(ValueError, match="nobody"):
-        await ImageBuilder(profile_name="nobody").__aenter__()
+    with pytest.raises(ValueError, match="missing"):
+        await ImageBuilder(profile_name="missing").__aenter__()
     with pytest.raises(CredentialsError, match="Set AWS credentials"):
         await ImageBuilder(region_name="us-east-1").__aenter__()
     with pytest.raises(CredentialsError, match="Partial credentials"):
         await ImageBuilder(region_name="us-east-1", aws_access_key_id="AKIA").__aenter__()
 
 
-async def test_an_endpoint_that_is_no_url_is_told_on_opening(simulator: Simulator):
-    arguments = simulator.client_arguments | {"endpoint_url": "nowhere"}
-    with pytest.raises(ValueError, match="nowhere"):
+async def test_invalid_endpoint_url_raises_on_opening(simulator: Simulator):
+    arguments = simulator.client_arguments | {"endpoint_url": "not-a-url"}
+    with pytest.raises(ValueError, match="not-a-url"):
         await ImageBuilder(**arguments).__aenter__()
 
 
-async def test_an_unreachable_endpoint_is_told_at_the_deadline(simulator: Simulator):
+async def test_unreachable_endpoint_raises_at_deadline(simulator: Simulator):
     arguments = simulator.client_arguments | {"endpoint_url": "http://127.0.0.1:1"}
     async with ImageBuilder(**arguments) as ib:
         started = time.monotonic()
@@ -231,47 +235,44 @@ async def test_an_unreachable_endpoint_is_told_at_the_deadline(simulator: Simula
     assert isinstance(caught.value.__cause__, ConnectionFailedError)
 
 
-async def test_the_errors_of_an_operation_say_what_when_and_what_to_do(
-    ib: ImageBuilder, simulator: Simulator
-):
+async def test_operation_errors_have_details_and_advice(ib: ImageBuilder, simulator: Simulator):
     with pytest.raises(ResourceNotFoundException) as caught:
         await ib.get_workflow_execution(workflow_id())
     error = caught.value
     assert (error.operation, error.status_code) == ("GetWorkflowExecution", 404)
     assert error.request_id
     assert type(error.__cause__).__name__ == "ResourceNotFoundException"
-    simulator.inject(Fault("error", code="ForbiddenException", status=403, message="not you"))
-    with pytest.raises(ForbiddenException, match=r"not you\. Check the IAM permissions"):
+    simulator.inject(Fault("error", code="ForbiddenException", status=403, message="not authorized"))
+    with pytest.raises(ForbiddenException, match=r"not authorized\. Check the IAM permissions"):
         await ib.get_workflow_execution(workflow_id())
 
 
-async def test_a_start_whose_answer_is_lost_starts_one_build(ib: ImageBuilder, simulator: Simulator):
+async def test_start_with_lost_response_starts_one_build(ib: ImageBuilder, simulator: Simulator):
     pipeline = simulator.create_pipeline("demo")
-    lost = Fault("reset", operation="StartImagePipelineExecution", times=1, performed=True)
-    simulator.inject(lost)
+    simulator.inject(Fault("reset", operation="StartImagePipelineExecution", times=1, performed=True))
     arn = await ib.start_image_pipeline_execution(pipeline)
     assert simulator.call_count("StartImagePipelineExecution") == 2
     assert [each.arn async for each in ib.list_image_pipeline_images(pipeline)] == [arn]
 
 
-async def test_a_token_used_for_something_else_is_refused(ib: ImageBuilder, simulator: Simulator):
+async def test_client_token_of_another_build_is_rejected(ib: ImageBuilder, simulator: Simulator):
     await ib.start_image_pipeline_execution(simulator.create_pipeline("one"), client_token="t")
     other = simulator.create_pipeline("two")
     with pytest.raises(IdempotentParameterMismatchException, match="Use another client_token"):
         await ib.start_image_pipeline_execution(other, client_token="t")
 
 
-async def test_leaving_the_client_leaves_no_task_and_no_socket(simulator: Simulator, execution):
+async def test_closing_client_leaves_no_task_or_socket(simulator: Simulator, execution):
     async with ImageBuilder(**simulator.client_arguments) as ib, anyio.create_task_group() as tasks:
         tasks.start_soon(lambda: ib.wait(execution, timeout=None))
         while not simulator.calls:
             await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
-    # pytest turns the warnings of unclosed sockets and pending tasks into errors.
+    # pytest turns warnings of unclosed sockets and pending tasks into errors.
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-async def test_no_secret_shows_in_a_repr():
+async def test_repr_shows_no_credentials():
     ib = ImageBuilder(
         region_name="us-east-1",
         aws_access_key_id="MARKED-KEY",

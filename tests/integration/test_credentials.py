@@ -1,4 +1,4 @@
-"""Temporary credentials that rotate, fail to refresh and run out under a wait."""
+"""Temporary credentials that rotate, fail to refresh or expire during a wait."""
 
 import time
 from collections.abc import Callable
@@ -16,16 +16,16 @@ from aioimagebuilder import CredentialsError, ImageBuilder, ObservationError
 from aioimagebuilder.testing import Simulator
 
 from .conftest import BACKOFF, CADENCE, CLIENTS
-from .hostile_proxy import HostileProxy, Trouble
+from .fault_proxy import FaultProxy, NetworkFault
 
-# An hour of a role's session, scaled as the builds are.
+# The hour of a role's session and botocore's refresh timeouts, scaled down like the builds.
 LIFETIME = 1.0
 ADVISORY = 0.7
 MANDATORY = 0.5
 
 
 def metadata(lifetime: float = LIFETIME) -> dict[str, str]:
-    """What a source of credentials gives; the token tells when it runs out."""
+    """Return new credentials in botocore's format; the token is the time of their expiry."""
     expires = datetime.now(UTC) + timedelta(seconds=lifetime)
     return {
         "access_key": "ASIAIOSFODNN7EXAMPLE",
@@ -36,26 +36,26 @@ def metadata(lifetime: float = LIFETIME) -> dict[str, str]:
 
 
 def _retrieval_error() -> dict:
-    raise CredentialRetrievalError(provider="test", error_msg="the metadata service is away")
+    raise CredentialRetrievalError(provider="test", error_msg="the metadata service is unavailable")
 
 
-def _no_json() -> dict:
+def _invalid_json() -> dict:
     raise ValueError("Expecting value: line 1 column 1 (char 0)")
 
 
-def _away() -> dict:
+def _unreachable() -> dict:
     raise OSError("no route to the metadata service")
 
 
-def _run_out_already() -> dict:
+def _already_expired() -> dict:
     return metadata(lifetime=-1)
 
 
-FAILURES = (_retrieval_error, _no_json, _away, _run_out_already, dict)
+FAILURES = (_retrieval_error, _invalid_json, _unreachable, _already_expired, dict)
 
 
-class Source:
-    """Gives out credentials; while it `fails`, it does what it can do wrong, one after the other."""
+class CredentialsSource:
+    """Provides credentials. While it `fails`, each refresh fails in another of the ways in `FAILURES`."""
 
     def __init__(self) -> None:
         self.fails = False
@@ -81,19 +81,19 @@ class Source:
 
 
 @pytest.fixture
-def source() -> Source:
-    return Source()
+def source() -> CredentialsSource:
+    return CredentialsSource()
 
 
 @pytest.fixture
 def proxy(simulator: Simulator):
-    with HostileProxy(simulator.endpoint_url) as proxy:
+    with FaultProxy(simulator.endpoint_url) as proxy:
         yield proxy
 
 
 @pytest.fixture
-def open_client(source: Source, proxy: HostileProxy) -> Callable[..., ImageBuilder]:
-    def make(**options: object) -> ImageBuilder:
+def open_client(source: CredentialsSource, proxy: FaultProxy) -> Callable[..., ImageBuilder]:
+    def open_client(**options: object) -> ImageBuilder:
         return ImageBuilder(
             region_name="us-east-1",
             endpoint_url=proxy.endpoint_url,
@@ -103,20 +103,20 @@ def open_client(source: Source, proxy: HostileProxy) -> Callable[..., ImageBuild
             **CADENCE,
         )
 
-    return make
+    return open_client
 
 
 @pytest.mark.parametrize(("backend", "options"), CLIENTS)
-def test_many_waits_outlive_their_credentials_again_and_again(
-    simulator: Simulator, proxy: HostileProxy, source, open_client, backend, options
+def test_waits_outlast_repeatedly_expiring_credentials(
+    simulator: Simulator, proxy: FaultProxy, source, open_client, backend, options
 ):
     proxy.has_expired = lambda token: float(token) < time.time()
 
     async def main():
         async with open_client(**options) as ib:
-            # Polled one by one: several calls need the same new credentials at once.
-            course = [("IN_PROGRESS", 1500.0), ("SUCCESS", None)]
-            ids = [simulator.add_execution("lifecycle_execution", course) for _ in range(8)]
+            # Lifecycle executions are not polled in batches: several calls need new credentials at once.
+            schedule = [("IN_PROGRESS", 1500.0), ("SUCCESS", None)]
+            ids = [simulator.add_execution("lifecycle_execution", schedule) for _ in range(8)]
             return await ib.wait_all(ids, timeout=30)
 
     assert [str(each.status) for each in anyio.run(main, backend=backend)] == ["SUCCESS"] * 8
@@ -125,12 +125,10 @@ def test_many_waits_outlive_their_credentials_again_and_again(
 
 
 @pytest.mark.parametrize(("backend", "options"), CLIENTS)
-def test_a_refresh_that_fails_for_a_while_fails_no_wait(
-    simulator: Simulator, source, open_client, backend, options
-):
+def test_temporary_refresh_failure_fails_no_wait(simulator: Simulator, source, open_client, backend, options):
     execution = simulator.add_execution("workflow_execution", [("RUNNING", 1000.0), ("COMPLETED", None)])
 
-    async def fail_for_a_while() -> None:
+    async def fail_temporarily() -> None:
         while not source.refreshes:
             await anyio.sleep(0.01)
         source.fails = True
@@ -140,10 +138,10 @@ def test_a_refresh_that_fails_for_a_while_fails_no_wait(
 
     async def main():
         async with open_client(**options) as ib, anyio.create_task_group() as tasks:
-            tasks.start_soon(fail_for_a_while)
+            tasks.start_soon(fail_temporarily)
             await ib.get_workflow_execution(execution)
             while source.failures < len(FAILURES):
-                # One that begins in the middle of it gets through as well.
+                # A wait that starts during the failure succeeds as well.
                 await ib.wait(execution, timeout=30)
             return await ib.wait(execution, timeout=30)
 
@@ -152,28 +150,28 @@ def test_a_refresh_that_fails_for_a_while_fails_no_wait(
 
 
 @pytest.mark.parametrize(("backend", "options"), CLIENTS)
-def test_an_answer_that_they_have_expired_in_mid_wait_fails_no_wait(
-    simulator: Simulator, proxy: HostileProxy, open_client, backend, options
+def test_expired_token_response_during_watch_is_retried(
+    simulator: Simulator, proxy: FaultProxy, open_client, backend, options
 ):
     async def main():
         async with open_client(**options) as ib:
             assert [each async for each in ib.list_waiting_workflow_steps()] == []
-            course = [("RUNNING", 500.0), ("COMPLETED", None)]
-            execution = simulator.add_execution("workflow_execution", course)
+            schedule = [("RUNNING", 500.0), ("COMPLETED", None)]
+            execution = simulator.add_execution("workflow_execution", schedule)
             async with ib.watch(execution, timeout=30) as watch:
                 states = [await anext(watch)]
-                proxy.inject(Trouble("expired", seconds=0.4))
+                proxy.inject(NetworkFault("expired_token", seconds=0.4))
                 return states + [each async for each in watch]
 
     assert [str(each.status) for each in anyio.run(main, backend=backend)] == ["RUNNING", "COMPLETED"]
-    assert proxy.met["expired"] >= 1
+    assert proxy.counts["expired_token"] >= 1
 
 
-def test_credentials_that_never_were_good_are_told_at_once(
-    simulator: Simulator, proxy: HostileProxy, open_client
+def test_credentials_rejected_on_first_poll_raise_at_once(
+    simulator: Simulator, proxy: FaultProxy, open_client
 ):
     execution = simulator.add_execution("workflow_execution", [("RUNNING", None)])
-    proxy.inject(Trouble("expired"))
+    proxy.inject(NetworkFault("expired_token"))
 
     async def main():
         async with open_client() as ib:
@@ -181,7 +179,7 @@ def test_credentials_that_never_were_good_are_told_at_once(
                 await ib.wait(execution, timeout=30)
             return caught.value
 
-    began = time.monotonic()
+    started = time.monotonic()
     assert isinstance(anyio.run(main).__cause__, CredentialsError)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - started < 5
     assert proxy.requests == 1

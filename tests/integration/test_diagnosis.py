@@ -1,4 +1,4 @@
-"""Diagnoses over the real wire: every report is a file in ``diagnoses/``, with stable ids and times."""
+"""Diagnoses over HTTP. The expected reports are in ``diagnoses/``; ids and times are stable."""
 
 import json
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -29,7 +29,7 @@ REPORTS = Path(__file__).parent / "diagnoses"
 START = 1788980000.0
 DAYS = 4 * 86400.0
 MANAGED = "arn:aws:imagebuilder:us-east-1:aws:workflow"
-DENIED = Fault(
+LOGS_DENIED = Fault(
     "error",
     service="logs",
     code="AccessDeniedException",
@@ -70,7 +70,7 @@ def retry(simulator: Simulator, arn: str) -> None:
     simulator.control.call("RetryImage", imageBuildVersionArn=arn)
 
 
-def stop_the_gate(simulator: Simulator, arn: str) -> None:
+def stop_waiting_step(simulator: Simulator, arn: str) -> None:
     [step] = simulator.control.call("ListWaitingWorkflowSteps")["steps"]
     simulator.control.call(
         "SendWorkflowStepAction",
@@ -83,21 +83,19 @@ def stop_the_gate(simulator: Simulator, arn: str) -> None:
 
 @dataclass(frozen=True)
 class Scenario:
-    """A build that does not go well: its script, what is done to it on the way, what one may ask."""
+    """A build that runs for `seconds` (simulated), and for days after `action`; then it is diagnosed."""
 
     script: BuildScript
     pipeline: dict[str, object] = field(default_factory=dict)
-    after: float = DAYS
-    act: Callable[[Simulator, str], None] | None = None
+    seconds: float = DAYS
+    action: Callable[[Simulator, str], None] | None = None
     faults: tuple[Fault, ...] = ()
 
 
 SCENARIOS = {
-    "component_fails_in_its_build_phase": Scenario(
-        failing_component(), {"log_bucket": "example-logs"}, faults=()
-    ),
-    "step_times_out": Scenario(BuildScript(steps={"LaunchBuildInstance": StepScript(duration=9000)})),
-    "attempts_used_up": Scenario(
+    "component_failed_in_build_phase": Scenario(failing_component(), {"log_bucket": "example-logs"}),
+    "step_timed_out": Scenario(BuildScript(steps={"LaunchBuildInstance": StepScript(duration=9000)})),
+    "attempts_exhausted": Scenario(
         BuildScript(
             steps={
                 "RunSanitizeScript": StepScript(
@@ -106,7 +104,7 @@ SCENARIOS = {
             }
         )
     ),
-    "test_fails_with_continue": Scenario(
+    "test_failed_with_continue": Scenario(
         failing_component("ApplyTestComponents", phase="test", error="port 80 is closed", stderr=None),
         {
             "workflows": [
@@ -115,43 +113,51 @@ SCENARIOS = {
             ]
         },
     ),
-    "one_of_three_regions": Scenario(
+    "one_of_three_regions_failed": Scenario(
         BuildScript(failed_regions={"eu-west-1": "You are not authorized to use the given KMS key."}),
         {"regions": ("us-east-1", "eu-west-1", "ap-southeast-2")},
     ),
-    "no_free_instance_type": Scenario(
+    "no_instance_type_available": Scenario(
         BuildScript(early_failure="None of the provided Instance Types are available in the current region.")
     ),
-    "instance_never_launched": Scenario(
+    "instance_launch_failed": Scenario(
         BuildScript.failing_step(
             "LaunchBuildInstance",
             "An error occurred (InsufficientInstanceCapacity) when calling the RunInstances operation in "
             "workflow step LaunchBuildInstance",
         )
     ),
-    "cancelled": Scenario(BuildScript(), after=200, act=cancel),
-    "gate_stopped": Scenario(BuildScript.waiting("RunSanitizeScript"), after=600, act=stop_the_gate),
-    "gate_timed_out": Scenario(
+    "cancelled": Scenario(BuildScript(), seconds=200, action=cancel),
+    "waiting_step_stopped": Scenario(
+        BuildScript.waiting("RunSanitizeScript"), seconds=600, action=stop_waiting_step
+    ),
+    "waiting_step_timed_out": Scenario(
         BuildScript(steps={"RunSanitizeScript": StepScript(gate=True, timeout_seconds=3600)})
     ),
     "no_failure_context": Scenario(
         BuildScript(steps=failing_component().steps, failure_context=False), {"log_bucket": "example-logs"}
     ),
-    "log_is_forbidden": Scenario(failing_component(), faults=(DENIED,)),
-    "log_is_throttled": Scenario(failing_component(), faults=(Fault("throttle", service="logs"),)),
-    "no_log_at_all": Scenario(BuildScript(steps=failing_component().steps, log_stream=False)),
-    "only_the_image_can_be_read": Scenario(
+    "log_denied": Scenario(failing_component(), faults=(LOGS_DENIED,)),
+    "log_throttled": Scenario(failing_component(), faults=(Fault("throttle", service="logs"),)),
+    "no_log": Scenario(BuildScript(steps=failing_component().steps, log_stream=False)),
+    "only_image_readable": Scenario(
         failing_component(),
         faults=(
-            Fault("error", operation="List*", code="ForbiddenException", status=403, message="Not you."),
-            Fault("error", operation="*Step*", code="ForbiddenException", status=403, message="Not you."),
-            DENIED,
+            Fault(
+                "error", operation="List*", code="ForbiddenException", status=403, message="Not authorized."
+            ),
+            Fault(
+                "error", operation="*Step*", code="ForbiddenException", status=403, message="Not authorized."
+            ),
+            LOGS_DENIED,
         ),
     ),
-    "retried_and_failed_otherwise": Scenario(
-        BuildScript.failing_step("LaunchTestInstance", "InsufficientInstanceCapacity"), after=3600, act=retry
+    "retry_failed_differently": Scenario(
+        BuildScript.failing_step("LaunchTestInstance", "InsufficientInstanceCapacity"),
+        seconds=3600,
+        action=retry,
     ),
-    "waits_for_a_person": Scenario(BuildScript.waiting("RunSanitizeScript"), after=600),
+    "waiting_step": Scenario(BuildScript.waiting("RunSanitizeScript"), seconds=600),
     "still_running": Scenario(BuildScript(steps={"ApplyBuildComponents": StepScript(never_ends=True)})),
     "nothing_failed": Scenario(BuildScript()),
 }
@@ -160,17 +166,21 @@ SCENARIOS = {
 def build(simulator: Simulator, scenario: Scenario) -> str:
     simulator.script(scenario.script)
     arn = simulator.start_build(simulator.create_pipeline("Web Server", **scenario.pipeline))
-    simulator.advance(scenario.after)
-    if scenario.act is not None:
-        scenario.act(simulator, arn)
+    simulator.advance(scenario.seconds)
+    if scenario.action is not None:
+        scenario.action(simulator, arn)
         simulator.advance(DAYS)
     for fault in scenario.faults:
         simulator.inject(fault)
     return arn
 
 
-def check_is_complete(diagnosis: Diagnosis) -> None:
-    """What a report says also stands in the JSON, which survives the way through a file."""
+def expected_report(name: str) -> str:
+    return (REPORTS / f"{name}.txt").read_text(encoding="utf-8")
+
+
+def check_representations(diagnosis: Diagnosis) -> None:
+    """Check that the summary, the report and the JSON agree, and are printable."""
     members = diagnosis.as_dict()
     assert json.loads(json.dumps(members)) == members
     assert str(diagnosis) == members["summary"] == diagnosis.report().partition("\n")[0]
@@ -180,49 +190,48 @@ def check_is_complete(diagnosis: Diagnosis) -> None:
 
 @pytest.mark.asyncio
 @pytest.mark.parametrize("name", SCENARIOS)
-async def test_a_diagnosis_names_the_cause(ib: ImageBuilder, simulator: Simulator, name):
+async def test_diagnosis_names_root_cause(ib: ImageBuilder, simulator: Simulator, name):
     arn = build(simulator, SCENARIOS[name])
-    # A source that is throttled all the time would take its whole budget.
+    # A source that is always throttled would use up its default timeout.
     diagnosis = await ib.diagnose(arn, timeout=3)
-    check_is_complete(diagnosis)
-    assert diagnosis.report() + "\n" == (REPORTS / f"{name}.txt").read_text(encoding="utf-8")
+    check_representations(diagnosis)
+    assert diagnosis.report() + "\n" == expected_report(name)
 
 
 @pytest.mark.asyncio
-async def test_the_report_in_the_readme_is_a_real_one(ib: ImageBuilder, simulator: Simulator):
-    arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
+async def test_report_in_readme_matches_real_report(ib: ImageBuilder, simulator: Simulator):
+    arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
     report = (await ib.diagnose(arn, log_lines=4)).report()
     readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     assert f"```text\n{report}\n```" in readme
 
 
-def test_every_report_has_its_scenario():
+def test_every_report_has_a_scenario():
     assert {path.stem for path in REPORTS.glob("*.txt")} == set(SCENARIOS)
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_on_both_event_loops_the_log_is_read_too(simulator: Simulator, backend):
-    arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
+def test_diagnosis_reads_log_on_both_event_loops(simulator: Simulator, backend):
+    arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
 
     async def main() -> Diagnosis:
         async with ImageBuilder(**simulator.client_arguments) as ib:
             return await ib.diagnose(arn)
 
     diagnosis = anyio.run(main, backend=backend)
-    report = (REPORTS / "component_fails_in_its_build_phase.txt").read_text(encoding="utf-8")
-    assert diagnosis.report() + "\n" == report
+    assert diagnosis.report() + "\n" == expected_report("component_failed_in_build_phase")
 
 
-def test_the_blocking_face_tells_the_same(simulator: Simulator):
-    arn = build(simulator, SCENARIOS["step_times_out"])
+def test_blocking_client_returns_same_diagnosis(simulator: Simulator):
+    arn = build(simulator, SCENARIOS["step_timed_out"])
     with blocking.ImageBuilder(**simulator.client_arguments) as ib:
         report = ib.diagnose(arn).report()
-    assert report + "\n" == (REPORTS / "step_times_out.txt").read_text(encoding="utf-8")
+    assert report + "\n" == expected_report("step_timed_out")
 
 
 @pytest.mark.asyncio
-async def test_workflow_and_step_tell_the_cause_of_their_image(ib: ImageBuilder, simulator: Simulator):
-    arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
+async def test_workflow_and_step_have_cause_of_their_image(ib: ImageBuilder, simulator: Simulator):
+    arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
     of_image = await ib.diagnose(arn)
     workflows = [each.id async for each in ib.list_workflow_executions(arn)]
     assert of_image.cause.place.workflow_execution_id in workflows
@@ -236,18 +245,18 @@ async def test_workflow_and_step_tell_the_cause_of_their_image(ib: ImageBuilder,
 
 
 @pytest.mark.asyncio
-async def test_what_went_well_has_no_cause_though_its_image_failed(ib: ImageBuilder, simulator: Simulator):
+async def test_succeeded_workflow_of_failed_image_has_no_cause(ib: ImageBuilder, simulator: Simulator):
     script = BuildScript.failing_step("LaunchTestInstance", "InsufficientInstanceCapacity")
     arn = build(simulator, Scenario(script))
-    went_well, failed = [each async for each in ib.list_workflow_executions(arn)]
-    diagnosis = await ib.diagnose(went_well.id)
+    succeeded, failed = [each async for each in ib.list_workflow_executions(arn)]
+    diagnosis = await ib.diagnose(succeeded.id)
     assert (diagnosis.cause, diagnosis.outcome) == (None, Outcome.SUCCEEDED)
     assert str(diagnosis).endswith("is COMPLETED: nothing failed")
     assert (await ib.diagnose(failed.id)).cause.kind is CauseKind.STEP
 
 
 @pytest.mark.asyncio
-async def test_a_step_that_the_workflow_goes_on_without_is_told(ib: ImageBuilder, simulator: Simulator):
+async def test_failed_step_with_on_failure_continue_is_reported(ib: ImageBuilder, simulator: Simulator):
     step = StepScript(status="FAILED", message="No such instance", on_failure="Continue")
     arn = build(simulator, Scenario(BuildScript(steps={"TerminateBuildInstance": step})))
     assert str(await ib.diagnose(arn)).endswith("is AVAILABLE: nothing failed")
@@ -257,7 +266,7 @@ async def test_a_step_that_the_workflow_goes_on_without_is_told(ib: ImageBuilder
 
 
 @pytest.mark.asyncio
-async def test_a_lifecycle_execution_tells_which_resources_failed(ib: ImageBuilder, simulator: Simulator):
+async def test_lifecycle_diagnosis_names_failed_resources(ib: ImageBuilder, simulator: Simulator):
     arn = build(simulator, Scenario(BuildScript()))
     simulator.start_build(arn.replace(":image/", ":image-pipeline/").removesuffix("/1.0.0/1"))
     simulator.advance(DAYS)
@@ -277,7 +286,7 @@ async def test_a_lifecycle_execution_tells_which_resources_failed(ib: ImageBuild
     identifier = simulator.run_lifecycle_policy(policy, status="FAILED", reason="The AMI is in use.")
     simulator.advance(3600)
     diagnosis = await ib.diagnose(identifier)
-    check_is_complete(diagnosis)
+    check_representations(diagnosis)
     assert diagnosis.cause.kind is CauseKind.RESOURCE
     assert [target.name for target in diagnosis.cause.targets] == [arn]
     assert str(diagnosis) == (
@@ -287,8 +296,8 @@ async def test_a_lifecycle_execution_tells_which_resources_failed(ib: ImageBuild
 
 
 @pytest.mark.asyncio
-async def test_a_failed_wait_explains_itself_if_asked(ib: ImageBuilder, simulator: Simulator):
-    arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
+async def test_failed_wait_has_diagnosis_on_request(ib: ImageBuilder, simulator: Simulator):
+    arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
     with pytest.raises(ExecutionFailedError) as plain:
         await ib.wait(arn, timeout=60)
     assert plain.value.diagnosis is None
@@ -298,14 +307,12 @@ async def test_a_failed_wait_explains_itself_if_asked(ib: ImageBuilder, simulato
     error = explained.value
     assert str(error) == str(error.diagnosis) == error.diagnosis.summary
     assert error.diagnosis.cause.error_output == "Error: Unable to find a match: htpd"
-    assert error.diagnosis.report() + "\n" == (REPORTS / "component_fails_in_its_build_phase.txt").read_text(
-        encoding="utf-8"
-    )
+    assert error.diagnosis.report() + "\n" == expected_report("component_failed_in_build_phase")
     assert (error.execution.status, error.polls) == (plain.value.execution.status, 1)
 
 
 @pytest.mark.asyncio
-async def test_many_failed_waits_explain_themselves(ib: ImageBuilder, simulator: Simulator):
+async def test_failed_wait_all_has_diagnosis_of_each_failure(ib: ImageBuilder, simulator: Simulator):
     simulator.script(failing_component(), recipe="one")
     simulator.script(BuildScript(), recipe="two")
     arns = [simulator.start_build(simulator.create_pipeline(name)) for name in ("one", "two", "three")]
@@ -322,13 +329,13 @@ async def test_many_failed_waits_explain_themselves(ib: ImageBuilder, simulator:
 
 
 @pytest.mark.asyncio
-async def test_a_diagnosis_that_learns_nothing_changes_no_outcome(simulator: Simulator):
-    arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
+async def test_denied_sources_of_diagnosis_change_no_outcome(simulator: Simulator):
+    arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
     async with ImageBuilder(**simulator.client_arguments, **CADENCE) as ib:
         wait = ib.wait(arn, timeout=60, diagnose=True)
-        # The wait itself asks once; from then on nobody answers.
+        # The wait has not started yet, and its GetImage still works.
         simulator.inject(Fault("error", code="ForbiddenException", status=403, operation="List*"))
-        simulator.inject(DENIED)
+        simulator.inject(LOGS_DENIED)
         with pytest.raises(ExecutionFailedError) as caught:
             await wait
     diagnosis = caught.value.diagnosis
@@ -338,7 +345,7 @@ async def test_a_diagnosis_that_learns_nothing_changes_no_outcome(simulator: Sim
 
 
 @pytest.mark.asyncio
-async def test_what_does_not_exist_has_no_diagnosis(ib: ImageBuilder, simulator: Simulator):
+async def test_diagnosis_of_unknown_or_invalid_id_raises(ib: ImageBuilder, simulator: Simulator):
     with pytest.raises(ResourceNotFoundException):
         await ib.diagnose("wf-12345678-1234-1234-1234-123456789012")
     with pytest.raises(ValueError, match="is not an Image Builder id"):
@@ -348,17 +355,17 @@ async def test_what_does_not_exist_has_no_diagnosis(ib: ImageBuilder, simulator:
 
 
 @pytest.mark.asyncio
-async def test_without_lines_wanted_cloudwatch_is_left_alone(ib: ImageBuilder, simulator: Simulator):
-    arn = build(simulator, SCENARIOS["component_fails_in_its_build_phase"])
+async def test_zero_log_lines_open_no_cloudwatch_client(ib: ImageBuilder, simulator: Simulator):
+    arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
     diagnosis = await ib.diagnose(arn, log_lines=0)
     assert diagnosis.cause.message == "exit status 1"
     assert ib._parts.cloudwatch._open is None
 
 
 @pytest.mark.asyncio
-async def test_untrusted_texts_are_made_harmless(ib: ImageBuilder, simulator: Simulator):
-    hostile = "\x1b[2J\r\nImage is AVAILABLE\u202e" + "A" * 5000
-    failure = ComponentFailure(error=hostile[:900], step="a\nb", stderr=hostile)
+async def test_untrusted_text_is_sanitized(ib: ImageBuilder, simulator: Simulator):
+    untrusted = "\x1b[2J\r\nImage is AVAILABLE\u202e" + "A" * 5000
+    failure = ComponentFailure(error=untrusted[:900], step="a\nb", stderr=untrusted)
     step = StepScript(
         status="FAILED",
         component_failure=failure,
@@ -366,12 +373,12 @@ async def test_untrusted_texts_are_made_harmless(ib: ImageBuilder, simulator: Si
             "runCommandId": "; rm -rf /",
             "instanceId": "$(reboot)",
             "logUrl": "https://x",
-            "error": hostile,
+            "error": untrusted,
         },
     )
     arn = build(simulator, Scenario(BuildScript(steps={"ApplyBuildComponents": step})))
     diagnosis = await ib.diagnose(arn)
-    check_is_complete(diagnosis)
+    check_representations(diagnosis)
     assert "\\x1b[2J Image is AVAILABLE\\u202eAAA" in str(diagnosis)
     assert len(str(diagnosis)) < 4000
     assert (diagnosis.run_command_id, diagnosis.log_url) == (None, None)

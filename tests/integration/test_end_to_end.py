@@ -1,4 +1,4 @@
-"""A build from start to end over the real wire, on every event loop and HTTP backend."""
+"""A complete build over HTTP, on every event loop and HTTP client."""
 
 import anyio
 import pytest
@@ -21,7 +21,7 @@ ON_HTTPX = AioConfig(http_session_cls=HttpxSession)
         pytest.param("trio", None, id="trio-httpx2"),
     ],
 )
-def test_a_build_is_awaited_and_its_executions_gathered(simulator: Simulator, backend, config):
+def test_build_and_its_executions_are_awaited(simulator: Simulator, backend, config):
     pipeline = simulator.create_pipeline("Web Server", regions=("us-east-1", "eu-west-1"))
 
     async def main():
@@ -30,25 +30,25 @@ def test_a_build_is_awaited_and_its_executions_gathered(simulator: Simulator, ba
             states = [str(image.status) async for image in ib.watch(arn, timeout=60)]
             image = await ib.wait_for_image(arn, timeout=0)
             workflows = [each async for each in ib.list_workflow_executions(arn)]
-            done = await ib.wait_all([each.id for each in workflows], timeout=60)
+            ended = await ib.wait_all([each.id for each in workflows], timeout=60)
             steps = [each async for each in ib.list_workflow_step_executions(workflows[0].id, page_size=3)]
-            return states, image, done, steps
+            return states, image, ended, steps
 
-    states, image, done, steps = anyio.run(main, backend=backend)
-    course = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
-    assert states == [status for status in course if status in states]
+    states, image, ended, steps = anyio.run(main, backend=backend)
+    all_states = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
+    assert states == [status for status in all_states if status in states]
     assert {"BUILDING", "AVAILABLE"} <= set(states)
     assert {ami.region for ami in image.amis} == {"us-east-1", "eu-west-1"}
-    assert [(str(each.type), each.outcome) for each in done] == [
+    assert [(str(each.type), each.outcome) for each in ended] == [
         ("BUILD", Outcome.SUCCEEDED),
         ("TEST", Outcome.SUCCEEDED),
     ]
-    assert done[0].progress.steps_done == done[0].total_step_count == 7
+    assert ended[0].progress.steps_done == ended[0].total_step_count == 7
     assert [step.name for step in steps][:2] == ["LaunchBuildInstance", "ApplyBuildComponents"]
     assert {step.image_build_version_arn for step in steps} == {image.arn}
 
 
-def test_the_blocking_face_awaits_the_same_build(simulator: Simulator):
+def test_blocking_client_awaits_build_and_its_executions(simulator: Simulator):
     pipeline = simulator.create_pipeline("demo")
     with blocking.ImageBuilder(**simulator.client_arguments, **CADENCE) as ib:
         arn = ib.start_image_pipeline_execution(pipeline)

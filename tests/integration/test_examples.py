@@ -1,4 +1,4 @@
-"""The examples, run as their docstrings say, against the simulator."""
+"""The examples, run against the simulator as their docstrings say."""
 
 from __future__ import annotations
 
@@ -22,9 +22,8 @@ EXAMPLES = Path(__file__).parents[2] / "examples"
 AMI = r"ami-[0-9a-f]{17}"
 UNKNOWN = "arn:aws:imagebuilder:us-east-1:123456789012:image/unknown/1.0.0/1"
 
-# A build of minutes takes less than a second of these.
-FAST = 2000
-POLL = 0.05
+FAST_TIME_SCALE = 2000  # a build takes less than a second
+POLL_SECONDS = 0.05
 
 
 @pytest.fixture(scope="module")
@@ -35,14 +34,14 @@ def running_simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 def simulator(running_simulator: Simulator) -> Simulator:
-    """A simulator that is empty, and whose clock stands still."""
+    """An empty simulator whose clock stands still."""
     running_simulator.reset()
     return running_simulator
 
 
 @pytest.fixture(scope="module")
 def environment(running_simulator: Simulator) -> dict[str, str]:
-    """What points any AWS program at the simulator, and at nothing else."""
+    """The environment variables that point an AWS program at the simulator alone."""
     arguments = running_simulator.client_arguments
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return inherited | {
@@ -61,7 +60,7 @@ Start = Callable[..., "subprocess.Popen[str]"]
 
 @pytest.fixture
 def start(environment: dict[str, str]) -> Iterator[Start]:
-    """Start an example; what still runs at the end of the test is killed."""
+    """Start an example; it is killed at the end of the test."""
     processes: list[subprocess.Popen[str]] = []
 
     def start(name: str, *arguments: object) -> subprocess.Popen[str]:
@@ -81,43 +80,44 @@ def start(environment: dict[str, str]) -> Iterator[Start]:
             process.kill()
 
 
-def ended(process: subprocess.Popen[str], timeout: float = 30) -> tuple[int, str, str]:
-    """Wait for the exit code, stdout and stderr of a process."""
+def result_of(process: subprocess.Popen[str], timeout: float = 30) -> tuple[int, str, str]:
+    """Wait until a process has exited, and return its exit code, stdout and stderr."""
     stdout, stderr = process.communicate(timeout=timeout)
     assert "Traceback" not in stderr
     return process.returncode, stdout, stderr
 
 
-def eventually(condition: Callable[[], bool], timeout: float = 15) -> None:
-    """Wait until it holds, and fail if it never does."""
+def wait_until(condition: Callable[[], bool], timeout: float = 15) -> None:
     deadline = time.monotonic() + timeout
     while not condition():
-        assert time.monotonic() < deadline, "it did not come to that"
+        assert time.monotonic() < deadline, "the condition was not met in time"
         time.sleep(0.01)
 
 
 # ---------------------------------------------------------------------- deploy
 
 
-def test_deploy_prints_the_ami_alone_on_stdout(simulator: Simulator, start: Start) -> None:
-    simulator.set_time_scale(FAST)
-    code, stdout, stderr = ended(start("deploy.py", simulator.create_pipeline("web"), "--poll", POLL))
+def test_deploy_prints_only_ami_on_stdout(simulator: Simulator, start: Start) -> None:
+    simulator.set_time_scale(FAST_TIME_SCALE)
+    code, stdout, stderr = result_of(
+        start("deploy.py", simulator.create_pipeline("web"), "--poll", POLL_SECONDS)
+    )
     assert code == 0
     assert re.fullmatch(f"{AMI}\n", stdout)
     assert stderr == "Building arn:aws:imagebuilder:us-east-1:123456789012:image/web/1.0.0/1\n"
 
 
-def test_deploy_prints_the_uris_of_a_container_image(simulator: Simulator, start: Start) -> None:
-    simulator.set_time_scale(FAST)
+def test_deploy_prints_container_image_uris(simulator: Simulator, start: Start) -> None:
+    simulator.set_time_scale(FAST_TIME_SCALE)
     pipeline = simulator.create_pipeline("web", container=True)
-    code, stdout, _ = ended(start("deploy.py", pipeline, "--poll", POLL))
+    code, stdout, _ = result_of(start("deploy.py", pipeline, "--poll", POLL_SECONDS))
     assert code == 0
     uri = r"123456789012\.dkr\.ecr\.us-east-1\.amazonaws\.com/web-repository:\S+\n"
     assert re.fullmatch(f"({uri})+", stdout)
 
 
 @pytest.mark.parametrize(
-    ("script", "exit_code", "told"),
+    ("script", "exit_code", "message"),
     [
         (
             BuildScript.failing_step("CreateOutputAMI", "too many AMIs"),
@@ -129,76 +129,72 @@ def test_deploy_prints_the_uris_of_a_container_image(simulator: Simulator, start
     ],
     ids=["failed", "deleted", "cancelled"],
 )
-def test_deploy_tells_how_a_build_ended_by_its_exit_code(
-    simulator: Simulator, start: Start, script: BuildScript, exit_code: int, told: str
+def test_deploy_exit_code_reflects_outcome_of_build(
+    simulator: Simulator, start: Start, script: BuildScript, exit_code: int, message: str
 ) -> None:
     simulator.script(script)
-    simulator.set_time_scale(FAST)
-    code, stdout, stderr = ended(start("deploy.py", simulator.create_pipeline(), "--poll", POLL))
+    simulator.set_time_scale(FAST_TIME_SCALE)
+    code, stdout, stderr = result_of(start("deploy.py", simulator.create_pipeline(), "--poll", POLL_SECONDS))
     assert (code, stdout) == (exit_code, "")
-    assert told in stderr
+    assert message in stderr
 
 
 @pytest.mark.parametrize("operation", ["GetImage", "StartImagePipelineExecution"])
-def test_deploy_exits_with_4_when_aws_does_not_let_it_in(
-    simulator: Simulator, start: Start, operation: str
-) -> None:
+def test_deploy_exits_with_4_if_access_is_denied(simulator: Simulator, start: Start, operation: str) -> None:
     simulator.inject(Fault("error", operation=operation, status=403, code="AccessDeniedException"))
-    code, stdout, stderr = ended(start("deploy.py", simulator.create_pipeline()))
+    code, stdout, stderr = result_of(start("deploy.py", simulator.create_pipeline()))
     assert (code, stdout) == (4, "")
     assert "AccessDeniedException" in stderr
 
 
-def test_deploy_exits_with_124_at_its_timeout(simulator: Simulator, start: Start) -> None:
-    code, stdout, stderr = ended(start("deploy.py", simulator.create_pipeline(), "--timeout", 0.2))
+def test_deploy_exits_with_124_at_timeout(simulator: Simulator, start: Start) -> None:
+    code, stdout, stderr = result_of(start("deploy.py", simulator.create_pipeline(), "--timeout", 0.2))
     assert (code, stdout) == (124, "")
     assert "is still PENDING, and continues at AWS" in stderr
 
 
-def test_deploy_cancels_at_its_timeout_if_told_to(simulator: Simulator, start: Start) -> None:
-    simulator.set_time_scale(FAST)
-    gate = StepScript(gate=True, timeout_seconds=259200)
-    simulator.script(BuildScript(steps={"RunSanitizeScript": gate}))
-    arguments = ("--cancel", "--timeout", 2, "--poll", POLL)
-    code, stdout, stderr = ended(start("deploy.py", simulator.create_pipeline(), *arguments))
+def test_deploy_cancels_at_timeout_on_request(simulator: Simulator, start: Start) -> None:
+    simulator.set_time_scale(FAST_TIME_SCALE)
+    waiting_step = StepScript(gate=True, timeout_seconds=259200)
+    simulator.script(BuildScript(steps={"RunSanitizeScript": waiting_step}))
+    arguments = ("--cancel", "--timeout", 2, "--poll", POLL_SECONDS)
+    code, stdout, stderr = result_of(start("deploy.py", simulator.create_pipeline(), *arguments))
     assert (code, stdout) == (124, "")
     assert "it was cancelled at the deadline" in stderr
     assert stderr.count("step RunSanitizeScript") == 1
     assert "waits for a person" in stderr
 
 
-def test_deploy_exits_with_2_for_what_is_no_pipeline(start: Start) -> None:
-    code, stdout, stderr = ended(start("deploy.py", UNKNOWN))
+def test_deploy_exits_with_2_for_arn_of_another_kind(start: Start) -> None:
+    code, stdout, stderr = result_of(start("deploy.py", UNKNOWN))
     assert (code, stdout) == (2, "")
     assert "usage:" in stderr
 
 
-def test_deploy_run_again_with_its_token_joins_its_own_build(simulator: Simulator, start: Start) -> None:
-    simulator.set_time_scale(FAST)
-    arguments = [simulator.create_pipeline(), "--poll", POLL, "--client-token", "job-42"]
+def test_deploys_with_same_token_join_one_build(simulator: Simulator, start: Start) -> None:
+    simulator.set_time_scale(FAST_TIME_SCALE)
+    arguments = [simulator.create_pipeline(), "--poll", POLL_SECONDS, "--client-token", "job-42"]
     first, second = start("deploy.py", *arguments), start("deploy.py", *arguments)
-    made = ended(first)
-    assert made[0] == 0
-    assert ended(second) == made
+    result = result_of(first)
+    assert result[0] == 0
+    assert result_of(second) == result
 
 
 @pytest.fixture
-def heeded_interrupts() -> Iterator[None]:
-    """Processes that heed SIGINT, even where the tests run in the background of a shell and ignore it."""
+def sigint_enabled() -> Iterator[None]:
+    """Let child processes handle SIGINT, even if a shell runs the tests in the background and ignores it."""
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     yield
     signal.signal(signal.SIGINT, before)
 
 
-@pytest.mark.usefixtures("heeded_interrupts")
+@pytest.mark.usefixtures("sigint_enabled")
 @pytest.mark.parametrize("name", ["deploy.py", "gather_executions.py"])
-def test_ctrl_c_ends_a_script_with_130_at_once_and_cancels_nothing(
-    simulator: Simulator, start: Start, name: str
-) -> None:
+def test_ctrl_c_exits_with_130_and_cancels_nothing(simulator: Simulator, start: Start, name: str) -> None:
     process = start(name, simulator.create_pipeline(), "--poll", 60)
-    eventually(lambda: simulator.call_count("GetImage") == 1)
+    wait_until(lambda: simulator.call_count("GetImage") == 1)
     process.send_signal(signal.SIGINT)
-    code, _, stderr = ended(process, timeout=10)  # long before the next poll
+    code, _, stderr = result_of(process, timeout=10)  # shorter than the delay between polls
     assert code == 130
     assert "goes on at AWS" in stderr
     assert simulator.call_count("CancelImageCreation") == 0
@@ -208,20 +204,20 @@ def test_ctrl_c_ends_a_script_with_130_at_once_and_cancels_nothing(
 
 
 def rows(stdout: str) -> dict[str, tuple[str, ...]]:
-    """The table that was printed: execution to outcome, status and reason."""
-    head, *lines = stdout.splitlines()
-    assert head.split() == ["OUTCOME", "STATUS", "EXECUTION", "REASON"]
+    """Parse the printed table into outcome, status and reason by execution."""
+    header, *lines = stdout.splitlines()
+    assert header.split() == ["OUTCOME", "STATUS", "EXECUTION", "REASON"]
     cells = [re.split(r"\s{2,}", line, maxsplit=3) for line in lines]
     return {execution: (outcome, status, *reason) for outcome, status, execution, *reason in cells}
 
 
-def test_gather_prints_a_row_for_each_and_exits_with_0(simulator: Simulator, start: Start) -> None:
-    simulator.set_time_scale(FAST)
+def test_gather_prints_row_per_execution_and_exits_with_0(simulator: Simulator, start: Start) -> None:
+    simulator.set_time_scale(FAST_TIME_SCALE)
     workflow = simulator.add_execution("workflow_execution", [("RUNNING", 60), ("COMPLETED", None)])
     skipped = simulator.add_execution("workflow_execution", [("PENDING", 60), ("SKIPPED", None)])
     pipelines = [simulator.create_pipeline(name) for name in ("red", "blue")]
-    process = start("gather_executions.py", "--poll", POLL, *pipelines, workflow, skipped)
-    code, stdout, stderr = ended(process)
+    process = start("gather_executions.py", "--poll", POLL_SECONDS, *pipelines, workflow, skipped)
+    code, stdout, stderr = result_of(process)
     images = re.findall(r"^Building (\S+)$", stderr, re.MULTILINE)
     assert code == 0
     assert [image.split("/")[1] for image in images] == ["red", "blue"]
@@ -232,27 +228,25 @@ def test_gather_prints_a_row_for_each_and_exits_with_0(simulator: Simulator, sta
     }
 
 
-def test_gather_tells_failed_timed_out_unknown_and_refused_apart_and_exits_with_1(
-    simulator: Simulator, start: Start
-) -> None:
+def test_gather_distinguishes_failures_and_exits_with_1(simulator: Simulator, start: Start) -> None:
     failed = simulator.add_execution("workflow_execution", [("FAILED", None)], message="no such package")
     running = simulator.add_execution("workflow_execution", [("RUNNING", None)])
-    lost = simulator.add_execution("workflow_execution", [("RUNNING", None)])
-    simulator.inject(Fault("error", identifier=lost, status=403, code="AccessDeniedException"))
-    refused = "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/unknown"
-    names = [failed, running, lost, refused]
-    code, stdout, _ = ended(start("gather_executions.py", "--timeout", 0.5, *names))
+    denied = simulator.add_execution("workflow_execution", [("RUNNING", None)])
+    simulator.inject(Fault("error", identifier=denied, status=403, code="AccessDeniedException"))
+    unknown = "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/unknown"
+    names = [failed, running, denied, unknown]
+    code, stdout, _ = result_of(start("gather_executions.py", "--timeout", 0.5, *names))
     assert code == 1
     table = rows(stdout)
     assert {name: cells[:2] for name, cells in table.items()} == {
         failed: ("failed", "FAILED"),
         running: ("timed out", "RUNNING"),
-        lost: ("unknown", "-"),
-        refused: ("no start", "-"),
+        denied: ("unknown", "-"),
+        unknown: ("no start", "-"),
     }
     assert table[failed][2] == "no such package"
-    assert "AccessDeniedException" in table[lost][2]
-    assert "ResourceNotFoundException" in table[refused][2]
+    assert "AccessDeniedException" in table[denied][2]
+    assert "ResourceNotFoundException" in table[unknown][2]
 
 
 # ---------------------------------------------------------------------- web_service
@@ -260,21 +254,21 @@ def test_gather_tells_failed_timed_out_unknown_and_refused_apart_and_exits_with_
 
 @pytest.fixture(scope="module")
 def service(environment: dict[str, str]) -> Iterator[httpx2.Client]:
-    """A client of the service, which runs in a process of its own."""
+    """An HTTP client of the service, which runs in another process."""
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(EXAMPLES), "--port", "0", "--no-access-log"]
     with subprocess.Popen(
         [*command, "web_service:app"],
         stderr=subprocess.PIPE,
         text=True,
-        env=environment | {"POLL_SECONDS": str(POLL)},
+        env=environment | {"POLL_SECONDS": str(POLL_SECONDS)},
     ) as process:
         try:
             assert process.stderr is not None
-            said = ""
-            while (address := re.search(r"running on (http://\S+)", said)) is None:
+            output = ""
+            while (address := re.search(r"running on (http://\S+)", output)) is None:
                 line = process.stderr.readline()
-                assert line, said
-                said += line
+                assert line, output
+                output += line
             with httpx2.Client(base_url=address[1], timeout=10) as client:
                 yield client
             process.terminate()
@@ -285,19 +279,19 @@ def service(environment: dict[str, str]) -> Iterator[httpx2.Client]:
             process.kill()
 
 
-def ordered(service: httpx2.Client, simulator: Simulator) -> str:
-    """Order a build, and get the path where the service tells of it."""
-    answer = service.post("/builds", json={"pipeline_arn": simulator.create_pipeline()})
-    assert answer.status_code == 202
-    return answer.headers["Location"]
+def start_build(service: httpx2.Client, simulator: Simulator) -> str:
+    """Start a build, and return its path in the service."""
+    response = service.post("/builds", json={"pipeline_arn": simulator.create_pipeline()})
+    assert response.status_code == 202
+    return response.headers["Location"]
 
 
-def listening(service: httpx2.Client, path: str) -> AbstractContextManager[httpx2.Response]:
+def open_stream(service: httpx2.Client, path: str) -> AbstractContextManager[httpx2.Response]:
     return service.stream("GET", f"{path}/events")
 
 
 def events(response: httpx2.Response) -> Iterator[tuple[str, object]]:
-    """The server-sent events of a response: name and data."""
+    """Yield the name and data of each server-sent event."""
     assert response.headers["Content-Type"].startswith("text/event-stream")
     name = ""
     for line in response.iter_lines():
@@ -314,25 +308,23 @@ def statuses(response: httpx2.Response) -> Iterator[str]:
         yield data["status"]  # type: ignore[index]
 
 
-def silent(simulator: Simulator) -> Callable[[], bool]:
-    """Whether nobody has called for far longer than there is between two polls."""
-    return lambda: time.time() - simulator.calls[-1].at > 5 * (6 * POLL)
+def polling_has_stopped(simulator: Simulator) -> Callable[[], bool]:
+    """Return a condition that is met when no call was made for five times the maximum delay."""
+    return lambda: time.time() - simulator.calls[-1].at > 5 * (6 * POLL_SECONDS)
 
 
-def test_the_service_starts_a_build_and_says_where_to_ask(
-    simulator: Simulator, service: httpx2.Client
-) -> None:
-    answer = service.post("/builds", json={"pipeline_arn": simulator.create_pipeline()})
-    assert answer.status_code == 202
-    location = answer.headers["Location"]
-    assert location == f"/builds/{answer.json()['arn']}"
+def test_service_starts_build_and_returns_its_location(simulator: Simulator, service: httpx2.Client) -> None:
+    response = service.post("/builds", json={"pipeline_arn": simulator.create_pipeline()})
+    assert response.status_code == 202
+    location = response.headers["Location"]
+    assert location == f"/builds/{response.json()['arn']}"
 
-    young = service.get(location).json()
-    assert (young["status"], young["outcome"], young["amis"]) == ("PENDING", None, {})
+    pending = service.get(location).json()
+    assert (pending["status"], pending["outcome"], pending["amis"]) == ("PENDING", None, {})
     simulator.advance(3600)
-    done = service.get(location).json()
-    assert (done["status"], done["outcome"]) == ("AVAILABLE", "succeeded")
-    assert re.fullmatch(AMI, done["amis"]["us-east-1"])
+    available = service.get(location).json()
+    assert (available["status"], available["outcome"]) == ("AVAILABLE", "succeeded")
+    assert re.fullmatch(AMI, available["amis"]["us-east-1"])
 
 
 @pytest.mark.parametrize(
@@ -345,73 +337,68 @@ def test_the_service_starts_a_build_and_says_where_to_ask(
         ("POST", "/builds", {"pipeline_arn": "nonsense"}, 422),
         ("POST", "/builds", {"pipeline_arn": UNKNOWN.replace("us-east-1", "eu-west-1")}, 422),
     ],
+    ids=["unknown", "unknown-events", "malformed", "malformed-events", "malformed-pipeline", "wrong-region"],
 )
 @pytest.mark.usefixtures("simulator")
-def test_the_service_refuses_what_is_not_there(
+def test_service_rejects_unknown_and_invalid_arns(
     service: httpx2.Client, method: str, path: str, body: object, status: int
 ) -> None:
-    answer = service.request(method, path, json=body)
-    assert answer.status_code == status
-    assert answer.json()["detail"]
+    response = service.request(method, path, json=body)
+    assert response.status_code == status
+    assert response.json()["detail"]
 
 
-def test_the_service_answers_502_where_aws_refuses_it(simulator: Simulator, service: httpx2.Client) -> None:
-    path = ordered(service, simulator)
+def test_service_returns_502_if_aws_denies_access(simulator: Simulator, service: httpx2.Client) -> None:
+    path = start_build(service, simulator)
     simulator.inject(Fault("error", status=403, code="AccessDeniedException"))
     assert service.get(path).status_code == 502
 
 
-def watched_image(simulator: Simulator, *schedule: str) -> str:
-    """Get the path of a build that goes through these statuses, ten seconds in each."""
+def add_build(simulator: Simulator, *schedule: str) -> str:
+    """Add a build with ten seconds in each of these statuses, and return its path in the service."""
     arn = simulator.add_execution("image", [(status, 10) for status in schedule])
     return f"/builds/{arn}"
 
 
-def test_the_stream_tells_each_change_and_ends_with_the_build(
-    simulator: Simulator, service: httpx2.Client
-) -> None:
-    course = ["PENDING", "BUILDING", "TESTING", "AVAILABLE"]
-    seen = []
-    with listening(service, watched_image(simulator, *course)) as response:
+def test_stream_sends_each_change_and_ends_with_build(simulator: Simulator, service: httpx2.Client) -> None:
+    schedule = ["PENDING", "BUILDING", "TESTING", "AVAILABLE"]
+    received = []
+    with open_stream(service, add_build(simulator, *schedule)) as response:
         for status in statuses(response):
-            seen.append(status)
+            received.append(status)
             simulator.advance(10)
-    assert seen == course
+    assert received == schedule
 
 
-def test_the_stream_tells_that_the_build_was_lost_from_sight(
-    simulator: Simulator, service: httpx2.Client
-) -> None:
-    with listening(service, watched_image(simulator, "BUILDING")) as response:
-        told = events(response)
-        next(told)
+def test_stream_sends_lost_if_build_cannot_be_observed(simulator: Simulator, service: httpx2.Client) -> None:
+    with open_stream(service, add_build(simulator, "BUILDING")) as response:
+        received = events(response)
+        next(received)
         simulator.inject(Fault("error", status=403, code="AccessDeniedException"))
-        [(name, text)] = told
+        [(name, text)] = received
     assert name == "lost"
     assert "last seen BUILDING" in str(text)
 
 
-def test_a_dropped_stream_stops_the_polling(simulator: Simulator, service: httpx2.Client) -> None:
-    with listening(service, watched_image(simulator, "BUILDING")) as response:
-        told = statuses(response)  # kept: the end of the iterator would be the end of the stream
-        assert next(told) == "BUILDING"
+def test_disconnect_from_stream_stops_polling(simulator: Simulator, service: httpx2.Client) -> None:
+    with open_stream(service, add_build(simulator, "BUILDING")) as response:
+        received = statuses(response)  # referenced, since the stream closes when the iterator is collected
+        assert next(received) == "BUILDING"
         polls = simulator.call_count("GetImage")
-        # It polls on, though nothing changes, and so nothing is sent that could show the drop.
-        eventually(lambda: simulator.call_count("GetImage") >= polls + 3)
-    eventually(silent(simulator))
+        # Nothing changes, so nothing is sent by which the service could notice the disconnect.
+        wait_until(lambda: simulator.call_count("GetImage") >= polls + 3)
+    wait_until(polling_has_stopped(simulator))
 
 
-def test_a_dropped_stream_leaves_the_other_listeners_alone(
-    simulator: Simulator, service: httpx2.Client
-) -> None:
-    path = watched_image(simulator, "BUILDING", "TESTING", "AVAILABLE")
-    with listening(service, path) as kept:
-        told = statuses(kept)
-        assert next(told) == "BUILDING"
-        with listening(service, path) as dropped:
-            assert dropped.status_code == 200
+def test_disconnect_from_stream_keeps_other_streams(simulator: Simulator, service: httpx2.Client) -> None:
+    path = add_build(simulator, "BUILDING", "TESTING", "AVAILABLE")
+    with open_stream(service, path) as kept:
+        received = statuses(kept)
+        assert next(received) == "BUILDING"
+        with open_stream(service, path) as closed:
+            assert closed.status_code == 200
         simulator.advance(10)
-        assert next(told) == "TESTING"
+        assert next(received) == "TESTING"
         simulator.advance(10)
-        assert list(told) == ["AVAILABLE"]
-    eventually(silent(simulator))
+        assert list(received) == ["AVAILABLE"]
+    wait_until(polling_has_stopped(simulator))

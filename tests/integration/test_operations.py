@@ -1,4 +1,4 @@
-"""Every operation that shows or steers an execution, through a real client over the wire."""
+"""Every operation on executions, called by a real client over HTTP."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -22,36 +22,35 @@ pytestmark = pytest.mark.asyncio
 @pytest.fixture
 def arns(simulator: Simulator) -> dict[str, str]:
     pipeline = simulator.create_pipeline("demo")
-    control = simulator.control
-    found = control.call("GetImagePipeline", imagePipelineArn=pipeline)["imagePipeline"]
+    members = simulator.control.call("GetImagePipeline", imagePipelineArn=pipeline)["imagePipeline"]
     return {
         "pipeline": pipeline,
-        "recipe": found["imageRecipeArn"],
-        "infrastructure": found["infrastructureConfigurationArn"],
-        "distribution": found["distributionConfigurationArn"],
+        "recipe": members["imageRecipeArn"],
+        "infrastructure": members["infrastructureConfigurationArn"],
+        "distribution": members["distributionConfigurationArn"],
     }
 
 
-async def test_get_and_list_show_the_same_execution(ib: ImageBuilder, arns):
+async def test_get_and_list_return_same_execution(ib: ImageBuilder, arns):
     arn = await ib.start_image_pipeline_execution(arns["pipeline"], tags={"team": "web"})
     image = await ib.wait_for_image(arn, timeout=60)
     assert image == await ib.get_image(arn)
     assert image.raw["tags"] == {"team": "web"}
     version, _, _ = arn.rpartition("/")
-    for listing in (
+    for rows in (
         ib.list_image_build_versions(version),
         ib.list_image_build_versions(),
         ib.list_image_pipeline_images(arns["pipeline"], page_size=1),
     ):
-        assert [(each.arn, each.status, each.amis) async for each in listing] == [
+        assert [(each.arn, each.status, each.amis) async for each in rows] == [
             (arn, image.status, image.amis)
         ]
     async for row in ib.list_workflow_executions(arn, page_size=1):
-        got = await ib.get_workflow_execution(row.id)
-        assert (got.status, got.type, got.image_build_version_arn) == (row.status, row.type, arn)
-        assert (got.start_time, got.end_time) == (row.start_time, row.end_time)
-        assert got.start_time.tzinfo is UTC
-        assert got.request_id
+        found = await ib.get_workflow_execution(row.id)
+        assert (found.status, found.type, found.image_build_version_arn) == (row.status, row.type, arn)
+        assert (found.start_time, found.end_time) == (row.start_time, row.end_time)
+        assert found.start_time.tzinfo is UTC
+        assert found.request_id
         async for step_row in ib.list_workflow_step_executions(row.id):
             step = await ib.get_workflow_step_execution(step_row.id)
             assert (step.name, step.status, step.outputs) == (
@@ -62,7 +61,7 @@ async def test_get_and_list_show_the_same_execution(ib: ImageBuilder, arns):
             assert step.workflow_execution_id == row.id
 
 
-async def test_create_image_builds_a_recipe_and_the_same_token_builds_it_once(ib: ImageBuilder, arns):
+async def test_create_image_with_same_token_builds_once(ib: ImageBuilder, arns):
     async def create(token: str | None) -> str:
         return await ib.create_image(
             arns["infrastructure"],
@@ -79,7 +78,7 @@ async def test_create_image_builds_a_recipe_and_the_same_token_builds_it_once(ib
     assert [str(each.type) async for each in ib.list_workflow_executions(first)] == ["BUILD"]
 
 
-async def test_a_cancelled_build_is_cancelled(ib: ImageBuilder, arns):
+async def test_cancel_image_creation_cancels_build(ib: ImageBuilder, arns):
     arn = await ib.start_image_pipeline_execution(arns["pipeline"])
     async for image in ib.watch(arn, timeout=60):
         if image.status == ImageStatus.BUILDING:
@@ -89,7 +88,7 @@ async def test_a_cancelled_build_is_cancelled(ib: ImageBuilder, arns):
         await ib.wait_for_image(arn, timeout=60)
 
 
-async def test_a_failed_test_is_retried_in_place(ib: ImageBuilder, simulator: Simulator, arns):
+async def test_retry_image_reruns_failed_test_in_place(ib: ImageBuilder, simulator: Simulator, arns):
     simulator.script(BuildScript.failing_step("LaunchTestInstance", "no capacity"))
     arn = await ib.start_image_pipeline_execution(arns["pipeline"])
     with pytest.raises(ExecutionFailedError, match="no capacity"):
@@ -104,7 +103,9 @@ async def test_a_failed_test_is_retried_in_place(ib: ImageBuilder, simulator: Si
     ("action", "outcome"),
     [(WorkflowStepActionType.RESUME, Outcome.SUCCEEDED), (WorkflowStepActionType.STOP, Outcome.FAILED)],
 )
-async def test_a_gate_is_listed_and_answered(ib: ImageBuilder, simulator: Simulator, arns, action, outcome):
+async def test_waiting_step_is_listed_and_answered(
+    ib: ImageBuilder, simulator: Simulator, arns, action, outcome
+):
     simulator.script(BuildScript.waiting("ApplyBuildComponents"))
     arn = await ib.start_image_pipeline_execution(arns["pipeline"])
     waiting = []
@@ -112,8 +113,7 @@ async def test_a_gate_is_listed_and_answered(ib: ImageBuilder, simulator: Simula
         waiting = [each async for each in ib.list_waiting_workflow_steps()]
     (step,) = waiting
     assert (step.name, step.image_build_version_arn, step.status) == ("ApplyBuildComponents", arn, None)
-    sent = await ib.send_workflow_step_action(step.id, arn, action, reason="looked at it")
-    assert sent == step.id
+    assert await ib.send_workflow_step_action(step.id, arn, action, reason="inspected") == step.id
     assert (await ib.wait_for_image(arn, timeout=60, check=False)).outcome == outcome
     ended = await ib.wait_for_workflow_step(step.id, timeout=60, check=False)
     assert ended.status == (
@@ -123,7 +123,7 @@ async def test_a_gate_is_listed_and_answered(ib: ImageBuilder, simulator: Simula
     )
 
 
-async def test_an_image_is_distributed_and_imported_as_a_new_one(ib: ImageBuilder, arns):
+async def test_distribute_and_import_create_new_images(ib: ImageBuilder, arns):
     role = "ImageBuilderRole"
     built = await ib.start_image_pipeline_execution(arns["pipeline"])
     await ib.wait_for_image(built, timeout=60)
@@ -144,7 +144,7 @@ async def test_an_image_is_distributed_and_imported_as_a_new_one(ib: ImageBuilde
     assert distributed != built
 
 
-async def test_a_state_update_is_a_lifecycle_execution_or_immediate(ib: ImageBuilder, arns):
+async def test_state_update_is_immediate_or_lifecycle_execution(ib: ImageBuilder, arns):
     arn = await ib.start_image_pipeline_execution(arns["pipeline"])
     await ib.wait_for_image(arn, timeout=60)
     assert await ib.start_resource_state_update(arn, ImageStatus.DEPRECATED) is None
@@ -165,7 +165,7 @@ async def test_a_state_update_is_a_lifecycle_execution_or_immediate(ib: ImageBui
     assert {str(each.state.status) for each in resources} == {"SUCCESS"}
 
 
-async def test_a_lifecycle_execution_set_for_later_is_cancelled(ib: ImageBuilder, simulator: Simulator, arns):
+async def test_scheduled_lifecycle_execution_is_cancelled(ib: ImageBuilder, simulator: Simulator, arns):
     arn = await ib.start_image_pipeline_execution(arns["pipeline"])
     await ib.wait_for_image(arn, timeout=60)
     started = await ib.start_resource_state_update(
@@ -182,6 +182,6 @@ async def test_a_lifecycle_execution_set_for_later_is_cancelled(ib: ImageBuilder
         await ib.wait(started, timeout=60)
 
 
-async def test_raw_holds_members_of_the_service_alone(ib: ImageBuilder, simulator: Simulator):
+async def test_raw_excludes_members_added_by_botocore(ib: ImageBuilder, simulator: Simulator):
     execution = simulator.add_execution("workflow_execution", [("RUNNING", None)])
     assert (await ib.get_workflow_execution(execution)).raw == {}

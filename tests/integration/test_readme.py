@@ -1,4 +1,4 @@
-"""What the README shows runs as it stands there, on the simulator."""
+"""The README: its programs and tests run on the simulator, and its tables match the library."""
 
 import ast
 import os
@@ -15,9 +15,7 @@ from aioimagebuilder.testing import Simulator
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-ASYNC_PROGRAM, BLOCKING_PROGRAM, STEERING_PROGRAM, TESTS = re.findall(
-    r"```python\n(.*?)```", README, re.DOTALL
-)
+ASYNC_PROGRAM, BLOCKING_PROGRAM, BUILD_PROGRAM, TESTS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 
 @pytest.fixture
@@ -45,59 +43,60 @@ def _run(*command: object, environment: dict[str, str], cwd: Path) -> subprocess
 
 
 @pytest.mark.parametrize(
-    ("program", "shows"),
+    ("program", "output"),
     [
         (ASYNC_PROGRAM, r"us-east-1 ami-[0-9a-f]{17}\n"),
         (BLOCKING_PROGRAM, r"([A-Z]+\n)+AVAILABLE\n"),
-        (STEERING_PROGRAM, r"([A-Z]+.*\n)+AVAILABLE\nAVAILABLE\n"),
+        (BUILD_PROGRAM, r"([A-Z]+.*\n)+AVAILABLE\nAVAILABLE\n"),
     ],
+    ids=["async", "blocking", "build"],
 )
-def test_the_first_programs_run(environment, tmp_path, program, shows):
+def test_readme_programs_run(environment, tmp_path, program, output):
     path = tmp_path / "program.py"
     path.write_text(program)
-    done = _run(sys.executable, "-W", "error", path, environment=environment, cwd=tmp_path)
-    assert done.stderr == ""
-    assert re.fullmatch(shows, done.stdout)
+    completed = _run(sys.executable, "-W", "error", path, environment=environment, cwd=tmp_path)
+    assert completed.stderr == ""
+    assert re.fullmatch(output, completed.stdout)
 
 
-def test_the_tests_that_it_shows_pass(environment, tmp_path):
-    (tmp_path / "test_shown.py").write_text(TESTS)
+def test_readme_tests_pass(environment, tmp_path):
+    (tmp_path / "test_readme.py").write_text(TESTS)
     options = ("-q", "-p", "no:cacheprovider")
-    done = _run(sys.executable, "-m", "pytest", *options, environment=environment, cwd=tmp_path)
-    assert "2 passed" in done.stdout, done.stdout
+    completed = _run(sys.executable, "-m", "pytest", *options, environment=environment, cwd=tmp_path)
+    assert "2 passed" in completed.stdout, completed.stdout
 
 
-def test_the_table_of_meanings_is_the_librarys_own():
-    heads = {
+def test_readme_status_table_matches_library():
+    classes = {
         "workflow execution": executions.WorkflowExecution,
         "image": executions.Image,
         "workflow step": executions.WorkflowStepExecution,
         "lifecycle execution": executions.LifecycleExecution,
     }
-    told: dict[str, dict[str, str]] = {}
-    cls = None
+    outcomes: dict[str, dict[str, str]] = {}
+    heading = None
     for statuses, outcome in re.findall(r"^\| (.+?) \| (`\w+`|–) \| .+ \|$", README, re.MULTILINE):
-        if head := re.match(r"\*\*(.+?)\*\*", statuses):
-            cls = head[1]
+        if match := re.match(r"\*\*(.+?)\*\*", statuses):
+            heading = match[1]
         for status in re.findall(r"\b[A-Z][A-Z_]{3,}\b", statuses):
             if "FAILED with attempts left" in statuses and status == "FAILED":
                 continue
-            told.setdefault(cls, {})[status] = outcome.strip("`")
-    for head, kind in heads.items():
-        assert {k: v for k, v in told[head].items() if v != "–"} == {
-            str(status): str(outcome) for status, outcome in KINDS[kind.kind].outcomes.items()
+            outcomes.setdefault(heading, {})[status] = outcome.strip("`")
+    for heading, cls in classes.items():
+        kind = KINDS[cls.kind]
+        assert {k: v for k, v in outcomes[heading].items() if v != "–"} == {
+            str(status): str(outcome) for status, outcome in kind.outcomes.items()
         }
-        assert {k for k, v in told[head].items() if v == "–"} == set(map(str, KINDS[kind.kind].ranks)) - set(
-            map(str, KINDS[kind.kind].outcomes)
-        )
+        running = {k for k, v in outcomes[heading].items() if v == "–"}
+        assert running == set(map(str, kind.ranks)) - set(map(str, kind.outcomes))
 
 
-def test_each_promise_names_tests_that_there_are():
+def test_every_promise_names_existing_tests():
     section = re.search(r"^## What it promises\n(.*?)^## ", README, re.DOTALL | re.MULTILINE)[1]
     rows = re.findall(r"^\| (.+?) \| (.+) \|$", section, re.MULTILINE)[1:]
     assert len(rows) > 20
-    for promise, held_by in rows:
-        tests = re.findall(r"`(\S+?)::(\S+?)`", held_by)
+    for promise, cell in rows:
+        tests = re.findall(r"`(\S+?)::(\S+?)`", cell)
         assert tests, promise
         for path, name in tests:
             assert name in _functions(ROOT / "tests" / path), (promise, name)

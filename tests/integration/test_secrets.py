@@ -1,7 +1,7 @@
-"""No credential, token or signed URL in what the library logs, raises or shows, whatever goes wrong.
+"""The library logs, raises and shows no credential, token or signed URL, whatever fails.
 
-The credentials are marked, and so are the texts of the service that repeat them. botocore's own errors, which
-stand behind ours as their cause, show what botocore shows.
+The credentials are recognizable strings, and responses of the service repeat them. The botocore errors that
+cause the library's own ones are not checked.
 """
 
 import json
@@ -43,13 +43,13 @@ FAULTS = [
 
 
 @pytest.fixture
-def said() -> Iterator[list[str]]:
-    """All that our logger says, at DEBUG."""
+def logged() -> Iterator[list[str]]:
+    """The messages of the library's logger at DEBUG."""
     logger = logging.getLogger("aioimagebuilder")
     handler = _Handler()
     level, logger.level = logger.level, logging.DEBUG
     logger.addHandler(handler)
-    yield handler.lines
+    yield handler.messages
     logger.removeHandler(handler)
     logger.level = level
 
@@ -57,10 +57,10 @@ def said() -> Iterator[list[str]]:
 class _Handler(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
-        self.lines: list[str] = []
+        self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.lines.append(self.format(record))
+        self.messages.append(self.format(record))
 
 
 @pytest_asyncio.fixture
@@ -72,48 +72,48 @@ async def ib(simulator: Simulator) -> AsyncIterator[ImageBuilder]:
         yield ib
 
 
-def _shown_of(error: BaseException) -> Iterator[str]:
-    """Get what an error of ours shows, with its notes, its last state, and all of ours behind it."""
+def _texts_of(error: BaseException) -> Iterator[str]:
+    """Yield all texts of an error of this library, including its causes and the last state seen."""
     if not isinstance(error, ImageBuilderError):
         return
     yield from (str(error), repr(error), *getattr(error, "__notes__", ()))
     yield repr(getattr(error, "execution", None))
-    for behind in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
-        if behind is not None:
-            yield from _shown_of(behind)
+    for related in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
+        if related is not None:
+            yield from _texts_of(related)
 
 
-def _marks_in(texts: list[str]) -> list[str]:
+def _texts_with_secrets(texts: list[str]) -> list[str]:
     return [text for text in texts if any(mark in text or mark.rstrip("=") in text for mark in MARKS)]
 
 
-async def _rows(called: AsyncIterable[object]) -> list[object]:
-    return [row async for row in called]
+async def _collect(rows: AsyncIterable[object]) -> list[object]:
+    return [row async for row in rows]
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: f"{fault.kind}-{fault.code}-{fault.status}")
-async def test_no_fault_brings_a_secret_to_light(
-    ib: ImageBuilder, simulator: Simulator, said: list[str], fault: Fault
+@pytest.mark.parametrize(
+    "fault", FAULTS, ids=lambda each: f"error-{each.code}" if each.kind == "error" else each.kind
+)
+async def test_no_fault_reveals_a_secret(
+    ib: ImageBuilder, simulator: Simulator, logged: list[str], fault: Fault
 ):
     simulator.inject(fault)
-    shown: list[str] = []
+    texts: list[str] = []
     for reading in READINGS.values():
-        # Each from a client that has not been throttled yet: their rate is not what is tested.
+        # A new rate limiter: the slowdown after earlier throttles is not tested here.
         ib._caller._rate_limiter.__init__()
-        called = reading.call(ib)
+        result = reading.call(ib)
         try:
-            shown.append(repr(await (_rows(called) if isinstance(called, AsyncIterable) else called)))
+            texts.append(repr(await (_collect(result) if isinstance(result, AsyncIterable) else result)))
         except ImageBuilderError as error:
-            shown.extend(_shown_of(error))
-    assert len(shown) >= len(READINGS)
-    assert not _marks_in([*shown, *said, repr(ib)])
+            texts.extend(_texts_of(error))
+    assert len(texts) >= len(READINGS)
+    assert not _texts_with_secrets([*texts, *logged, repr(ib)])
 
 
 @pytest.mark.asyncio
-async def test_a_failure_with_a_signed_url_shows_none(
-    ib: ImageBuilder, simulator: Simulator, said: list[str]
-):
+async def test_signed_url_in_failure_is_redacted(ib: ImageBuilder, simulator: Simulator, logged: list[str]):
     step = simulator.add_execution(
         "workflow_step_execution",
         [("FAILED", None)],
@@ -123,27 +123,27 @@ async def test_a_failure_with_a_signed_url_shows_none(
     with pytest.raises(ExecutionFailedError) as caught:
         await ib.wait(step, timeout=10, diagnose=True)
     diagnosis = caught.value.diagnosis
-    told = [str(diagnosis), repr(diagnosis), diagnosis.report(), json.dumps(diagnosis.as_dict())]
+    texts = [str(diagnosis), repr(diagnosis), diagnosis.report(), json.dumps(diagnosis.as_dict())]
     assert "log.txt" in diagnosis.report()
-    assert not _marks_in([*told, *_shown_of(caught.value), *said])
-    # What the service said is not lost: whoever asks for the member gets it.
+    assert not _texts_with_secrets([*texts, *_texts_of(caught.value), *logged])
+    # The member itself is not redacted.
     assert SIGNATURE in str(caught.value.execution.message)
 
 
 @pytest.mark.asyncio
-async def test_a_credential_process_that_talks_too_much_is_not_repeated(
-    simulator: Simulator, said: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+async def test_output_of_credential_process_is_not_repeated(
+    simulator: Simulator, logged: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     script = tmp_path / "process.py"
     script.write_text(f"import sys; sys.exit({ECHOES['credential-process']!r})")
     command = shlex.join([sys.executable, str(script)])
     config = tmp_path / "config"
-    config.write_text(f"[profile talkative]\ncredential_process = {command}\n")
+    config.write_text(f"[profile verbose]\ncredential_process = {command}\n")
     monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
     monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
     with pytest.raises(CredentialsError) as caught:
         async with ImageBuilder(
-            region_name="us-east-1", endpoint_url=simulator.endpoint_url, profile_name="talkative"
+            region_name="us-east-1", endpoint_url=simulator.endpoint_url, profile_name="verbose"
         ):
             pass
-    assert not _marks_in([*_shown_of(caught.value), *said])
+    assert not _texts_with_secrets([*_texts_of(caught.value), *logged])

@@ -1,4 +1,4 @@
-"""Programs that end with waits open: promptly, with their own exit code, and without noise."""
+"""Programs that end while waits are open exit promptly, with their own exit code and without warnings."""
 
 import signal
 import subprocess
@@ -10,9 +10,9 @@ import pytest
 
 from aioimagebuilder.testing import Simulator
 
-SECONDS = 5.0
+TIMEOUT = 5.0
 
-# Each opens a client with `ARGUMENTS` and waits for `EXECUTION`, which never ends.
+# Each program opens a client with `ARGUMENTS` and waits for `EXECUTION`, which never ends.
 INTERRUPTED = {
     "asyncio": """
         import asyncio, signal, sys
@@ -91,7 +91,7 @@ EXITING = {
             for _ in ib.watch(EXECUTION):
                 sys.exit(3)
     """,
-    "blocking that is never closed": """
+    "blocking-never-closed": """
         import sys
         from aioimagebuilder.blocking import ImageBuilder
 
@@ -100,16 +100,16 @@ EXITING = {
         next(watch)
         sys.exit(3)
     """,
-    "blocking that is dropped": """
+    "blocking-deleted": """
         import sys, threading
         from aioimagebuilder.blocking import ImageBuilder
 
         ib = ImageBuilder(**ARGUMENTS).__enter__()
         ib.get_workflow_execution(EXECUTION)
         del ib
-        sys.exit(3 if threading.active_count() == 1 else "its thread is left")
+        sys.exit(3 if threading.active_count() == 1 else "the thread of the client still runs")
     """,
-    "daemon threads that share one": """
+    "daemon-threads-sharing-client": """
         import sys, threading
         from aioimagebuilder.blocking import ImageBuilder
 
@@ -119,7 +119,7 @@ EXITING = {
         ib.get_workflow_execution(EXECUTION)
         sys.exit(3)
     """,
-    "daemon threads": """
+    "daemon-threads": """
         import sys, threading, time
         from aioimagebuilder.blocking import ImageBuilder
 
@@ -135,7 +135,7 @@ EXITING = {
             each.wait()
         sys.exit(3)
     """,
-    "a loop that is closed": """
+    "asyncio-loop-closed": """
         import asyncio, gc, sys
         from aioimagebuilder import ImageBuilder
 
@@ -147,11 +147,11 @@ EXITING = {
             return ib, task, watch
 
         loop = asyncio.new_event_loop()
-        left = loop.run_until_complete(main())
+        references = loop.run_until_complete(main())
         loop.close()
         sys.exit(3)
     """,
-    "a trio run that is over": """
+    "trio-run-ended": """
         import sys, trio
         from aioimagebuilder import ImageBuilder
 
@@ -161,44 +161,45 @@ EXITING = {
             await anext(watch)
             return ib, watch
 
-        left = trio.run(main)
+        references = trio.run(main)
         sys.exit(3)
     """,
 }
 
 
 @pytest.fixture
-def program(simulator: Simulator):
+def start(simulator: Simulator):
+    """Start a program in another process."""
     execution = simulator.add_execution("workflow_execution", [("RUNNING", None)])
     arguments = {**simulator.client_arguments, "min_delay": 0.05}
 
     def start(text: str) -> subprocess.Popen:
-        head = f"ARGUMENTS = {arguments!r}\nEXECUTION = {execution!r}\n"
-        # The programs that close nothing are told so by their HTTP client: that is not what is seen to here.
+        constants = f"ARGUMENTS = {arguments!r}\nEXECUTION = {execution!r}\n"
+        # HTTP clients warn if a program does not close them, as some of these programs do not.
         command = [sys.executable, "-W", "error", "-W", "ignore::ResourceWarning"]
         return subprocess.Popen(
-            [*command, "-c", head + textwrap.dedent(text)], stderr=subprocess.PIPE, text=True
+            [*command, "-c", constants + textwrap.dedent(text)], stderr=subprocess.PIPE, text=True
         )
 
     return start
 
 
 @pytest.mark.parametrize("name", INTERRUPTED)
-def test_ctrl_c_ends_every_wait_at_once_and_cleanly(simulator: Simulator, program, name):
-    with program(INTERRUPTED[name]) as process:
+def test_ctrl_c_ends_open_waits_at_once(simulator: Simulator, start, name):
+    with start(INTERRUPTED[name]) as process:
         while not simulator.call_count():
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)
-        _, stderr = process.communicate(timeout=SECONDS)
+        _, stderr = process.communicate(timeout=TIMEOUT)
     assert (process.returncode, stderr) == (1, "interrupted\n")
 
 
 @pytest.mark.parametrize("name", EXITING)
-def test_a_program_that_exits_with_waits_open_ends_with_its_own_exit_code(program, name):
-    with program(EXITING[name]) as process:
+def test_exit_with_open_waits_keeps_exit_code(start, name):
+    with start(EXITING[name]) as process:
         try:
-            _, stderr = process.communicate(timeout=2 * SECONDS)
+            _, stderr = process.communicate(timeout=2 * TIMEOUT)
         finally:
             process.kill()
     assert (process.returncode, stderr) == (3, "")

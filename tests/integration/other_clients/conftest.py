@@ -1,4 +1,4 @@
-"""The AWS CLI, in an environment of its own."""
+"""The AWS CLI, installed in its own environment."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ HOME = Path(__file__).parents[3] / ".venv-awscli"
 
 @pytest.fixture(scope="session")
 def aws_cli() -> Path:
-    """The AWS CLI's command.
+    """The path of the ``aws`` command.
 
-    awscli pins a botocore of its own, so it cannot live beside aiobotocore. Its environment is made once, in
-    the repository (``make clean`` removes it), and made anew when the requirement or the Python changes.
+    awscli pins its own version of botocore, so it cannot be installed beside aiobotocore. Its environment is
+    created once, in the repository (``make clean`` removes it), and again when the requirement or the Python
+    changes.
     """
     HOME.mkdir(exist_ok=True)
-    ready, recipe = HOME / ".ready", f"{REQUIREMENT}\n{sys.version}\n"
+    ready, contents = HOME / ".ready", f"{REQUIREMENT}\n{sys.version}\n"
     folder = os.open(HOME, os.O_RDONLY)
     try:
-        fcntl.flock(folder, fcntl.LOCK_EX)  # two test runs at once make one environment
-        if not ready.exists() or ready.read_text() != recipe:
+        fcntl.flock(folder, fcntl.LOCK_EX)  # concurrent test runs share the environment
+        if not ready.exists() or ready.read_text() != contents:
             venv.create(HOME, clear=True, symlinks=True, with_pip=True)
             pip = [str(HOME / "bin" / "pip"), "install", "--quiet", "--disable-pip-version-check"]
             subprocess.run([*pip, REQUIREMENT], check=True)
-            ready.write_text(recipe)
+            ready.write_text(contents)
     finally:
         os.close(folder)
     return HOME / "bin" / "aws"

@@ -1,4 +1,4 @@
-"""The AWS CLI builds an image on the simulator, by the commands that people type."""
+"""The AWS CLI builds an image on the simulator."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture(scope="module")
 def environment(simulator: Simulator) -> dict[str, str]:
-    """Region and credentials for a shell; the endpoint is an argument of each command."""
+    """The environment variables with region and credentials; the endpoint is an argument of each command."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     arguments = simulator.client_arguments
     return inherited | {
@@ -40,10 +40,10 @@ def environment(simulator: Simulator) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def aws(aws_cli: Path, simulator: Simulator, environment: dict[str, str]) -> Aws:
-    """Run a command of ``aws imagebuilder``, and get its answer."""
+    """Run a command of ``aws imagebuilder``, and return its parsed output."""
 
     def aws(command: str, *arguments: str) -> Any:
-        done = subprocess.run(
+        completed = subprocess.run(
             [aws_cli, "--endpoint-url", simulator.endpoint_url, "imagebuilder", command, *arguments],
             env=environment,
             capture_output=True,
@@ -51,35 +51,35 @@ def aws(aws_cli: Path, simulator: Simulator, environment: dict[str, str]) -> Aws
             timeout=60,
             check=False,
         )
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
+        assert completed.returncode == 0, completed.stderr
+        return json.loads(completed.stdout)
 
     return aws
 
 
-def test_the_aws_cli_completes_a_build(simulator: Simulator, aws: Aws) -> None:
+def test_aws_cli_completes_build(simulator: Simulator, aws: Aws) -> None:
     pipeline = simulator.create_pipeline("cli")
     started = aws("start-image-pipeline-execution", "--image-pipeline-arn", pipeline)
     arn = started["imageBuildVersionArn"]
 
-    def image() -> Any:
+    def get_image() -> Any:
         return aws("get-image", "--image-build-version-arn", arn)["image"]
 
-    assert image()["state"] == {"status": "PENDING"}
+    assert get_image()["state"] == {"status": "PENDING"}
     simulator.advance(120)
-    assert image()["state"] == {"status": "BUILDING"}
+    assert get_image()["state"] == {"status": "BUILDING"}
 
     listed = aws("list-workflow-executions", "--image-build-version-arn", arn)
     [build] = listed["workflowExecutions"]
     assert (listed["imageBuildVersionArn"], build["type"], build["status"]) == (arn, "BUILD", "RUNNING")
 
     simulator.advance(3600)
-    assert image()["state"] == {"status": "AVAILABLE"}
+    assert get_image()["state"] == {"status": "AVAILABLE"}
     identifier = build["workflowExecutionId"]
     build = aws("get-workflow-execution", "--workflow-execution-id", identifier)
     assert (build["imageBuildVersionArn"], build["status"]) == (arn, "COMPLETED")
 
-    # Two pages: the CLI puts them together by itself.
+    # There are two pages, which the CLI joins.
     listed = aws("list-workflow-step-executions", "--workflow-execution-id", identifier, "--page-size", "4")
     assert len(listed["steps"]) == build["totalStepCount"] > 4
     assert {step["status"] for step in listed["steps"]} == {"COMPLETED", "SKIPPED"}

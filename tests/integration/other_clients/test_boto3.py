@@ -1,4 +1,4 @@
-"""boto3 builds an image on the simulator, in both of moto's modes: `mock_aws` in process, and a server."""
+"""boto3 builds images on the simulator, in both of moto's modes: in process with `mock_aws`, and a server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ phases:
 
 
 class Mode(NamedTuple):
-    """A boto3 client, and what steers the simulator that it talks to."""
+    """A boto3 client, and controls of its simulator."""
 
     client: Any
     advance: Callable[[float], None]
@@ -42,7 +42,7 @@ def in_process() -> Iterator[Mode]:
 
 
 @contextmanager
-def on_a_server() -> Iterator[Mode]:
+def server() -> Iterator[Mode]:
     with (
         Simulator(time_scale=0) as simulator,
         closing(boto3.client("imagebuilder", **simulator.client_arguments)) as client,
@@ -50,14 +50,14 @@ def on_a_server() -> Iterator[Mode]:
         yield Mode(client, simulator.advance, simulator.script)
 
 
-@pytest.fixture(params=[in_process, on_a_server])
+@pytest.fixture(params=[in_process, server])
 def mode(request: pytest.FixtureRequest) -> Iterator[Mode]:
     with request.param() as mode:
         yield mode
 
 
 def create_pipeline(client: Any) -> str:
-    """Make all that a pipeline needs, as one would at AWS, and the pipeline."""
+    """Create a pipeline and the resources that it needs, as at AWS."""
     component = client.create_component(
         name="hello", semanticVersion="1.0.0", platform="Linux", data=COMPONENT
     )
@@ -78,8 +78,8 @@ def create_pipeline(client: Any) -> str:
     return str(pipeline["imagePipelineArn"])
 
 
-def follow(mode: Mode, arn: str) -> tuple[list[str], dict[str, Any]]:
-    """Poll until the build has ended, and get the statuses that it went through, and the image."""
+def poll_until_ended(mode: Mode, arn: str) -> tuple[list[str], dict[str, Any]]:
+    """Poll until the build has ended, and return its distinct statuses and the image."""
     seen: list[str] = []
     for _ in range(300):
         image = mode.client.get_image(imageBuildVersionArn=arn)["image"]
@@ -90,20 +90,20 @@ def follow(mode: Mode, arn: str) -> tuple[list[str], dict[str, Any]]:
     raise AssertionError(f"the build did not end: {seen[-1]}")
 
 
-def test_boto3_builds_an_image_from_nothing(mode: Mode) -> None:
+def test_boto3_creates_resources_and_builds_image(mode: Mode) -> None:
     pipeline = create_pipeline(mode.client)
     arn = mode.client.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
-    statuses, image = follow(mode, arn)
+    statuses, image = poll_until_ended(mode, arn)
     assert statuses == ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
     assert (image["arn"], image["version"], image["sourcePipelineArn"]) == (arn, "1.2.3/1", pipeline)
     [ami] = image["outputResources"]["amis"]
     assert (ami["region"], ami["image"][:4]) == ("us-east-1", "ami-")
 
 
-def test_boto3_sees_the_workflows_and_steps_of_a_build(mode: Mode) -> None:
+def test_boto3_reads_workflows_and_steps(mode: Mode) -> None:
     pipeline = create_pipeline(mode.client)
     arn = mode.client.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
-    follow(mode, arn)
+    poll_until_ended(mode, arn)
     executions = mode.client.list_workflow_executions(imageBuildVersionArn=arn)["workflowExecutions"]
     assert [(each["type"], each["status"]) for each in executions] == [
         ("BUILD", "COMPLETED"),
@@ -115,33 +115,33 @@ def test_boto3_sees_the_workflows_and_steps_of_a_build(mode: Mode) -> None:
             workflowExecutionId=identifier, PaginationConfig={"PageSize": 2}
         )
         steps = [step for page in pages for step in page["steps"]]
-        one = mode.client.get_workflow_execution(workflowExecutionId=identifier)
-        assert (one["imageBuildVersionArn"], one["status"]) == (arn, "COMPLETED")
-        assert len(steps) == one["totalStepCount"] > 2
+        workflow = mode.client.get_workflow_execution(workflowExecutionId=identifier)
+        assert (workflow["imageBuildVersionArn"], workflow["status"]) == (arn, "COMPLETED")
+        assert len(steps) == workflow["totalStepCount"] > 2
         assert {step["status"] for step in steps} <= {"COMPLETED", "SKIPPED"}
 
 
-def test_boto3_sees_why_a_build_failed(mode: Mode) -> None:
+def test_boto3_reads_failure_reason(mode: Mode) -> None:
     mode.script(BuildScript.failing_component("exit status 7"))
     pipeline = create_pipeline(mode.client)
     arn = mode.client.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
-    statuses, image = follow(mode, arn)
+    statuses, image = poll_until_ended(mode, arn)
     assert statuses[-1] == "FAILED"
     assert "exit status 7" in image["state"]["failureContext"]["componentFailure"]["errorMessage"]
 
 
-def test_boto3_cancels_a_build(mode: Mode) -> None:
+def test_boto3_cancels_build(mode: Mode) -> None:
     pipeline = create_pipeline(mode.client)
     arn = mode.client.start_image_pipeline_execution(imagePipelineArn=pipeline)["imageBuildVersionArn"]
     mode.client.cancel_image_creation(imageBuildVersionArn=arn)
-    statuses, _ = follow(mode, arn)
+    statuses, _ = poll_until_ended(mode, arn)
     assert statuses[-1] == "CANCELLED"
 
 
-def test_a_mock_aws_knows_nothing_of_the_one_before() -> None:
-    known = []
+def test_each_mock_aws_starts_empty() -> None:
+    names = []
     for name in ("red", "blue"):
         with in_process() as mode:
             control().create_pipeline(name)
-            known.append([each["name"] for each in mode.client.list_image_pipelines()["imagePipelineList"]])
-    assert known == [["red"], ["blue"]]
+            names.append([each["name"] for each in mode.client.list_image_pipelines()["imagePipelineList"]])
+    assert names == [["red"], ["blue"]]

@@ -1,4 +1,4 @@
-"""An async fixture of any scope may hold the client: pytest-asyncio opens and closes it in other tasks."""
+"""Clients in async fixtures of every scope, which pytest-asyncio opens and closes in different tasks."""
 
 import pytest
 import pytest_asyncio
@@ -24,14 +24,14 @@ function_ib, class_ib, module_ib, package_ib, session_ib = map(_fixture, SCOPES)
 
 
 @pytest.fixture
-def ib_of(request: pytest.FixtureRequest, scope: str) -> ImageBuilder:
+def scoped_ib(request: pytest.FixtureRequest, scope: str) -> ImageBuilder:
     return request.getfixturevalue(f"{scope}_ib")
 
 
 @pytest.mark.parametrize(
     "scope", [pytest.param(scope, marks=pytest.mark.asyncio(loop_scope=scope)) for scope in SCOPES]
 )
-async def test_a_wait_works_with_a_client_of_this_scope(ib_of: ImageBuilder, simulator: Simulator):
+async def test_client_in_fixture_of_any_scope_can_wait(scoped_ib: ImageBuilder, simulator: Simulator):
     for _ in range(2):
         execution = simulator.add_execution("workflow_execution", [("RUNNING", 20.0), ("COMPLETED", None)])
-        assert (await ib_of.wait(execution, timeout=30)).is_terminal
+        assert (await scoped_ib.wait(execution, timeout=30)).is_terminal

@@ -1,4 +1,4 @@
-"""What goes wrong on the wire, and that a wait gets through it."""
+"""Faults of the service, injected by the simulator."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from aioimagebuilder.testing import Fault, Simulator
 
 pytestmark = pytest.mark.asyncio
 
-PASSING = [
+TRANSIENT_FAULTS = [
     Fault("throttle", seconds=1.0),
     Fault("throttle_bare", times=2),
     Fault("error", code="ServiceUnavailableException", status=503, times=2),
@@ -21,14 +21,14 @@ PASSING = [
 ]
 
 
-@pytest.mark.parametrize("fault", PASSING, ids=lambda fault: f"{fault.kind}-{fault.status}")
-async def test_a_passing_fault_fails_no_wait(ib: ImageBuilder, simulator: Simulator, fault, caplog):
+@pytest.mark.parametrize("fault", TRANSIENT_FAULTS, ids=lambda fault: fault.kind)
+async def test_transient_service_fault_fails_no_wait(ib: ImageBuilder, simulator: Simulator, fault, caplog):
     execution = simulator.add_execution("workflow_execution", [("RUNNING", 100.0), ("COMPLETED", None)])
     simulator.inject(fault)
     assert (await ib.wait(execution, timeout=60)).status == "COMPLETED"
 
 
-async def test_a_scaled_minute_of_nothing_but_throttles_fails_no_wait(ib: ImageBuilder, simulator: Simulator):
+async def test_seconds_of_throttling_fail_no_wait(ib: ImageBuilder, simulator: Simulator):
     execution = simulator.add_execution("workflow_execution", [("RUNNING", 1.0), ("COMPLETED", None)])
     simulator.inject(Fault("throttle", seconds=3.0))
     assert (await ib.wait(execution, timeout=60)).status == "COMPLETED"
@@ -36,9 +36,7 @@ async def test_a_scaled_minute_of_nothing_but_throttles_fails_no_wait(ib: ImageB
     assert 1 <= len(throttled) < len(simulator.calls)
 
 
-async def test_under_an_accounts_rate_limit_every_wait_gets_its_answer(
-    ib: ImageBuilder, simulator: Simulator
-):
+async def test_account_rate_limit_fails_no_wait(ib: ImageBuilder, simulator: Simulator):
     ids = [
         simulator.add_execution("workflow_execution", [("RUNNING", 10.0 * n), ("COMPLETED", None)])
         for n in range(1, 21)
@@ -48,7 +46,7 @@ async def test_under_an_accounts_rate_limit_every_wait_gets_its_answer(
     assert [each.id for each in results] == ids
 
 
-async def test_a_list_that_goes_round_in_circles_is_an_error(ib: ImageBuilder, simulator: Simulator):
+async def test_repeated_next_token_raises_malformed_response_error(ib: ImageBuilder, simulator: Simulator):
     pipeline = simulator.create_pipeline("demo")
     for _ in range(3):
         await ib.start_image_pipeline_execution(pipeline)
@@ -58,7 +56,7 @@ async def test_a_list_that_goes_round_in_circles_is_an_error(ib: ImageBuilder, s
             pass
 
 
-async def test_garbage_to_the_end_is_an_observation_error(ib: ImageBuilder, simulator: Simulator):
+async def test_garbage_until_deadline_raises_observation_error(ib: ImageBuilder, simulator: Simulator):
     execution = simulator.add_execution("workflow_execution", [("RUNNING", None)])
     simulator.inject(Fault("garbage"))
     with pytest.raises(ObservationError, match="does not identify an execution") as caught:

@@ -1,4 +1,4 @@
-"""Bodies that lie, over HTTP, to the real client: a retry, then an error of ours; no crash, and no hang."""
+"""Malformed responses over HTTP to a real client: retried, then an error of this library; never a hang."""
 
 import gzip
 import json
@@ -14,28 +14,28 @@ from tenacity import stop_after_attempt, wait_none
 from aioimagebuilder import Backoff, ImageBuilder, ImageBuilderError, MalformedResponseError, ObservationError
 from support.scripted_service import workflow_id
 
-MEGABYTES = 10 * 1024 * 1024
+TEN_MEGABYTES = 10 * 1024 * 1024
 GOOD = json.dumps({"workflowExecutionId": workflow_id(), "status": "COMPLETED"}).encode()
 
 
 @dataclass
-class Liar:
-    """A server whose answers are given; the last one stays. `calls` counts those it gave."""
+class ScriptedServer:
+    """An HTTP server with scripted responses (status, headers, body), the last of which is repeated."""
 
     url: str
-    answers: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
+    responses: list[tuple[int, dict[str, str], bytes]] = field(default_factory=list)
     calls: int = 0
 
-    def next(self) -> tuple[int, dict[str, str], bytes]:
+    def next_response(self) -> tuple[int, dict[str, str], bytes]:
         self.calls += 1
-        return self.answers[min(self.calls, len(self.answers)) - 1]
+        return self.responses[min(self.calls, len(self.responses)) - 1]
 
 
 @pytest.fixture
-def liar() -> Iterator[Liar]:
+def server() -> Iterator[ScriptedServer]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            status, headers, body = liar.next()
+            status, headers, body = scripted.next_response()
             self.send_response(status)
             for name, value in {"Content-Length": str(len(body)), **headers}.items():
                 self.send_header(name, value)
@@ -45,24 +45,24 @@ def liar() -> Iterator[Liar]:
         def log_message(self, *_: object) -> None:
             pass
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        liar = Liar(f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http_server:
+        scripted = ScriptedServer(f"http://127.0.0.1:{http_server.server_port}")
+        thread = threading.Thread(target=http_server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
-        yield liar
-        server.shutdown()
+        yield scripted
+        http_server.shutdown()
         thread.join()
 
 
 @pytest.fixture(params=["asyncio", "trio"])
-def run(request: pytest.FixtureRequest, liar: Liar) -> Callable[..., object]:
-    """Run an async function with a client of the liar, on aiohttp and on httpx2."""
+def run(request: pytest.FixtureRequest, server: ScriptedServer) -> Callable[..., object]:
+    """Run an async function with a client of the server, on aiohttp and on httpx2."""
 
     async def main(function: Callable[[ImageBuilder], object], attempts: int) -> object:
         backoff = Backoff(transient=wait_none(), stop=stop_after_attempt(attempts))
         async with ImageBuilder(
             region_name="us-east-1",
-            endpoint_url=liar.url,
+            endpoint_url=server.url,
             aws_access_key_id="AKIAIOSFODNN7EXAMPLE",
             aws_secret_access_key="simulated",
             backoff=backoff,
@@ -73,27 +73,27 @@ def run(request: pytest.FixtureRequest, liar: Liar) -> Callable[..., object]:
     return lambda function, attempts=2: anyio.run(main, function, attempts, backend=request.param)
 
 
-UNREADABLE = {
-    "garbage": ({}, b"<<< this is no JSON >>>"),
-    "no-utf-8": ({}, b"\xff\xfe\x00{"),
+MALFORMED = {
+    "not-json": ({}, b"<<< not JSON >>>"),
+    "not-utf-8": ({}, b"\xff\xfe\x00{"),
     "list": ({}, b"[]"),
     "deeply-nested": ({}, b"[" * 1_000_000),
-    "ten-megabytes-of-nothing": ({}, b" " * MEGABYTES),
-    "ten-megabytes-in-a-text": ({}, b'{"message":"' + b"\\u001b" * (MEGABYTES // 6) + b'"}'),
-    "says-utf-16": ({"Content-Type": "application/json; charset=utf-16"}, GOOD.decode().encode("utf-16")),
+    "ten-megabytes-of-spaces": ({}, b" " * TEN_MEGABYTES),
+    "ten-megabyte-string": ({}, b'{"message":"' + b"\\u001b" * (TEN_MEGABYTES // 6) + b'"}'),
+    "utf-16": ({"Content-Type": "application/json; charset=utf-16"}, GOOD.decode().encode("utf-16")),
 }
 
 
-@pytest.mark.parametrize("lie", UNREADABLE)
-def test_an_answer_that_cannot_be_read_is_tried_again(run, liar: Liar, lie: str):
-    liar.answers = [(200, *UNREADABLE[lie]), (200, {}, GOOD)]
+@pytest.mark.parametrize("response", MALFORMED)
+def test_malformed_response_is_retried(run, server: ScriptedServer, response: str):
+    server.responses = [(200, *MALFORMED[response]), (200, {}, GOOD)]
     found = run(lambda ib: ib.get_workflow_execution(workflow_id()))
-    assert (found.status, liar.calls) == ("COMPLETED", 2)
+    assert (found.status, server.calls) == ("COMPLETED", 2)
 
 
-@pytest.mark.parametrize("lie", UNREADABLE)
-def test_nothing_but_lies_is_an_error_of_ours(run, liar: Liar, lie: str):
-    liar.answers = [(200, *UNREADABLE[lie])]
+@pytest.mark.parametrize("response", MALFORMED)
+def test_malformed_responses_raise_malformed_response_error(run, server: ScriptedServer, response: str):
+    server.responses = [(200, *MALFORMED[response])]
 
     async def get(ib: ImageBuilder) -> ImageBuilderError:
         with pytest.raises(ImageBuilderError) as caught:
@@ -104,25 +104,25 @@ def test_nothing_but_lies_is_an_error_of_ours(run, liar: Liar, lie: str):
     assert isinstance(error, MalformedResponseError)
     assert str(error).isprintable()
     assert len(str(error)) < 5000
-    assert liar.calls == 2
+    assert server.calls == 2
 
 
 @pytest.mark.parametrize("encoding", ["gzip", "deflate", "br", "zstd", "nonsense"])
 @pytest.mark.parametrize(
-    "body", [GOOD, b"\x00\x01\x02", gzip.compress(GOOD)[:20]], ids=["plain", "bytes", "half"]
+    "body", [GOOD, b"\x00\x01\x02", gzip.compress(GOOD)[:20]], ids=["plain", "binary", "truncated-gzip"]
 )
 # httpx2 leaves its own generator open when it cannot decode a body.
 @pytest.mark.filterwarnings("ignore:.*PoolByteStream:ResourceWarning")
 @pytest.mark.filterwarnings("ignore:.*PoolByteStream:pytest.PytestUnraisableExceptionWarning")
-def test_an_encoding_that_lies_is_seen_through_or_tried_again(run, liar: Liar, encoding: str, body: bytes):
-    # aiohttp is told by aiobotocore not to decode, and httpx2 decodes.
-    liar.answers = [(200, {"Content-Encoding": encoding}, body), (200, {}, GOOD)]
+def test_wrong_content_encoding_fails_no_call(run, server: ScriptedServer, encoding: str, body: bytes):
+    # aiobotocore disables decoding in aiohttp; httpx2 decodes.
+    server.responses = [(200, {"Content-Encoding": encoding}, body), (200, {}, GOOD)]
     found = run(lambda ib: ib.get_workflow_execution(workflow_id()))
     assert found.status == "COMPLETED"
 
 
-def test_a_wait_says_that_it_could_not_read(run, liar: Liar):
-    liar.answers = [(200, {}, b"[" * 1_000_000)]
+def test_wait_on_malformed_responses_raises_observation_error(run, server: ScriptedServer):
+    server.responses = [(200, {}, b"[" * 1_000_000)]
 
     async def wait(ib: ImageBuilder) -> ObservationError:
         with pytest.raises(ObservationError) as caught:
@@ -133,10 +133,10 @@ def test_a_wait_says_that_it_could_not_read(run, liar: Liar):
     assert isinstance(error.__cause__, MalformedResponseError)
 
 
-def test_a_message_of_ten_megabytes_is_kept_whole_and_shown_short(run, liar: Liar):
-    message = "why\x1b[2J" + "x" * MEGABYTES
+def test_ten_megabyte_message_is_kept_and_shown_truncated(run, server: ScriptedServer):
+    message = "why\x1b[2J" + "x" * TEN_MEGABYTES
     body = json.dumps({"workflowExecutionId": workflow_id(), "status": "FAILED", "message": message})
-    liar.answers = [(200, {}, body.encode())]
+    server.responses = [(200, {}, body.encode())]
 
     async def wait(ib: ImageBuilder) -> ImageBuilderError:
         with pytest.raises(ImageBuilderError) as caught:
