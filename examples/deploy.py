@@ -66,7 +66,7 @@ def main() -> int:
     except ValueError as error:  # an argument is invalid, and nothing was sent
         parser.error(str(error))
     except KeyboardInterrupt:
-        print("Interrupted. A build that was started goes on at AWS.", file=sys.stderr)
+        print("Interrupted. A build that was started continues at AWS.", file=sys.stderr)
         return INTERRUPTED
     for artifact in [ami.image for ami in image.amis] or image.image_uris:
         print(artifact)

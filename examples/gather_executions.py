@@ -52,7 +52,7 @@ def main() -> int:
     except ValueError as error:  # an argument is invalid, and nothing was sent
         parser.error(str(error))
     except KeyboardInterrupt:
-        print("Interrupted. Each build that was started goes on at AWS.", file=sys.stderr)
+        print("Interrupted. Each build that was started continues at AWS.", file=sys.stderr)
         return 130
     return 0 if all_succeeded else 1
 

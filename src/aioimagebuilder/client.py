@@ -491,8 +491,7 @@ class ImageBuilder(Operations):
         """Request a retry of a failed or cancelled image in place, and return its ARN, which is the same.
 
         Reads lag behind: for two minutes, waits and watches of this client ignore a terminal state that
-            equals the one
-        from before the retry.
+        equals the one from before the retry.
 
         Args:
             image_build_version_arn: The image: an AMI, FAILED or CANCELLED.
@@ -575,10 +574,9 @@ class ImageBuilder(Operations):
         """Find out why an execution of any kind failed, with the evidence and what to look at next.
 
         It names the first failure, not its consequences: the image's failure context (user guide, "Image
-            failure context"),
-        the failed step and its outputs, and the last lines of the build's log. What cannot be read is left
-        out, and listed in `sources`. Runs that a retry has replaced are ignored, and a cancellation is not a
-        root cause. Executions that run or have succeeded can be diagnosed as well.
+        failure context"), the failed step and its outputs, and the last lines of the build's log. What cannot
+        be read is left out, and listed in `sources`. Runs that a retry has replaced are ignored, and a
+        cancellation is not a root cause. Executions that run or have succeeded can be diagnosed as well.
 
         Args:
             identifier: An id (``wf-…``, ``step-…``, ``lce-…``) or the ARN of an image build version.

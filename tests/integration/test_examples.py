@@ -196,7 +196,7 @@ def test_ctrl_c_exits_with_130_and_cancels_nothing(simulator: Simulator, start: 
     process.send_signal(signal.SIGINT)
     code, _, stderr = result_of(process, timeout=10)  # shorter than the delay between polls
     assert code == 130
-    assert "goes on at AWS" in stderr
+    assert "continues at AWS" in stderr
     assert simulator.call_count("CancelImageCreation") == 0
 
 

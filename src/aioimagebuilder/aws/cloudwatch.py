@@ -75,8 +75,7 @@ class CloudWatchLogs:
         """Return a page of a stream, by GetLogEvents. It may be empty although more pages follow.
 
         FilterLogEvents is not used: its tokens end at the present end of the stream, so following it would
-            require
-        queries by time and the detection of duplicates.
+        require queries by time and the detection of duplicates.
 
         Args:
             stream: The stream.

@@ -23,8 +23,7 @@ class CredentialsHealth:
     """When the credentials of a client were last accepted.
 
     A rejection soon afterwards may be temporary: the credentials have expired between two refreshes, cannot
-        be
-    refreshed at the moment, or the clock of the machine has not been set yet after it slept.
+    be refreshed at the moment, or the clock of the machine has not been set yet after it slept.
     """
 
     def __init__(self) -> None:

@@ -110,8 +110,7 @@ class Operations:
         """List the workflow executions of an image, including those replaced by a retry (`retried`).
 
         The list grows during a build: a workflow appears when it starts. The service keeps it "for a limited
-            time"
-        (service model), so the list of an old image may be empty.
+        time" (service model), so the list of an old image may be empty.
         """
         return self._list(
             KINDS[ExecutionKind.WORKFLOW_EXECUTION].list,

@@ -85,8 +85,7 @@ def failed_step(evidence: Evidence, workflow_execution_id: str) -> WorkflowStepE
     """Return the step at which a workflow execution failed; ``None`` if it is unknown.
 
     It is the one that the service names, or else the last one that failed: a workflow continues after a
-        failed step
-    whose onFailure is Continue, and ends with one whose onFailure is Abort.
+    failed step whose onFailure is Continue, and ends with one whose onFailure is Abort.
     """
     subject = evidence.subject
     if isinstance(subject, WorkflowStepExecution) and subject.outcome is Outcome.FAILED:
