@@ -167,7 +167,7 @@ def test_rejected_list_fails_no_wait(run, error):
     run(main)
 
 
-def test_contradictory_list_does_not_end_the_wait(run):
+def test_contradictory_list_is_followed_by_get(run):
     async def main():
         service = ScriptedService()
         ids = _add_executions(service, images=1, per_image=3, end=10_000)
@@ -191,6 +191,13 @@ def test_contradictory_list_does_not_end_the_wait(run):
             with anyio.move_on_after(600) as scope:
                 await ib.wait_all(ids, timeout=None)
         assert scope.cancelled_caught
+        late = [call for call in service.calls if call.time > 60]
+        first = [call.operation for call in late].index("list_workflow_executions")
+        assert late[first + 1].operation == "get_workflow_execution"
+        # From then on, it alone is read by Gets.
+        gets = [call for call in late if call.operation == "get_workflow_execution"]
+        assert len(gets) > 5
+        assert {call.params["workflowExecutionId"] for call in gets} == {ids[1]}
 
     run(main)
 
