@@ -34,7 +34,7 @@ docs: $(READY)
 # Lines and branches of the core that the tests run; less than 98 % of them is an error.
 coverage: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group coverage
-	$(BIN)/coverage run -m pytest tests/unit tests/behavior tests/fuzz tests/integration tests/unit/test_public_api.py $(ARGS)
+	$(BIN)/coverage run -m pytest tests/unit tests/behavior tests/fuzz tests/integration $(ARGS)
 	$(BIN)/coverage report
 
 # Changes the rooms that decide when and what is polled, in some 850 ways, and counts the changes that no test

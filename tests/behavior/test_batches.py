@@ -167,7 +167,7 @@ def test_rejected_list_fails_no_wait(run, error):
     run(main)
 
 
-def test_contradictory_list_is_followed_by_get(run):
+def test_contradictory_list_does_not_end_the_wait(run):
     async def main():
         service = ScriptedService()
         ids = _add_executions(service, images=1, per_image=3, end=10_000)
