@@ -156,8 +156,11 @@ async def test_denied_log_raises_access_denied_exception(ib: ImageBuilder, simul
     simulator.inject(denied)
     arn = simulator.start_build(simulator.create_pipeline("demo"))
     for follow in (False, True):
-        with pytest.raises(AccessDeniedException, match=r"GetLogEvents: .*Not authorized\. Check the IAM"):
-            await anext(ib.logs(arn, follow=follow))
+        async with aclosing(ib.logs(arn, follow=follow)) as lines:
+            with pytest.raises(
+                AccessDeniedException, match=r"GetLogEvents: .*Not authorized\. Check the IAM"
+            ):
+                await anext(lines)
     assert (await ib.wait(arn, timeout=60)).outcome == "succeeded"
 
 
@@ -175,16 +178,22 @@ async def test_log_is_followed_through_faults_while_build_runs(simulator: Simula
 
 
 @pytest.mark.asyncio
-async def test_leaving_followed_log_stops_polling(ib: ImageBuilder, simulator: Simulator):
+@pytest.mark.parametrize("leave", ["close", "cancel"])
+async def test_leaving_followed_log_stops_polling(ib: ImageBuilder, simulator: Simulator, leave):
     simulator.set_time_scale(0)
     arn = simulator.start_build(simulator.create_pipeline("demo"))
     async with aclosing(ib.logs(arn, follow=True, **LOG_CADENCE)) as lines:
         assert "PENDING" in (await anext(lines)).message
-    with anyio.move_on_after(0.3) as scope:
-        async for _ in ib.logs(arn, follow=True, **LOG_CADENCE):
-            pass
-    assert scope.cancelled_caught
-    assert not ib._parts.poller._targets
+        assert not ib._parts.poller.is_idle
+        if leave == "cancel":
+            with anyio.move_on_after(0.3) as scope:
+                await anext(lines)
+            assert scope.cancelled_caught
+        else:
+            await lines.aclose()
+        # The background task ends at its next step.
+        await anyio.wait_all_tasks_blocked()
+        assert ib._parts.poller.is_idle
 
 
 @pytest.mark.asyncio
@@ -221,7 +230,8 @@ async def test_logs_of_given_client_need_given_logs_client(simulator: Simulator)
             with pytest.raises(ValueError, match="also pass logs_client="):
                 ib.logs(arn)
         async with ImageBuilder(client=client, logs_client=logs_client) as ib:
-            assert "PENDING" in (await anext(ib.logs(arn))).message
+            async with aclosing(ib.logs(arn)) as lines:
+                assert "PENDING" in (await anext(lines)).message
         assert (await logs_client.describe_log_groups())["logGroups"]
 
 
