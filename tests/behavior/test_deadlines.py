@@ -27,7 +27,7 @@ def test_zero_timeout_polls_once(run):
             with pytest.raises(WaitTimeoutError) as caught:
                 await ib.wait(running, timeout=0)
             assert (caught.value.polls, len(service.calls)) == (1, 1)
-            assert (await ib.wait(done, timeout=0)).is_terminal
+            assert (await ib.wait(done, timeout=0)).status == "COMPLETED"
             assert len(service.calls) == 2
 
     run(main)
@@ -192,7 +192,7 @@ def test_deadline_of_a_later_wait_interrupts_the_backoff(run):
             tasks.start_soon(lambda: ib.wait(identifier, timeout=None))
             await anyio.sleep(10)
             # Its last poll is made at its own deadline, even if the backoff lasts until second 1000.
-            assert (await ib.wait(identifier, timeout=30)).is_terminal
+            assert (await ib.wait(identifier, timeout=30)).status == "COMPLETED"
             assert service.now == pytest.approx(40, abs=0.1)
 
     run(main)

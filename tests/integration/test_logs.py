@@ -165,8 +165,8 @@ async def test_denied_log_raises_access_denied_exception(ib: ImageBuilder, simul
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("fault", ["reset", "error"])
-async def test_log_is_followed_through_faults_while_build_runs(simulator: Simulator, fault):
+@pytest.mark.parametrize(("fault", "status"), [("reset", 0), ("error", 500)])
+async def test_log_is_followed_through_faults_while_build_runs(simulator: Simulator, fault, status):
     # A single read is not retried here, so only following can continue.
     backoff = Backoff(stop=tenacity.stop_after_attempt(1))
     simulator.set_time_scale(300)
@@ -174,6 +174,7 @@ async def test_log_is_followed_through_faults_while_build_runs(simulator: Simula
     async with ImageBuilder(**simulator.client_arguments, **CADENCE, backoff=backoff) as ib:
         arn = simulator.start_build(simulator.create_pipeline("demo"))
         texts = [line.message async for line in ib.logs(arn, follow=True, **LOG_CADENCE)]
+    assert {call.status for call in simulator.calls if call.service == "logs"} == {status, 200}
     assert texts == read_with_boto3(simulator, "/aws/imagebuilder/demo")
 
 
