@@ -235,7 +235,7 @@ def rendered(*states: BuildState, width: int, height: int = 40, symbols=UNICODE)
 
 @pytest.mark.parametrize("width", [20, 40, 60, 99, 100, 200])
 def test_live_view_fits_the_width(width: int) -> None:
-    state = build_state(("A" * 90, "COMPLETED"), ("ApplyBuildComponents", "RUNNING"))
+    state = build_state(("Apply " * 15, "COMPLETED"), ("ApplyBuildComponents", "RUNNING"))
     # Names are truncated, rather than symbols, durations and statuses.
     *_, completed, running = rendered(state, width=width)
     assert re.fullmatch(r"✓ .* 1m00s completed", completed)
