@@ -192,7 +192,7 @@ def test_dumb_terminal_gets_plain_lines(simulator: Simulator, cli: Cli) -> None:
     identifier = simulator.add_execution("workflow_execution", [("COMPLETED", None)])
     with terminal(cli, "watch", identifier, columns=80, TERM="dumb") as view:
         assert view.code() == 0
-    assert b"COMPLETED" in view.raw
+    assert re.match(rf"\[ *\d+s\] {identifier}  COMPLETED\r\n".encode(), view.raw)
     assert b"\x1b" not in view.raw
 
 
