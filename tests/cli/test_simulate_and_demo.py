@@ -55,7 +55,7 @@ def test_simulate_reports_a_port_in_use(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
-def test_readme_shell_script_deploys_only_on_success(
+def test_documented_shell_script_deploys_only_on_success(
     simulator: Simulator, cli: Cli, tmp_path, succeeds: bool
 ) -> None:
     simulator.create_pipeline("web")
