@@ -44,7 +44,7 @@ mutants: $(READY)
 SECONDS ?= 60
 fuzz: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
-	$(BIN)/python tests/fuzz/fuzz_answers.py -max_total_time=$(SECONDS) $(ARGS)
+	$(BIN)/python tests/fuzz/fuzz_responses.py -max_total_time=$(SECONDS) $(ARGS)
 
 # Ours beside others, on loopback: some ten minutes. `make bench ARGS=--quick` leaves the slow ones out.
 bench: $(READY)

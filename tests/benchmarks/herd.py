@@ -21,9 +21,9 @@ from typing import Any
 
 import report
 import server
-from herds import Herd, Spec
 from report import Verdict
 from smithy_law import polls_by_law
+from workloads import Herd, Spec
 
 _PEERS = str(Path(__file__).with_name("peers.py"))
 _WAITERS = ("aiobotocore waiter, legacy", "aiobotocore waiter, standard")

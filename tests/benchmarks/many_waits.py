@@ -25,9 +25,9 @@ from typing import Any
 
 import report
 import server
-from herds import REGION, Herd, Spec
 from peers import CREDENTIALS
 from report import Verdict
+from workloads import REGION, Herd, Spec
 
 from aioimagebuilder import ImageBuilder
 

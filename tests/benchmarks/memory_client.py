@@ -9,8 +9,8 @@ from typing import Any, Final
 import anyio
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from herds import OPERATIONS, REGION, Herd, RefusedError, Spec
 from server import TokenBucket
+from workloads import OPERATIONS, REGION, Herd, RefusedError, Spec
 
 __all__ = ["MemoryClient"]
 

@@ -21,7 +21,6 @@ from aiobotocore.session import get_session
 from aiobotocore.waiter import create_waiter_with_client
 from botocore.exceptions import ClientError
 from botocore.waiter import WaiterModel
-from herds import REGION, Herd, Spec
 from tenacity import (
     AsyncRetrying,
     retry_if_exception,
@@ -29,6 +28,7 @@ from tenacity import (
     stop_after_delay,
     wait_random_exponential,
 )
+from workloads import REGION, Herd, Spec
 
 __all__ = ["PEERS"]
 

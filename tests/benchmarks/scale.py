@@ -19,8 +19,8 @@ from typing import Any
 
 import anyio
 import report
-from herds import Herd, Spec
 from memory_client import MemoryClient
+from workloads import Herd, Spec
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 from aioimagebuilder import ImageBuilder

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from herds import Herd, RefusedError, Spec
+from workloads import Herd, RefusedError, Spec
 
 __all__ = ["TokenBucket", "running", "stats"]
 

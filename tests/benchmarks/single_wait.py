@@ -22,11 +22,11 @@ from typing import Any
 
 import report
 import server
-from herds import Herd, Spec
 from memory_client import MemoryClient
 from peers import opened
 from report import Verdict
 from smithy_law import polls_by_law
+from workloads import Herd, Spec
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 from aioimagebuilder import ImageBuilder

@@ -13,7 +13,7 @@ import time
 from collections import Counter
 
 from randomized.invariants import violations
-from randomized.running import History, replay_command, run_world
+from randomized.runner import History, replay_command, run_world
 
 # One in so many worlds runs a second time, under a wall clock that jumps: the trace must be the same.
 _REPEATED = 20

@@ -17,12 +17,12 @@ from aioimagebuilder import (
     WaitTimeoutError,
 )
 from aioimagebuilder.aws.backoff import TRANSIENT_ERRORS
-from randomized.budget import beyond_the_budget
-from randomized.evidence import SAME, Delivery, Evidence
-from randomized.running import History
-from randomized.truth import Truth
+from randomized.analysis import SAME, Delivery, Evidence
+from randomized.call_budget import beyond_the_budget
+from randomized.executions import Truth
+from randomized.runner import History
 from randomized.waiters import End, Record
-from randomized.watching import of_watch
+from randomized.watch_invariants import of_watch
 
 # How long the last poll, the one on the deadline, may take.
 _GRACE = 10.0

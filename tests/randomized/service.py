@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import anyio
 
+from randomized.executions import Truth
 from randomized.faults import NO_EFFECT, Effect, Fault, aws_error, combine
 from randomized.kinds import KINDS, REGION, Kind
-from randomized.truth import Truth
 
 _METADATA: Final = {"HTTPStatusCode": 200, "HTTPHeaders": {}}
 

@@ -13,9 +13,9 @@ from aioimagebuilder.models import executions
 from aioimagebuilder.polling import history, schedule, subscriptions
 from aioimagebuilder.waiting import waiters
 from randomized.clock import run_reproducibly
-from randomized.drawing import draw_world
 from randomized.invariants import violations
-from randomized.running import run_world
+from randomized.runner import run_world
+from randomized.scenarios import draw_world
 
 _ENOUGH = 120
 

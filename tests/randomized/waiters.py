@@ -10,7 +10,7 @@ from typing import Any, Final
 import anyio
 
 from aioimagebuilder import Execution, ExecutionFailedError, ImageBuilder, WaitError, WaitGroupError
-from randomized.truth import Truth
+from randomized.executions import Truth
 
 
 @dataclass(frozen=True, slots=True)

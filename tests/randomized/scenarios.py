@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
+from randomized.executions import Truth, draw_truth
 from randomized.faults import Fault, draw_fault
 from randomized.kinds import IMAGE, LIFECYCLE, STEP, WORKFLOW, image_arn, policy_arn, uuid, version_arn
-from randomized.truth import Truth, draw_truth
 from randomized.waiters import Waiter, draw_waiter
 
 

@@ -15,7 +15,7 @@ import anyio
 
 from aioimagebuilder import ImageBuilder
 from randomized.clock import clock, leftovers, run_reproducibly
-from randomized.drawing import World, draw_world
+from randomized.scenarios import World, draw_world
 from randomized.service import Call, Service
 from randomized.waiters import Consumers, Record
 

@@ -17,7 +17,7 @@ from aioimagebuilder import (
     WorkflowExecution,
 )
 from aioimagebuilder.models.executions import EXECUTION_CLASSES
-from fuzz.answering import COMPOSED, READINGS, WORKFLOW, Answer, Answering, Reading, check
+from fuzz.responses import COMPOSED, READINGS, WORKFLOW, Answer, Answering, Reading, check
 from fuzz.samples import sample_bodies
 
 MEGABYTES = 10 * 1024 * 1024

@@ -6,7 +6,7 @@
 import pytest
 
 from randomized.invariants import violations
-from randomized.running import replay_command, run_world
+from randomized.runner import replay_command, run_world
 
 # So many worlds in one test: one of its own would cost more than the world.
 _EACH = 25

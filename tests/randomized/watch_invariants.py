@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from randomized.evidence import SAME, Evidence
-from randomized.truth import Truth
+from randomized.analysis import SAME, Evidence
+from randomized.executions import Truth
 from randomized.waiters import Record
 
 

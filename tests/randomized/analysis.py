@@ -7,11 +7,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 
+from randomized.executions import Truth
 from randomized.faults import REFUSALS, THROTTLES
 from randomized.kinds import IMAGE
-from randomized.running import History
+from randomized.runner import History
 from randomized.service import Call
-from randomized.truth import Truth
 from randomized.waiters import Record
 
 # Times that differ by less are the same: sums of floats do not commute.

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from randomized.evidence import SAME, Evidence
+from randomized.analysis import SAME, Evidence
 from randomized.faults import SPOILS, THROTTLES
 from randomized.kinds import IMAGE
 from randomized.waiters import Record

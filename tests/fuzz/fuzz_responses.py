@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["aioimagebuilder", "botocore.parsers", "aiobotocore.parsers"]):
     from aioimagebuilder.models.identifiers import Identifier
     from aioimagebuilder.models.parsing import parse_time
-    from fuzz.answering import COMPOSED, READINGS, Answer, Answering
+    from fuzz.responses import COMPOSED, READINGS, Answer, Answering
     from fuzz.samples import sample_bodies
 
 _STATUSES = (200, 400, 403, 404, 429, 500, 503, 302, 204)
