@@ -14,7 +14,7 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
-# Simulated worlds on virtual time: `make randomized N=20000`; one of them again, by its seed: `make randomized SEED=42`.
+# Random scenarios on virtual time: `make randomized N=20000`. One of them again: `make randomized SEED=42`.
 randomized: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m randomized --backend $(or $(BACKEND),asyncio) \
 		$(if $(SEED),--seed $(SEED),--number $(or $(N),1000) --first $(or $(FIRST),0))

@@ -1,4 +1,4 @@
-"""What a world's history shows: who was told what when, and which calls asked about whom."""
+"""Queries on the history of a scenario: what was delivered when, and which calls read which execution."""
 
 from __future__ import annotations
 
@@ -7,173 +7,177 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from operator import attrgetter
 
-from randomized.executions import Truth
-from randomized.faults import REFUSALS, THROTTLES
+from randomized.executions import ScriptedExecution
+from randomized.faults import PERMANENT_CODES, THROTTLE_CODES
 from randomized.kinds import IMAGE
 from randomized.runner import History
 from randomized.service import Call
 from randomized.waiters import Record
 
-# Times that differ by less are the same: sums of floats do not commute.
-SAME = 1e-6
-# In a crowd the tries of some take the turns of the others.
-_CROWD = 3
+# Times that differ by less are equal: a sum of floats depends on the order of the terms.
+TOLERANCE = 1e-6
+# With more awaited executions than this, the retries for some of them delay the polls of the others.
+_CONTENTION_THRESHOLD = 3
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A state that the service told the library.
-
-    Attributes:
-        at: when.
-        index: which state of the truth.
-    """
+    """When a state was delivered to the library, and its index."""
 
     at: float
     index: int
 
 
 @dataclass(frozen=True, slots=True)
-class Stay:
-    """One waiter's interest in one execution.
+class WaitPeriod:
+    """The period in which one waiter waited for one execution.
 
     Attributes:
-        began: when it began to wait.
-        left: when that wait was over.
-        is_certain: whether it was not over sooner, with an error that a cancelled gathering kept to itself,
-            or that a slow consumer has yet to see, or with what was told at the moment in which it began.
+        start: When it started to wait.
+        end: When the wait ended at the latest.
+        is_certain: Whether the wait ended exactly then. It may have ended earlier by an error that a
+            cancelled `wait_all` or `as_completed` did not raise, or that a slow consumer has yet to receive,
+            or by a delivery at the time of its start.
     """
 
-    began: float
-    left: float
+    start: float
+    end: float
     is_certain: bool
 
 
-class Evidence:
-    """Answers questions about one history."""
+class Analysis:
+    """Answers queries on one history."""
 
     def __init__(self, history: History) -> None:
         self.history = history
-        self.world = history.world
+        self.scenario = history.scenario
         self._calls: dict[tuple[str, str | None], list[Call]] = {}
         for call in history.calls:
             self._calls.setdefault((call.operation, call.argument), []).append(call)
-        self._terminal: dict[str, list[Delivery]] = {
-            truth.identifier: [
-                Delivery(at, index) for at, index in truth.deliveries if truth.states[index].is_terminal
+        self._terminal_deliveries: dict[str, list[Delivery]] = {
+            execution.identifier: [
+                Delivery(at, index)
+                for at, index in execution.deliveries
+                if execution.states[index].is_terminal
             ]
-            for truth in self.world.executions.values()
+            for execution in self.scenario.executions.values()
         }
-        self._stays: dict[str, list[Stay]] = {}
+        self._wait_periods: dict[str, list[WaitPeriod]] = {}
         for record in history.records:
             for identifier in set(record.waiter.identifiers):
-                self._stays.setdefault(identifier, []).append(self._stay(record, identifier))
-        for stays in self._stays.values():
-            stays.sort(key=attrgetter("began"))
-        self._own_troubles: dict[str, list[tuple[float, float]]] = {}
-        self._troubles = _troubles(history.calls)
-        self._throttles = _troubles(call for call in history.calls if call.error in THROTTLES)
+                period = self._wait_period(record, identifier)
+                self._wait_periods.setdefault(identifier, []).append(period)
+        for periods in self._wait_periods.values():
+            periods.sort(key=attrgetter("start"))
+        self._own_faults: dict[str, list[tuple[float, float]]] = {}
+        self._faults = _faults_of(history.calls)
+        self._throttles = _faults_of(call for call in history.calls if call.error in THROTTLE_CODES)
 
-    def _stay(self, record: Record, identifier: str) -> Stay:
-        left = self.world.horizon if record.ended is None else record.ended
-        left = min([left, *(end.at for end in record.ends.get(identifier, ()))])
-        # Nobody waits past a terminal state, however long a slow consumer leaves it lying.
-        # But what was told at the very moment in which it began may have come too soon for it.
-        truth = self.world.executions[identifier]
-        told = self.first_terminal(truth, record.began + SAME, left)
-        told_then = self.first_terminal(truth, record.began - SAME, record.began)
-        left = left if told is None else told.at
-        is_told = identifier in record.ends or record.waiter.verb in {"wait", "watch"}
-        return Stay(record.began, left, is_told and not record.waiter.pause and told_then is None)
+    def _wait_period(self, record: Record, identifier: str) -> WaitPeriod:
+        results = record.results.get(identifier, ())
+        end = self.scenario.horizon if record.ended is None else record.ended
+        end = min([end, *(result.received_at for result in results)])
+        # A terminal state ends the wait, even if a slow consumer receives it later. But a response at the
+        # time of the start may have come before it.
+        execution = self.scenario.executions[identifier]
+        terminal = self.first_terminal(execution, record.started + TOLERANCE, end)
+        terminal_at_start = self.first_terminal(execution, record.started - TOLERANCE, record.started)
+        end = end if terminal is None else terminal.at
+        has_result = identifier in record.results or record.waiter.method in {"wait", "watch"}
+        is_certain = has_result and not record.waiter.pause and terminal_at_start is None
+        return WaitPeriod(record.started, end, is_certain)
 
-    def calls_about(self, truth: Truth) -> list[Call]:
-        """Get the calls that asked about an execution, alone or with others."""
-        listing = truth.kind.lists[0]
-        found = [*self._calls.get((truth.kind.get[0], truth.identifier), ())]
-        if truth.parent is not None:
-            found += self._calls.get((listing, truth.parent), ())
-        if truth.kind is IMAGE:
-            found += self._calls.get((listing, None), ())
-        return found
+    def calls_for(self, execution: ScriptedExecution) -> list[Call]:
+        """Return the Gets and lists that read an execution."""
+        operation = execution.kind.list[0]
+        calls = [*self.gets_of(execution)]
+        if execution.parent is not None:
+            calls += self._calls.get((operation, execution.parent), ())
+        if execution.kind is IMAGE:
+            calls += self._calls.get((operation, None), ())
+        return calls
 
-    def gets_of(self, truth: Truth) -> list[Call]:
-        """Get the calls that asked about an execution alone."""
-        return self._calls.get((truth.kind.get[0], truth.identifier), [])
+    def gets_of(self, execution: ScriptedExecution) -> list[Call]:
+        """Return the Gets of an execution."""
+        return self._calls.get((execution.kind.get[0], execution.identifier), [])
 
-    def refusals_of(self, truth: Truth) -> list[Call]:
-        """Get the calls that asked about an execution alone, and got an answer that no retry would change."""
-        return [call for call in self.gets_of(truth) if call.error in REFUSALS]
+    def permanent_errors_of(self, execution: ScriptedExecution) -> list[float]:
+        """Return when Gets of an execution were answered by an error that no retry changes."""
+        return [call.answered_at or 0.0 for call in self.gets_of(execution) if call.error in PERMANENT_CODES]
 
-    def was_let_in(self, since: float, until: float) -> bool:
-        """Whether the service answered a call that was sent between two times."""
-        return any(
-            since < call.began and call.ended is not None and call.ended < until and call.error is None
-            for call in self.history.calls
+    def has_response(self, since: float, until: float) -> bool:
+        """Return whether a call was sent, and answered without an error, between two times."""
+        answered = (
+            each for each in self.history.calls if each.error is None and each.answered_at is not None
         )
+        return any(since < call.sent_at and (call.answered_at or 0.0) < until for call in answered)
 
     def cadence_of(self, record: Record) -> tuple[float, float]:
-        """Get the min_delay and max_delay of a waiter."""
-        return record.waiter.cadence or self.world.cadence
+        """Return the min_delay and max_delay of a waiter."""
+        return record.waiter.cadence or self.scenario.cadence
 
-    def stays_for(self, truth: Truth) -> list[Stay]:
-        """Get who waited for an execution, from when to when, the first who began first."""
-        return self._stays.get(truth.identifier, [])
+    def wait_periods_of(self, execution: ScriptedExecution) -> list[WaitPeriod]:
+        """Return the wait periods of an execution, ordered by their start."""
+        return self._wait_periods.get(execution.identifier, [])
 
-    def life_of(self, record: Record, truth: Truth) -> float:
-        """Get since when at the earliest somebody has been waiting for it without a pause."""
-        began = record.began
-        for stay in reversed(self.stays_for(truth)):
-            if stay.began < began <= stay.left + SAME:
-                began = stay.began
-        return began
+    def awaited_since(self, record: Record, execution: ScriptedExecution) -> float:
+        """Return since when an execution had been awaited without interruption when a waiter started."""
+        start = record.started
+        for period in reversed(self.wait_periods_of(execution)):
+            if period.start < start <= period.end + TOLERANCE:
+                start = period.start
+        return start
 
-    def awaited(self) -> int:
-        """Get how many executions somebody waits for."""
-        return len(self._stays)
+    @property
+    def awaited_count(self) -> int:
+        """The number of executions that were awaited."""
+        return len(self._wait_periods)
 
-    def seconds_awaited(self, truth: Truth) -> float:
-        """Get for how long somebody waited for an execution."""
+    def seconds_awaited(self, execution: ScriptedExecution) -> float:
+        """Return the total time for which an execution was awaited."""
         total, until = 0.0, -1.0
-        for stay in self.stays_for(truth):
-            total += max(0.0, stay.left - max(stay.began, until))
-            until = max(until, stay.left)
+        for period in self.wait_periods_of(execution):
+            total += max(0.0, period.end - max(period.start, until))
+            until = max(until, period.end)
         return total
 
-    def first_terminal(self, truth: Truth, since: float, until: float) -> Delivery | None:
-        """Get the first terminal state that was told from one time to another, both included."""
-        told = self._terminal[truth.identifier]
-        place = bisect_left(told, since, key=attrgetter("at"))
-        return told[place] if place < len(told) and told[place].at < until + SAME else None
+    def first_terminal(self, execution: ScriptedExecution, since: float, until: float) -> Delivery | None:
+        """Return the first terminal state that was delivered between two times, both included."""
+        deliveries = self._terminal_deliveries[execution.identifier]
+        place = bisect_left(deliveries, since, key=attrgetter("at"))
+        if place < len(deliveries) and deliveries[place].at < until + TOLERANCE:
+            return deliveries[place]
+        return None
 
-    def deliveries(self, truth: Truth, since: float, until: float) -> list[Delivery]:
-        """Get what was told of an execution from one time to another, both included."""
-        first = bisect_left(truth.deliveries, (since - SAME, -1))
-        last = bisect_left(truth.deliveries, (until + SAME, -1))
-        return [Delivery(at, index) for at, index in truth.deliveries[first:last]]
+    def deliveries(self, execution: ScriptedExecution, since: float, until: float) -> list[Delivery]:
+        """Return the states that were delivered between two times, both included."""
+        first = bisect_left(execution.deliveries, (since - TOLERANCE, -1))
+        last = bisect_left(execution.deliveries, (until + TOLERANCE, -1))
+        return [Delivery(at, index) for at, index in execution.deliveries[first:last]]
 
-    def last_trouble(self, truth: Truth, until: float) -> float | None:
-        """Get when the last fault that an execution met before that time was over; ``None`` if it met none.
+    def last_fault_end(self, execution: ScriptedExecution, until: float) -> float | None:
+        """Return when the last fault that affected an execution before a time ended; ``None`` for no fault.
 
-        All meet a throttle; and in a crowd all that fails, since its tries take turns from the others.
+        A throttle affects all executions. With many of them, so does every fault, since retries need permits.
         """
-        shared = self._troubles if self.awaited() > _CROWD else self._throttles
+        shared = self._faults if self.awaited_count > _CONTENTION_THRESHOLD else self._throttles
         place = bisect_right(shared, until, key=lambda each: each[0])
-        times = [over for _, over in shared[max(0, place - 1) : place]]
-        times += [over for began, over in self._troubles_of(truth) if began <= until]
-        return min(max(times), until) if times else None
+        ends = [end for _, end in shared[max(0, place - 1) : place]]
+        ends += [end for start, end in self._faults_affecting(execution) if start <= until]
+        return min(max(ends), until) if ends else None
 
-    def _troubles_of(self, truth: Truth) -> list[tuple[float, float]]:
-        if truth.identifier not in self._own_troubles:
-            self._own_troubles[truth.identifier] = _troubles(self.calls_about(truth))
-        return self._own_troubles[truth.identifier]
+    def _faults_affecting(self, execution: ScriptedExecution) -> list[tuple[float, float]]:
+        if execution.identifier not in self._own_faults:
+            self._own_faults[execution.identifier] = _faults_of(self.calls_for(execution))
+        return self._own_faults[execution.identifier]
 
 
-def _troubles(calls: Iterable[Call]) -> list[tuple[float, float]]:
-    """Get when each call began that met a fault, and when the last of those up to then was over."""
-    found: list[tuple[float, float]] = []
-    over = 0.0
+def _faults_of(calls: Iterable[Call]) -> list[tuple[float, float]]:
+    """Return for each call with a fault when it was sent, and when the last fault up to then ended."""
+    faults: list[tuple[float, float]] = []
+    end = 0.0
     for call in calls:
-        if call.ended is None or call.error is not None or call.is_late:
-            over = max(over, call.ended or call.given_up or call.began)
-            found.append((call.began, over))
-    return found
+        if call.answered_at is None or call.error is not None or call.is_degraded:
+            end = max(end, call.answered_at or call.cancelled_at or call.sent_at)
+            faults.append((call.sent_at, end))
+    return faults

@@ -1,4 +1,4 @@
-"""What really becomes of each execution of a world: the script that all else is held against."""
+"""Scripted executions: which states each of them has, and when."""
 
 from __future__ import annotations
 
@@ -6,44 +6,51 @@ from bisect import bisect_right
 from dataclasses import dataclass, field
 from random import Random
 
-from randomized.kinds import FAILURES, IMAGE, STEP, UNKNOWN_STATUS, WORKFLOW, Kind, Members
+from randomized.kinds import FAILURE_STATUSES, IMAGE, STEP, UNKNOWN_STATUS, WORKFLOW, Kind, Members
+
+Phase = tuple[int, int, int]
+"""The attempt, the index in `Kind.phases`, and the number of finished steps: a lower one is earlier."""
+
+_Draft = tuple[str, Phase | None, Members]
+
+_TERMINAL_PHASE: Phase = (99, 0, 0)
 
 
 @dataclass(slots=True)
 class State:
-    """One state of a course.
+    """A state of an execution.
 
     Attributes:
-        status: the service's word for it; ``None`` once the service knows nothing of the execution any more.
-        phase: how far along its course it is; ``None`` where nobody can tell.
-        is_terminal: whether it ends the execution.
-        row: its members as a list tells them.
-        answer: what a Get answers.
+        status: The status; ``None`` if the service does not know the execution any more.
+        phase: Its place in the order of the states; ``None`` for an unknown status.
+        is_terminal: Whether it is terminal.
+        row: The members of its row in a list.
+        response: The response to a Get.
     """
 
     status: str | None
-    phase: tuple[int, int, int] | None = None
+    phase: Phase | None = None
     is_terminal: bool = False
     row: Members = field(default_factory=dict)
-    answer: Members = field(default_factory=dict)
+    response: Members = field(default_factory=dict)
 
     @property
     def is_failure(self) -> bool:
-        """Whether a wait with a check raises for it."""
-        return self.is_terminal and self.status in FAILURES
+        """Whether a wait with `check` raises for it."""
+        return self.is_terminal and self.status in FAILURE_STATUSES
 
 
 @dataclass(slots=True, eq=False)
-class Truth:
-    """An execution, and its whole course.
+class ScriptedExecution:
+    """An execution and all of its states.
 
     Attributes:
-        identifier: its id or ARN.
-        kind: its row of the table of kinds.
-        parent: what it is listed under; ``None`` for one that no list shows.
-        times: when each of its states begins.
-        states: the states.
-        deliveries: each answer that told of it to the library: when, and which state.
+        identifier: Its id or ARN.
+        kind: Its kind.
+        parent: The parent under which it is listed; ``None`` if no list contains it.
+        times: When each of its states begins.
+        states: The states.
+        deliveries: The responses that contained it: the time, and the index of the state.
     """
 
     identifier: str
@@ -54,111 +61,113 @@ class Truth:
     deliveries: list[tuple[float, int]] = field(default_factory=list)
 
     def index_at(self, now: float) -> int:
-        """Get the number of the state at that time; -1 before the first."""
+        """Return the index of the state at a time; -1 before the first one."""
         return bisect_right(self.times, now) - 1
 
     @property
     def ends_at(self) -> float | None:
-        """When it is terminal, or gone, and stays so; ``None`` if it never is."""
+        """When its last state begins; ``None`` if that is neither terminal nor the end of the execution."""
         last = self.states[-1] if self.states else State(None)
         if not (last.is_terminal or last.status is None):
             return None
         return self.times[-1] if self.times else 0.0
 
     def add(self, since: float, state: State) -> None:
-        """Let a state begin, whose answers tell its number as their reason."""
-        number = len(self.states)
+        """Append a state. Responses contain its index as the reason."""
+        index = len(self.states)
         self.times.append(since)
         self.states.append(state)
         if state.status is not None:
-            members = self.kind.state(state.status, f"#{number}")
+            members = self.kind.state_members(state.status, f"#{index}")
             state.row = {self.kind.id_member: self.identifier, **members, **state.row}
             output = self.kind.get[2]
-            state.answer = {output: state.row} if output else {**state.row, "requestId": f"r-{number}"}
+            state.response = {output: state.row} if output else {**state.row, "requestId": f"r-{index}"}
             if self.kind in {WORKFLOW, STEP} and self.parent is not None:
-                state.answer[self.kind.lists[1]] = self.parent
+                state.response[self.kind.list[1]] = self.parent
             elif self.parent is not None and self.kind is not IMAGE:
                 state.row["lifecyclePolicyArn"] = self.parent
 
 
-def draw_truth(dice: Random, identifier: str, kind: Kind, parent: str | None, longest: float) -> Truth:
-    """Draw a course: most begin before the world, or with it, some in it, and few never."""
-    truth = Truth(identifier, kind, parent)
-    fate = dice.random()
-    if fate < 0.01:
-        return truth
-    began = dice.choice((-longest, 0.0, 0.0, dice.uniform(0, 6), dice.uniform(0, longest)))
-    end = max(0.0, began) + dice.uniform(1, longest)
-    now = began
-    way = _draw_way(dice, kind)
-    for number, (status, phase, extra) in enumerate(way):
-        truth.add(now, State(status, phase=phase, row=extra))
-        now += (end - now) * dice.random() * 2 / (len(way) - number + 1)
-    if fate < 0.02:
-        return truth
-    if fate < 0.03:
-        truth.add(end, State(None))
-        return truth
-    status = dice.choices(tuple(kind.ends), tuple(kind.ends.values()))[0]
-    truth.add(end, State(status, phase=(99, 0, 0), is_terminal=True, row=_last_counts(way)))
-    _draw_afterlife(dice, truth, status, end, longest)
-    return truth
+def draw_execution(
+    rng: Random, identifier: str, kind: Kind, parent: str | None, max_duration: float
+) -> ScriptedExecution:
+    """Draw an execution. Most start before the scenario or with it, some later, and few never."""
+    execution = ScriptedExecution(identifier, kind, parent)
+    variant = rng.random()
+    if variant < 0.01:
+        return execution
+    started = rng.choice((-max_duration, 0.0, 0.0, rng.uniform(0, 6), rng.uniform(0, max_duration)))
+    end = max(0.0, started) + rng.uniform(1, max_duration)
+    now = started
+    drafts = _draw_running_states(rng, kind)
+    for number, (status, phase, members) in enumerate(drafts):
+        execution.add(now, State(status, phase=phase, row=members))
+        now += (end - now) * rng.random() * 2 / (len(drafts) - number + 1)
+    if variant < 0.02:
+        return execution
+    if variant < 0.03:
+        execution.add(end, State(None))
+        return execution
+    status = rng.choices(tuple(kind.terminal_statuses), tuple(kind.terminal_statuses.values()))[0]
+    members = _terminal_members(drafts[-1][2])
+    execution.add(end, State(status, phase=_TERMINAL_PHASE, is_terminal=True, row=members))
+    _draw_later_states(rng, execution, status, end, max_duration)
+    return execution
 
 
-def _draw_way(dice: Random, kind: Kind) -> list[tuple[str, tuple[int, int, int] | None, Members]]:
+def _draw_running_states(rng: Random, kind: Kind) -> list[_Draft]:
     if kind is WORKFLOW:
-        return _draw_workflow(dice)
-    attempts = dice.choice((1, 1, 2, 3)) if kind is STEP else 1
-    way: list[tuple[str, tuple[int, int, int] | None, Members]] = []
+        return _draw_running_states_of_workflow(rng)
+    attempts = rng.choice((1, 1, 2, 3)) if kind is STEP else 1
+    drafts: list[_Draft] = []
     for attempt in range(1, attempts + 1):
-        extra = {"attemptNumber": attempt, "maxAttempts": attempts} if attempts > 1 else {}
+        members = {"attemptNumber": attempt, "maxAttempts": attempts} if attempts > 1 else {}
         for number, statuses in enumerate(kind.phases):
-            if dice.random() < 0.3 and way:
+            if rng.random() < 0.3 and drafts:
                 continue
-            for status in dice.choices(statuses, k=dice.choice((1, 1, 2 * len(statuses) - 1))):
-                way.append((status, (attempt, number, 0), extra))
+            for status in rng.choices(statuses, k=rng.choice((1, 1, 2 * len(statuses) - 1))):
+                drafts.append((status, (attempt, number, 0), members))
         if attempt < attempts:
-            way.append(("FAILED", (attempt, 99, 0), extra))
-    if dice.random() < 0.05:
-        place = dice.randrange(1, len(way) + 1)
-        way.insert(place, (UNKNOWN_STATUS, None, way[place - 1][2]))
-    return way
+            drafts.append(("FAILED", (attempt, 99, 0), members))
+    if rng.random() < 0.05:
+        place = rng.randrange(1, len(drafts) + 1)
+        drafts.insert(place, (UNKNOWN_STATUS, None, drafts[place - 1][2]))
+    return drafts
 
 
-def _draw_workflow(dice: Random) -> list[tuple[str, tuple[int, int, int] | None, Members]]:
-    total = dice.randrange(1, 8)
-    counted = dice.random() < 0.8
-    done = range(0, total, dice.choice((1, 3)))
-    way: list[tuple[str, tuple[int, int, int] | None, Members]] = [("PENDING", (0, 0, 0), {})]
-    for number in done:
-        counts = {"totalStepCount": total, "totalStepsSucceeded": number} if counted else {}
-        way.append(("RUNNING", (0, 1, number if counted else 0), counts))
-    if dice.random() < 0.1:
-        way.append(("ROLLBACK_IN_PROGRESS", (0, 2, way[-1][1][2] if way[-1][1] else 0), way[-1][2]))
-    return way[dice.choice((0, 0, 1)) :]
+def _draw_running_states_of_workflow(rng: Random) -> list[_Draft]:
+    total = rng.randrange(1, 8)
+    has_counts = rng.random() < 0.8
+    drafts: list[_Draft] = [("PENDING", (0, 0, 0), {})]
+    for done in range(0, total, rng.choice((1, 3))):
+        counts = {"totalStepCount": total, "totalStepsSucceeded": done} if has_counts else {}
+        drafts.append(("RUNNING", (0, 1, done if has_counts else 0), counts))
+    if rng.random() < 0.1:
+        _, phase, counts = drafts[-1]
+        drafts.append(("ROLLBACK_IN_PROGRESS", (0, 2, phase[2] if phase else 0), counts))
+    return drafts[rng.choice((0, 0, 1)) :]
 
 
-def _last_counts(way: list[tuple[str, tuple[int, int, int] | None, Members]]) -> Members:
-    return {name: value for name, value in way[-1][2].items() if name != "attemptNumber"} | {
-        name: way[-1][2]["maxAttempts"] for name in way[-1][2] if name == "attemptNumber"
-    }
+def _terminal_members(last: Members) -> Members:
+    return {**last, "attemptNumber": last["maxAttempts"]} if "maxAttempts" in last else last
 
 
-def _draw_afterlife(dice: Random, truth: Truth, status: str, now: float, longest: float) -> None:
-    """Draw what comes after the end: management, a retry, or that the service forgets it."""
-    while following := truth.kind.afterlife.get(status):
-        if dice.random() < 0.7:
+def _draw_later_states(
+    rng: Random, execution: ScriptedExecution, status: str, now: float, max_duration: float
+) -> None:
+    """Draw what follows the terminal state: management, a retry, or the removal of the execution."""
+    kind = execution.kind
+    while choices := kind.later_statuses.get(status):
+        if rng.random() < 0.7:
             break
-        now += dice.uniform(1, longest / 4)
-        status = dice.choice(following)
-        rank = next((n for n, statuses in enumerate(truth.kind.phases) if status in statuses), None)
-        if rank is None:
-            truth.add(now, State(status, phase=(99, 0, 0), is_terminal=True))
-            continue
-        # A retry: the same execution goes on from there, and ends once more.
-        truth.add(now, State(status, phase=(0, rank, 0)))
-        now += dice.uniform(1, longest / 2)
-        status = dice.choice(tuple(truth.kind.ends))
-        truth.add(now, State(status, phase=(99, 0, 0), is_terminal=True))
-    if dice.random() < 0.03 and truth.states[-1].is_terminal:
-        truth.add(now + dice.uniform(1, longest), State(None))
+        now += rng.uniform(1, max_duration / 4)
+        status = rng.choice(choices)
+        number = next((n for n, statuses in enumerate(kind.phases) if status in statuses), None)
+        if number is not None:
+            # A retry: the same execution continues from this status, and ends once more.
+            execution.add(now, State(status, phase=(0, number, 0)))
+            now += rng.uniform(1, max_duration / 2)
+            status = rng.choice(tuple(kind.terminal_statuses))
+        execution.add(now, State(status, phase=_TERMINAL_PHASE, is_terminal=True))
+    if rng.random() < 0.03 and execution.states[-1].is_terminal:
+        execution.add(now + rng.uniform(1, max_duration), State(None))

@@ -1,4 +1,4 @@
-"""Runs a world: the real client over the scripted service, on virtual time."""
+"""Runs a scenario: the real client on virtual time, with the scripted service."""
 
 from __future__ import annotations
 
@@ -14,142 +14,143 @@ from random import Random
 import anyio
 
 from aioimagebuilder import ImageBuilder
-from randomized.clock import clock, leftovers, run_reproducibly
-from randomized.scenarios import World, draw_world
+from randomized.clock import describe_leftovers, event_loop_clock, run_reproducibly
+from randomized.scenarios import Scenario, draw_scenario
 from randomized.service import Call, Service
-from randomized.waiters import Consumers, Record
+from randomized.waiters import Record, WaiterRunner
 
-_SHORTLY = 1e-9
-_LONG_AFTER = 10_000.0
+# Cancelled calls end in the next step of the event loop.
+_CANCELLATION_TIME = 1e-9
+_IDLE_TIME = 10_000.0
 
 
 @dataclass(repr=False)
 class History:
-    """What happened in a world.
+    """What happened in a scenario.
 
     Attributes:
-        world: the world.
-        calls: every call that was sent.
-        records: what became of each waiter.
-        unwanted: the calls that were made while nobody waited.
-        left: what was left behind; ``None`` if nothing was.
-        closed_at: when the client was closed; ``None`` if it was not, before all were done.
-        hung: how many still waited when all must have ended.
+        scenario: The scenario.
+        calls: The calls that were sent.
+        records: What happened to each waiter.
+        unneeded_calls: The calls that were sent while nothing was awaited.
+        leftovers: What remained after the last waiter; ``None`` if nothing did.
+        closed_at: When the client was closed during the waits; ``None`` if it was closed after them.
+        hung_waiters: The number of waiters that had not ended by the horizon of the scenario.
     """
 
-    world: World
+    scenario: Scenario
     calls: list[Call]
     records: list[Record]
-    unwanted: list[Call]
-    left: str | None = None
+    unneeded_calls: list[Call]
+    leftovers: str | None = None
     closed_at: float | None = None
-    hung: int = 0
+    hung_waiters: int = 0
 
     @property
-    def waits(self) -> int:
-        """How many waits there were: one for each execution that a waiter waited for."""
+    def wait_count(self) -> int:
+        """The number of waits: one for each execution of each waiter."""
         return sum(len(set(record.waiter.identifiers)) for record in self.records)
 
     @property
-    def ends(self) -> Counter[str]:
-        """How the waits ended."""
-        found: Counter[str] = Counter()
+    def outcomes(self) -> Counter[str]:
+        """The number of waits for each outcome."""
+        counts: Counter[str] = Counter()
         for record in self.records:
-            for ends in record.ends.values():
-                error = ends[0].error
-                found["told" if error is None else type(error).__name__] += 1
-            left = len(set(record.waiter.identifiers)) - len(record.ends)
-            if left:
-                found["cancelled" if record.was_cancelled else "left early"] += left
-        return found
+            for results in record.results.values():
+                error = results[0].error
+                counts["terminal state" if error is None else type(error).__name__] += 1
+            without_result = len(set(record.waiter.identifiers)) - len(record.results)
+            if without_result:
+                counts["cancelled" if record.was_cancelled else "stopped early"] += without_result
+        return counts
 
     @property
     def trace(self) -> str:
-        """A digest of all that happened, and when."""
+        """A digest of everything that happened, and when."""
         digest = hashlib.sha256()
         for call in self.calls:
-            digest.update(repr((call.operation, call.argument, call.page, call.began, call.ended)).encode())
+            parts = (call.operation, call.argument, call.first_row, call.sent_at, call.answered_at)
+            digest.update(repr(parts).encode())
         for record in self.records:
-            digest.update(repr((record.began, record.ended, record.seen)).encode())
-            for identifier, ends in record.ends.items():
-                told = [(end.at, end.index, str(end.error)) for end in ends]
-                digest.update(repr((identifier, told)).encode())
+            digest.update(repr((record.started, record.ended, record.watched)).encode())
+            for identifier, results in record.results.items():
+                received = [(each.received_at, each.index, str(each.error)) for each in results]
+                digest.update(repr((identifier, received)).encode())
         return digest.hexdigest()
 
 
-def run_world(seed: int, backend: str = "asyncio", *, wall_clock_jumps: bool = False) -> History:
-    """Draw the world of a seed, and run it to its end."""
-    world = draw_world(seed)
-    with _quiet_log(), _wall_clock(seed, jumps=wall_clock_jumps):
+def run_scenario(seed: int, backend: str = "asyncio", *, wall_clock_jumps: bool = False) -> History:
+    """Run the scenario of a seed."""
+    scenario = draw_scenario(seed)
+    with _muted_log(), _wall_clock(seed, jumps=wall_clock_jumps):
         try:
-            return run_reproducibly(backend, seed, lambda: _live(world, backend))
+            return run_reproducibly(backend, seed, lambda: _run(scenario, backend))
         except RuntimeError as error:
             error.add_note(replay_command(seed, backend))
             raise
 
 
 def replay_command(seed: int, backend: str) -> str:
-    """Get the command that runs one world again."""
+    """Return the command that runs one scenario again."""
     return f"make randomized SEED={seed} BACKEND={backend}"
 
 
-async def _live(world: World, backend: str) -> History:
-    now = clock(backend)
+async def _run(scenario: Scenario, backend: str) -> History:
+    now = event_loop_clock(backend)
     service = Service(
-        world.executions,
-        list(world.faults),
-        Random(world.seed),
+        scenario.executions,
+        list(scenario.faults),
+        Random(scenario.seed),
         now,
-        latency=world.latency,
-        page=world.page,
-        rate=world.rate,
+        latency=scenario.latency,
+        page_size=scenario.page_size,
+        rate_limit=scenario.rate_limit,
     )
     ib = ImageBuilder(
         client=service,
-        min_delay=world.cadence[0],
-        max_delay=world.cadence[1],
-        not_found_grace=world.not_found_grace,
+        min_delay=scenario.cadence[0],
+        max_delay=scenario.cadence[1],
+        not_found_grace=scenario.not_found_grace,
     )
-    consumers = Consumers(ib, now)
-    service.may_call = lambda: consumers.active > 0
-    history = History(world, service.calls, consumers.records, service.unwanted)
+    runner = WaiterRunner(ib, now)
+    service.has_waiters = lambda: runner.active > 0
+    history = History(scenario, service.calls, runner.records, service.unneeded_calls)
     async with ib:
         poller = ib._parts.poller
-        with anyio.move_on_after(world.horizon) as scope:
+        with anyio.move_on_after(scenario.horizon) as scope:
             async with anyio.create_task_group() as tasks:
-                for waiter in world.waiters:
-                    tasks.start_soon(consumers.run, waiter, service.hooks)
-                if world.closes_at is not None:
-                    await anyio.sleep(world.closes_at)
+                for waiter in scenario.waiters:
+                    tasks.start_soon(runner.run, waiter, service.hooks)
+                if scenario.closes_at is not None:
+                    await anyio.sleep(scenario.closes_at)
                     history.closed_at = now()
-                    consumers.is_closed = True
+                    runner.is_closed = True
                     await ib.aclose()
         if scope.cancelled_caught:
-            history.hung = sum(record.ended == now() for record in consumers.records)
-        # What the last waiter leaves in flight is cancelled with it, at the next step of the event loop.
-        await anyio.sleep(_SHORTLY)
-        calls = len(service.calls)
-        await anyio.sleep(_LONG_AFTER)
-        if len(service.calls) != calls:
-            history.left = f"{len(service.calls) - calls} calls after the last waiter had left"
+            history.hung_waiters = sum(record.ended == now() for record in runner.records)
+        await anyio.sleep(_CANCELLATION_TIME)
+        sent = len(service.calls)
+        await anyio.sleep(_IDLE_TIME)
+        if len(service.calls) != sent:
+            history.leftovers = f"{len(service.calls) - sent} calls sent after the last waiter"
         elif service.in_flight:
-            history.left = f"{service.in_flight} calls on their way"
+            history.leftovers = f"{service.in_flight} calls in flight"
         elif not poller.is_idle:
-            history.left = "a poller that is not idle"
+            history.leftovers = "a poller that is not idle"
         else:
-            history.left = leftovers(backend)
+            history.leftovers = describe_leftovers(backend)
     return history
 
 
 @contextmanager
 def _wall_clock(seed: int, *, jumps: bool) -> Iterator[None]:
-    """Let the wall clock jump by days each time that anybody looks at it, while the world lasts."""
+    """Let the wall clock jump by days whenever it is read, if `jumps`."""
     if not jumps:
         yield
         return
-    dice = Random(seed)
+    rng = Random(seed)
     real = time.time
-    time.time = lambda: real() + dice.uniform(-1e6, 1e6)
+    time.time = lambda: real() + rng.uniform(-1e6, 1e6)
     try:
         yield
     finally:
@@ -157,12 +158,12 @@ def _wall_clock(seed: int, *, jumps: bool) -> Iterator[None]:
 
 
 @contextmanager
-def _quiet_log() -> Iterator[None]:
-    # For the world alone: other tests of the same run want to see what is logged.
+def _muted_log() -> Iterator[None]:
+    # Only for the scenario: other tests of the same run check what is logged.
     log = logging.getLogger("aioimagebuilder")
-    before = log.level
+    level = log.level
     log.setLevel(logging.CRITICAL)
     try:
         yield
     finally:
-        log.setLevel(before)
+        log.setLevel(level)

@@ -1,68 +1,71 @@
-"""What must hold for each watch: an ordered subsequence of the truth, from a present state to the last."""
+"""Invariants of a watch: it yields states in their order, from the present one to the terminal one."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from randomized.analysis import SAME, Evidence
-from randomized.executions import Truth
+from randomized.analysis import TOLERANCE, Analysis
+from randomized.executions import Phase, ScriptedExecution
 from randomized.waiters import Record
 
-
-def of_watch(evidence: Evidence, record: Record) -> Iterator[str]:
-    """Tell what does not hold for one watch."""
-    truth = evidence.world.executions[record.waiter.identifiers[0]]
-    yield from _of_states(evidence, record, truth)
-    if record.seen:
-        yield from _of_beginning(evidence, record, truth)
-    ends = record.ends.get(truth.identifier, [])
-    if ends and ends[0].error is None and record.seen[-1][1] != ends[0].index:
-        yield f"ended otherwise than with its terminal state: {record.seen[-1]}"
+_BEFORE_ALL: Phase = (-1, 0, 0)
 
 
-def _of_states(evidence: Evidence, record: Record, truth: Truth) -> Iterator[str]:
-    for at, index, status in record.seen:
-        if status != truth.states[index].status:
-            yield f"showed {status} for state {index}, which is {truth.states[index].status}"
-        if not any(each.index == index for each in evidence.deliveries(truth, 0.0, at)):
-            yield f"showed state {index} at {at:.3f}, which nobody had told"
-    indices = [index for _, index, _ in record.seen]
-    furthest = (-1, 0, 0)
+def check_watch(analysis: Analysis, record: Record) -> Iterator[str]:
+    """Yield the violations of one watch."""
+    execution = analysis.scenario.executions[record.waiter.identifiers[0]]
+    yield from _check_states(analysis, record, execution)
+    if record.watched:
+        yield from _check_first_state(analysis, record, execution)
+    results = record.results.get(execution.identifier, [])
+    if results and results[0].error is None and record.watched[-1][1] != results[0].index:
+        yield f"ended with {record.watched[-1]} instead of its terminal state"
+
+
+def _check_states(analysis: Analysis, record: Record, execution: ScriptedExecution) -> Iterator[str]:
+    for at, index, status in record.watched:
+        if status != execution.states[index].status:
+            yield f"yielded {status} for state {index}, which is {execution.states[index].status}"
+        if not any(each.index == index for each in analysis.deliveries(execution, 0.0, at)):
+            yield f"yielded state {index} at {at:.3f}, which had not been delivered"
+    indices = [index for _, index, _ in record.watched]
+    furthest = _BEFORE_ALL
     for before, after in zip([-1, *indices], indices, strict=False):
-        # A stale read can be told from a new one by its phase alone; an unknown status has none.
-        phase = truth.states[after].phase
+        # Only its phase shows that a read is stale, and an unknown status has none.
+        phase = execution.states[after].phase
         if after == before or (after < before and phase is not None and phase < furthest):
             yield f"stepped back from state {before} to {after}"
-        if before >= 0 and truth.states[before].is_terminal:
-            yield f"went on after the terminal state {before}"
+        if before >= 0 and execution.states[before].is_terminal:
+            yield f"continued after the terminal state {before}"
         furthest = max(furthest, phase or furthest)
 
 
-def _of_beginning(evidence: Evidence, record: Record, truth: Truth) -> Iterator[str]:
-    at, index, _ = record.seen[0]
-    present = {each.index for each in evidence.deliveries(truth, record.began, at)}
-    lives = {stay.began for stay in evidence.stays_for(truth) if stay.began < record.began}
-    for life in lives:
-        present |= _present(truth, life, record.began)
+def _check_first_state(analysis: Analysis, record: Record, execution: ScriptedExecution) -> Iterator[str]:
+    at, index, _ = record.watched[0]
+    started = record.started
+    periods = analysis.wait_periods_of(execution)
+    present = {each.index for each in analysis.deliveries(execution, started, at)}
+    for since in {period.start for period in periods if period.start < started}:
+        present |= _possible_states(execution, since, started)
     if index not in present:
-        yield f"began with state {index}, when {sorted(present)} were present"
-    min_delay = evidence.cadence_of(record)[0]
-    fresh = evidence.deliveries(truth, record.began - min_delay + 2 * SAME, record.began - 2 * SAME)
-    stays = evidence.stays_for(truth)
-    others = [stay for stay in stays if stay.is_certain and stay.left > record.began + SAME]
-    if fresh and any(stay.began < fresh[-1].at - SAME for stay in others) and at > record.began + SAME:
-        yield f"joined at {record.began:.3f}, when state {index} was known, and was shown it at {at:.3f}"
+        yield f"started with state {index}, but the present one was one of {sorted(present)}"
+    min_delay = analysis.cadence_of(record)[0]
+    fresh = analysis.deliveries(execution, started - min_delay + 2 * TOLERANCE, started - 2 * TOLERANCE)
+    others = [each for each in periods if each.is_certain and each.end > started + TOLERANCE]
+    is_known = fresh and any(each.start < fresh[-1].at - TOLERANCE for each in others)
+    if is_known and at > started + TOLERANCE:
+        yield f"started at {started:.3f}, when state {index} was known, but received it at {at:.3f}"
 
 
-def _present(truth: Truth, life: float, began: float) -> set[int]:
-    """Get the states that can be taken for the present one by somebody who knows what was told since."""
-    told = [index for since, index in truth.deliveries if life - SAME <= since < began - SAME]
-    if not told:
+def _possible_states(execution: ScriptedExecution, since: float, until: float) -> set[int]:
+    """Return the states that may be regarded as the present one, given the deliveries between two times."""
+    delivered = [index for at, index in execution.deliveries if since - TOLERANCE <= at < until - TOLERANCE]
+    if not delivered:
         return set()
-    # A state of an earlier phase is taken for stale: after a retry that is wrong, and nobody can tell.
-    kept, furthest = told[0], (-1, 0, 0)
-    for index in told:
-        phase = truth.states[index].phase
+    # A state of an earlier phase is regarded as stale, even if it follows from a retry.
+    newest, furthest = delivered[0], _BEFORE_ALL
+    for index in delivered:
+        phase = execution.states[index].phase
         if phase is None or phase >= furthest:
-            kept, furthest = index, phase or furthest
-    return {kept, max(told), told[-1]}
+            newest, furthest = index, phase or furthest
+    return {newest, max(delivered), delivered[-1]}
