@@ -39,14 +39,15 @@ mutants: $(READY)
 	$(BIN)/mutmut run $(ARGS)
 	$(BIN)/mutmut results
 
-# Mutates answers of the service, guided by coverage, and stops at the first that crashes the reading.
-# What it learns stays in .fuzz/; atheris has wheels for Linux.
+# Mutates responses of the service, guided by coverage, until one crashes the code that reads it. The corpus is
+# kept in .fuzz/. There are wheels of atheris for Linux only.
 SECONDS ?= 60
 fuzz: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
 	$(BIN)/python tests/fuzz/fuzz_responses.py -max_total_time=$(SECONDS) $(ARGS)
 
-# Ours beside others, on loopback: some ten minutes. `make bench ARGS=--quick` leaves the slow ones out.
+# Compares the library with other waiters over loopback, in about ten minutes. `make bench ARGS=--quick` omits the
+# slow ones.
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/herd.py $(ARGS)
 	$(BIN)/python tests/benchmarks/single_wait.py
