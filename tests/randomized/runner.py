@@ -97,15 +97,7 @@ def replay_command(seed: int, backend: str) -> str:
 
 async def _run(scenario: Scenario, backend: str) -> History:
     now = event_loop_clock(backend)
-    service = Service(
-        scenario.executions,
-        list(scenario.faults),
-        Random(scenario.seed),
-        now,
-        latency=scenario.latency,
-        page_size=scenario.page_size,
-        rate_limit=scenario.rate_limit,
-    )
+    service = Service(scenario, now)
     ib = ImageBuilder(
         client=service,
         min_delay=scenario.cadence[0],

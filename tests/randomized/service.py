@@ -11,8 +11,9 @@ from typing import Any, Final
 import anyio
 
 from randomized.executions import ScriptedExecution
-from randomized.faults import NO_EFFECT, Effect, Fault, aws_error, combine
+from randomized.faults import NO_EFFECT, Effect, aws_error, combine
 from randomized.kinds import IMAGE, KINDS, REGION, STEP, WORKFLOW, Kind
+from randomized.scenarios import Scenario
 
 _METADATA: Final = {"HTTPStatusCode": 200, "HTTPHeaders": {}}
 
@@ -47,15 +48,11 @@ class Service:
     """Answers calls from the scripts of executions.
 
     Args:
-        executions: The executions that it knows, by id or ARN.
-        faults: The faults.
-        rng: Draws their effects.
+        scenario: The scenario.
         now: The clock.
-        latency: The seconds that a call takes.
-        page_size: The number of rows of a page.
-        rate_limit: The calls per second that it permits; ``None`` for no limit.
 
     Attributes:
+        calls: The calls so far.
         unneeded_calls: Those that were sent while `has_waiters` returned false.
         has_waiters: Returns whether anything waits.
         hooks: What to call at the nth event. An event is that a call is sent or answered.
@@ -63,36 +60,22 @@ class Service:
 
     meta: Final = SimpleNamespace(region_name=REGION)
 
-    def __init__(
-        self,
-        executions: Mapping[str, ScriptedExecution],
-        faults: list[Fault],
-        rng: Random,
-        now: Callable[[], float],
-        *,
-        latency: float,
-        page_size: int,
-        rate_limit: float | None,
-    ) -> None:
+    def __init__(self, scenario: Scenario, now: Callable[[], float]) -> None:
         self.calls: list[Call] = []
         self.unneeded_calls: list[Call] = []
         self.in_flight = 0
         self.has_waiters: Callable[[], bool] = lambda: True
         self.hooks: dict[int, Callable[[], None]] = {}
-        self._events = 0
-        self._executions = executions
-        self._faults = faults
-        self._rng = rng
+        self._scenario = scenario
         self._now = now
-        self._latency = latency
-        self._page_size = page_size
-        self._rate_limit = rate_limit
-        self._tokens = rate_limit or 0.0
+        self._rng = Random(scenario.seed)
+        self._events = 0
+        self._tokens = scenario.rate_limit or 0.0
         self._refilled_at = 0.0
         self._children: dict[tuple[str, str | None], list[ScriptedExecution]] = {}
         for kind in KINDS:
             self._add_operations(kind)
-        for execution in executions.values():
+        for execution in scenario.executions.values():
             self._children.setdefault((execution.kind.name, execution.parent), []).append(execution)
             if execution.kind is IMAGE:
                 self._children.setdefault((IMAGE.name, None), []).append(execution)
@@ -130,7 +113,7 @@ class Service:
         self.in_flight += 1
         is_needed = self.has_waiters()
         try:
-            await anyio.sleep(self._latency + effect.delay)
+            await anyio.sleep(self._scenario.latency + effect.delay)
         except BaseException:
             call.cancelled_at = self._now()
             if call.cancelled_at == call.sent_at:
@@ -156,13 +139,12 @@ class Service:
     def _draw_effect(self, now: float, *, is_list: bool) -> Effect:
         effects = [
             effect
-            for fault in self._faults
+            for fault in self._scenario.faults
             if fault.start <= now < fault.end
             and (effect := fault.draw_effect(self._rng, is_list=is_list)) is not NO_EFFECT
         ]
-        if self._rate_limit is not None:
-            refill = (now - self._refilled_at) * self._rate_limit
-            self._tokens = min(self._rate_limit, self._tokens + refill)
+        if (rate := self._scenario.rate_limit) is not None:
+            self._tokens = min(rate, self._tokens + (now - self._refilled_at) * rate)
             self._refilled_at = now
             if self._tokens < 1:
                 effects.insert(0, Effect(error=aws_error("CallRateLimitExceededException", 429)))
@@ -182,7 +164,7 @@ class Service:
             raise effect.error
         if effect.malformation is not None:
             return {}
-        execution = self._executions.get(identifier)
+        execution = self._scenario.executions.get(identifier)
         index = -1 if execution is None else execution.index_at(at)
         if execution is None or index < 0 or execution.states[index].status is None:
             raise aws_error("ResourceNotFoundException", 404)
@@ -201,7 +183,7 @@ class Service:
                 present.append((execution, index))
         if effect.shuffles:
             self._rng.shuffle(present)
-        end = start + self._page_size
+        end = start + self._scenario.page_size
         page = present[start:end]
         if effect.omission:
             page = [each for each in page if self._rng.random() >= effect.omission]
