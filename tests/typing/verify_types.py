@@ -30,16 +30,10 @@ def public_names() -> set[str]:
 
 def verified_symbols() -> list[dict]:
     """Return the symbols of the package with the diagnostics of basedpyright."""
-    bin_directory = Path(sys.executable).parent
+    tools = Path(sys.executable).parent
     result = subprocess.run(
-        [
-            bin_directory / "basedpyright",
-            "--verifytypes",
-            "aioimagebuilder",
-            "--ignoreexternal",
-            "--outputjson",
-        ],
-        env=os.environ | {"PATH": f"{bin_directory}{os.pathsep}{os.environ['PATH']}"},
+        [tools / "basedpyright", "--verifytypes", "aioimagebuilder", "--ignoreexternal", "--outputjson"],
+        env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
