@@ -1,7 +1,7 @@
-"""The scripted herd: what images and executions there are, when each ends, what the service says of them.
+"""Workloads: images and their workflow executions, when each ends, and the responses of the service.
 
-No I/O and no clock: the server, the in-memory client and the sums over a run all work from the same herd,
-made from the same `Spec`.
+No I/O and no clock: the server, the in-memory client and the evaluation of a run all create the same workload
+from the same `Spec`.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-__all__ = ["OPERATIONS", "PAGE_SIZE", "REGION", "Herd", "ImageScript", "RefusedError", "Spec"]
+__all__ = ["OPERATIONS", "PAGE_SIZE", "REGION", "ImageScript", "ServiceError", "Spec", "Workload"]
 
 REGION = "us-east-1"
 PAGE_SIZE = 25
 _ACCOUNT = "123456789012"
-_WORKFLOW = f"arn:aws:imagebuilder:{REGION}:aws:workflow/build/build-image/1.0.2/1"
-# Image Builder registers what it built only after the last workflow: see the user guide's image states.
-_LAST_WORDS = 1.0
+_WORKFLOW_ARN = f"arn:aws:imagebuilder:{REGION}:aws:workflow/build/build-image/1.0.2/1"
+# Outputs are registered after the last workflow, before AVAILABLE: see the user guide's image states.
+_REGISTRATION_TIME = 1.0
 
 Json = dict[str, Any]
 
 
-class RefusedError(Exception):
-    """What the service answers in place of a result."""
+class ServiceError(Exception):
+    """An error response of the service."""
 
     def __init__(self, code: str, status: int) -> None:
         super().__init__(code)
@@ -37,37 +37,37 @@ class RefusedError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Spec:
-    """All that makes a run, so that every peer gets the same work from the same service.
+    """The parameters of a run: the same for every peer.
 
     Attributes:
-        images: how many images are being built.
-        executions_per_image: workflow executions of each.
-        shortest: seconds from the start of the run in which no execution ends.
-        longest: seconds after which all have ended.
-        waited: what is awaited: every workflow execution, one of each image, or the images themselves.
-        grouped: whether the ids of one image are awaited one after the other; shuffled if not.
-        one_version: whether all images are builds of one version, rather than of a name each.
-        history: images of the account that were built long ago, and whose executions are forgotten.
-        strangers: images that are being built too, and that nobody awaits.
-        listed: the order of ListImageBuildVersions, which AWS does not promise.
-        reads: where given, an execution ends with its read of this number, and not by time.
-        rate: calls a second that the service lets through; ``None`` = all.
-        burst: calls that it lets through at once after a rest.
-        min_delay: the cadence that our waits are given.
-        max_delay: the cadence that our waits are given.
-        seed: seed of ids, ends and order.
+        images: The number of images that are built.
+        executions_per_image: The number of workflow executions of each image.
+        min_duration: The minimum time from the start of the run to the end of an execution, in seconds.
+        max_duration: The maximum time.
+        awaited: What is awaited: all workflow executions, one of each image, or the images.
+        is_grouped: Whether awaited executions are ordered by image. Otherwise their order is random.
+        one_version: Whether all images are builds of one image version. Otherwise each has its own name.
+        old_images: The number of images that were built long ago.
+        unrelated_images: The number of other images that are built, and are not awaited.
+        list_order: The order of ListImageBuildVersions, which AWS does not specify.
+        reads: The number of reads after which an execution ends; ``None`` if it ends by time.
+        rate: The calls per second that the service permits; ``None`` for no limit.
+        burst: The calls that it permits at once after a pause.
+        min_delay: The min_delay of the waits.
+        max_delay: The max_delay of the waits.
+        seed: The seed of ids, ends and order.
     """
 
     images: int
     executions_per_image: int = 10
-    shortest: float = 10.0
-    longest: float = 40.0
-    waited: Literal["executions", "one_each", "images"] = "executions"
-    grouped: bool = False
+    min_duration: float = 10.0
+    max_duration: float = 40.0
+    awaited: Literal["executions", "one_each", "images"] = "executions"
+    is_grouped: bool = False
     one_version: bool = False
-    history: int = 300
-    strangers: int = 0
-    listed: Literal["newest first", "in no order"] = "newest first"
+    old_images: int = 300
+    unrelated_images: int = 0
+    list_order: Literal["newest first", "random"] = "newest first"
     reads: int | None = None
     rate: float | None = 10.0
     burst: float = 20.0
@@ -76,18 +76,18 @@ class Spec:
     seed: int = 1
 
     def dumps(self) -> str:
-        """Get it as text, for another process."""
+        """Return the spec as JSON, for another process."""
         return json.dumps(asdict(self))
 
     @classmethod
     def loads(cls, text: str) -> Spec:
-        """Get what `dumps` wrote."""
+        """Parse the JSON of `dumps`."""
         return cls(**json.loads(text))
 
 
 @dataclass
 class ImageScript:
-    """An image, and when it and its executions end, in seconds from the start of the run."""
+    """An image, and when it and its executions end, in seconds since the start of the run."""
 
     arn: str
     name: str
@@ -99,70 +99,69 @@ class ImageScript:
         return self.arn.rpartition("/")[0]
 
 
-class Herd:
-    """What the service knows, and how it answers."""
+class Workload:
+    """The images and executions of a run, and the responses of the service."""
 
     def __init__(self, spec: Spec) -> None:
         self.spec = spec
-        dice = random.Random(spec.seed)
-        self.images = [self._make_image(number, dice) for number in range(spec.images)]
+        rng = random.Random(spec.seed)
+        self.images = [self._draw_image(number, rng, "awaited") for number in range(spec.images)]
         running = self.images[::-1]
-        for number in range(spec.strangers):
-            # They were not all started before, nor all after.
-            running.insert(dice.randint(0, len(running)), self._make_image(number, dice, "stranger"))
-        self._listed = running + [_old_image(number) for number in range(spec.history)]
-        if spec.listed == "in no order":
-            dice.shuffle(self._listed)
+        for number in range(spec.unrelated_images):
+            # Started at any time between the awaited images.
+            running.insert(rng.randint(0, len(running)), self._draw_image(number, rng, "unrelated"))
+        self._listed = running + [_old_image(number) for number in range(spec.old_images)]
+        if spec.list_order == "random":
+            rng.shuffle(self._listed)
         self.by_arn = {image.arn: image for image in self._listed}
-        self.home = {wf: (image, end) for image in running for wf, end in image.executions}
+        # The image of each workflow execution, and when the execution ends.
+        self.by_execution = {wf: (image, end) for image in running for wf, end in image.executions}
         self._reads_left: dict[str, int] = {}
 
-    def _make_image(self, number: int, dice: random.Random, family: str = "herd") -> ImageScript:
-        name = family if self.spec.one_version else f"{family}-{number:05d}"
-        build = number + 1 if self.spec.one_version else 1
-        executions = [
-            (
-                f"wf-{uuid.UUID(int=dice.getrandbits(128), version=4)}",
-                dice.uniform(self.spec.shortest, self.spec.longest),
-            )
-            for _ in range(self.spec.executions_per_image)
-        ]
-        end = max(end for _, end in executions) + _LAST_WORDS
+    def _draw_image(self, number: int, rng: random.Random, prefix: str) -> ImageScript:
+        spec = self.spec
+        name = prefix if spec.one_version else f"{prefix}-{number:05d}"
+        build = number + 1 if spec.one_version else 1
+        executions = []
+        for _ in range(spec.executions_per_image):
+            wf = f"wf-{uuid.UUID(int=rng.getrandbits(128), version=4)}"
+            executions.append((wf, rng.uniform(spec.min_duration, spec.max_duration)))
+        end = max(end for _, end in executions) + _REGISTRATION_TIME
         return ImageScript(_image_arn(name, build), name, end, executions)
 
     def ends(self) -> dict[str, float]:
-        """Get what is awaited, in the order in which it is, and when it ends."""
-        if self.spec.waited == "images":
-            found = [(image.arn, image.end) for image in self.images]
-        elif self.spec.waited == "one_each":
-            found = [image.executions[0] for image in self.images]
+        """Return the awaited ids or ARNs in the order in which they are awaited, and when each ends."""
+        if self.spec.awaited == "images":
+            ends = [(image.arn, image.end) for image in self.images]
+        elif self.spec.awaited == "one_each":
+            ends = [image.executions[0] for image in self.images]
         else:
-            found = [each for image in self.images for each in image.executions]
-        if not self.spec.grouped:
-            random.Random(self.spec.seed).shuffle(found)
-        return dict(found)
+            ends = [each for image in self.images for each in image.executions]
+        if not self.spec.is_grouped:
+            random.Random(self.spec.seed).shuffle(ends)
+        return dict(ends)
 
-    def covered(self, operation: str, params: Mapping[str, Any]) -> Sequence[str]:
-        """Get the ids of the workflow executions that this call tells about."""
+    def executions_read(self, operation: str, params: Mapping[str, Any]) -> Sequence[str]:
+        """Return the ids of the workflow executions that a call reads."""
         if operation == "GetWorkflowExecution":
             return (params["workflowExecutionId"],)
         if operation == "ListWorkflowExecutions":
             return [wf for wf, _ in self.by_arn[params["imageBuildVersionArn"]].executions]
         return ()
 
-    def answer(self, operation: str, params: Mapping[str, Any], now: float) -> Json:
-        """Get the answer to a call, `now` seconds after the start of the run.
+    def respond(self, operation: str, params: Mapping[str, Any], now: float) -> Json:
+        """Return the response to a call, `now` seconds after the start of the run.
 
         Raises:
-            RefusedError: there is no such operation or execution.
+            ServiceError: The operation or the execution does not exist.
         """
-        respond = _ANSWERS.get(operation)
+        respond = _RESPONSES.get(operation)
         if respond is None:
-            raise RefusedError("UnknownOperationException", 404)
+            raise ServiceError("UnknownOperationException", 404)
         try:
             return respond(self, params, now)
         except KeyError:
-            raise RefusedError("ResourceNotFoundException", 404) from None
+            raise ServiceError("ResourceNotFoundException", 404) from None
 
     def _status(self, wf: str, end: float, now: float) -> str:
         if self.spec.reads is None:
@@ -174,7 +173,7 @@ class Herd:
         status = self._status(wf, end, now)
         has_ended = status == "COMPLETED"
         return {
-            "workflowBuildVersionArn": _WORKFLOW,
+            "workflowBuildVersionArn": _WORKFLOW_ARN,
             "workflowExecutionId": wf,
             "type": "BUILD" if wf == image.executions[0][0] else "TEST",
             "status": status,
@@ -189,7 +188,7 @@ class Herd:
 
     def _get_workflow_execution(self, params: Mapping[str, Any], now: float) -> Json:
         wf = params["workflowExecutionId"]
-        image, end = self.home[wf]
+        image, end = self.by_execution[wf]
         return {
             "requestId": "r",
             "imageBuildVersionArn": image.arn,
@@ -230,12 +229,12 @@ class Herd:
 
     def _list_image_build_versions(self, params: Mapping[str, Any], now: float) -> Json:
         version_arn = params.get("imageVersionArn")
-        found = [each for each in self._listed if version_arn in {None, each.version_arn}]
+        images = [image for image in self._listed if version_arn in {None, image.version_arn}]
         for each in params.get("filters") or ():
             if each["name"] != "name":
-                raise RefusedError("InvalidParameterValueException", 400)
-            found = [image for image in found if image.name in each["values"]]
-        rows, more = _page(found, params)
+                raise ServiceError("InvalidParameterValueException", 400)
+            images = [image for image in images if image.name in each["values"]]
+        rows, more = _page(images, params)
         return {"requestId": "r", "imageSummaryList": [self._image(image, now) for image in rows], **more}
 
     def _step(self, wf: str) -> Json:
@@ -243,25 +242,25 @@ class Herd:
 
     def _list_workflow_step_executions(self, params: Mapping[str, Any], _: float) -> Json:
         wf = params["workflowExecutionId"]
-        image, _ = self.home[wf]
+        image, _ = self.by_execution[wf]
         return {"workflowExecutionId": wf, "imageBuildVersionArn": image.arn, "steps": [self._step(wf)]}
 
     def _get_workflow_step_execution(self, params: Mapping[str, Any], _: float) -> Json:
         wf = params["stepExecutionId"].replace("step-", "wf-")
-        image, _ = self.home[wf]
+        image, _ = self.by_execution[wf]
         return {"workflowExecutionId": wf, "imageBuildVersionArn": image.arn, **self._step(wf)}
 
 
-_ANSWERS = {
-    "GetWorkflowExecution": Herd._get_workflow_execution,
-    "ListWorkflowExecutions": Herd._list_workflow_executions,
-    "GetImage": Herd._get_image,
-    "ListImageBuildVersions": Herd._list_image_build_versions,
-    "ListWorkflowStepExecutions": Herd._list_workflow_step_executions,
-    "GetWorkflowStepExecution": Herd._get_workflow_step_execution,
+_RESPONSES = {
+    "GetWorkflowExecution": Workload._get_workflow_execution,
+    "ListWorkflowExecutions": Workload._list_workflow_executions,
+    "GetImage": Workload._get_image,
+    "ListImageBuildVersions": Workload._list_image_build_versions,
+    "ListWorkflowStepExecutions": Workload._list_workflow_step_executions,
+    "GetWorkflowStepExecution": Workload._get_workflow_step_execution,
 }
 
-OPERATIONS = frozenset(_ANSWERS)
+OPERATIONS = frozenset(_RESPONSES)
 
 
 def _image_arn(name: str, build: int = 1) -> str:
