@@ -46,8 +46,7 @@ fuzz: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
 	$(BIN)/python tests/fuzz/fuzz_responses.py -max_total_time=$(SECONDS) $(ARGS)
 
-# Compares the library with other waiters over loopback, in about ten minutes. `make bench ARGS=--quick` omits the
-# slow ones.
+# Compares the library with other waiters, in about ten minutes. `make bench ARGS=--quick` omits the slow ones.
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/herd.py $(ARGS)
 	$(BIN)/python tests/benchmarks/single_wait.py

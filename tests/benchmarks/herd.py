@@ -3,7 +3,7 @@
 Every peer of a scenario has the same workload, and a server of its own with the same rate limit. The lateness
 of a result is the time from the end of the execution to the return of the wait.
 
-    python tests/benchmarks/herd.py                  # everything, in about six minutes
+    python tests/benchmarks/herd.py                  # everything, in about seven minutes
     python tests/benchmarks/herd.py --quick          # only this library and the ideal loops
     python tests/benchmarks/herd.py --only herd --quick --json herd.json
 """

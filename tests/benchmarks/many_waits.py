@@ -159,11 +159,8 @@ def main() -> int:
         "stall p99 ms": 1000 * polls["stall_p99"],
         "max stall ms": 1000 * polls["stall_max"],
     }
-    title = (
-        f"many waits: {parsed.waits:,} executions of {spec.images:,} images, max_delay={spec.max_delay:g}, "
-        "no rate limit"
-    )
-    report.print_table(title, [row])
+    waits = f"{parsed.waits:,} executions of {spec.images:,} images"
+    report.print_table(f"many waits: {waits}, max_delay={spec.max_delay:g}, no rate limit", [row])
     print(f"  calls: {polls['calls']}")
     longest_gap = polls["longest_gap"] / spec.max_delay
     verdicts = [

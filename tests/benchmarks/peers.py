@@ -58,7 +58,7 @@ class Results:
         self.ended_at[identifier] = time.monotonic()
 
     async def run(self, spec: Spec, wait: Wait) -> None:
-        """Start to measure CPU, and run `wait` for everything that is awaited at the same time."""
+        """Start to measure CPU, and run `wait` concurrently for everything that is awaited."""
         self.start()
         await asyncio.gather(*(self._run(each, wait) for each in Workload(spec).ends()))
 

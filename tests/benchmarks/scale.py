@@ -111,9 +111,7 @@ def main() -> int:
     """Run each size in a process of its own, print the table, and return the exit code."""
     parser = report.create_parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="only up to 10,000 executions")
-    parser.add_argument(
-        "--one", type=int, metavar="EXECUTIONS", help="run this size, and print a line of JSON"
-    )
+    parser.add_argument("--one", type=int, metavar="EXECUTIONS", help="run only this size, and print JSON")
     parsed = parser.parse_args()
     if parsed.one is not None:
         print(json.dumps(_run(parsed.one)))

@@ -146,13 +146,9 @@ def main() -> int:
     ]
     report.print_table(f"single wait: CPU of a poll, {parsed.polls} polls per block", rows)
     print(f"  calls: {calls}")
+    what = "calls of a wait of {:g} s, deviation from the Smithy law"
     verdicts = [
-        Verdict(
-            f"calls of a wait of {row['duration s']:g} s, deviation from the Smithy law",
-            abs(row["deviation %"]),
-            _TOLERANCE,
-            unit=" %",
-        )
+        Verdict(what.format(row["duration s"]), abs(row["deviation %"]), _TOLERANCE, unit=" %")
         for row in laws
     ]
     ratio = statistics.median(ratios["ours"])

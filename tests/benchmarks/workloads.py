@@ -189,29 +189,17 @@ class Workload:
     def _get_workflow_execution(self, params: Mapping[str, Any], now: float) -> Json:
         wf = params["workflowExecutionId"]
         image, end = self.by_execution[wf]
-        return {
-            "requestId": "r",
-            "imageBuildVersionArn": image.arn,
-            **self._execution(wf, image, end, now),
-        }
+        return {"requestId": "r", "imageBuildVersionArn": image.arn, **self._execution(wf, image, end, now)}
 
     def _list_workflow_executions(self, params: Mapping[str, Any], now: float) -> Json:
         image = self.by_arn[params["imageBuildVersionArn"]]
         rows, more = _page(image.executions, params)
-        return {
-            "requestId": "r",
-            "imageBuildVersionArn": image.arn,
-            "workflowExecutions": [
-                {**self._execution(wf, image, end, now), "retried": False} for wf, end in rows
-            ],
-            **more,
-        }
+        executions = [{**self._execution(wf, image, end, now), "retried": False} for wf, end in rows]
+        return {"requestId": "r", "imageBuildVersionArn": image.arn, "workflowExecutions": executions, **more}
 
     def _image(self, image: ImageScript, now: float) -> Json:
         is_available = now >= image.end
-        amis = (
-            [{"region": REGION, "image": "ami-0123456789abcdef0", "name": image.name}] if is_available else []
-        )
+        ami = {"region": REGION, "image": "ami-0123456789abcdef0", "name": image.name}
         return {
             "arn": image.arn,
             "name": image.name,
@@ -220,7 +208,7 @@ class Workload:
             "platform": "Linux",
             "state": {"status": "AVAILABLE" if is_available else "BUILDING"},
             "dateCreated": "2026-01-01T00:00:00Z",
-            "outputResources": {"amis": amis},
+            "outputResources": {"amis": [ami] if is_available else []},
             "buildType": "USER_INITIATED",
         }
 

@@ -54,13 +54,9 @@ class Analysis:
         self._calls: dict[tuple[str, str | None], list[Call]] = {}
         for call in history.calls:
             self._calls.setdefault((call.operation, call.argument), []).append(call)
-        self._terminal_deliveries: dict[str, list[Delivery]] = {
-            execution.identifier: [
-                Delivery(at, index)
-                for at, index in execution.deliveries
-                if execution.states[index].is_terminal
-            ]
-            for execution in self.scenario.executions.values()
+        self._terminal_deliveries = {
+            each.identifier: [Delivery(at, n) for at, n in each.deliveries if each.states[n].is_terminal]
+            for each in self.scenario.executions.values()
         }
         self._wait_periods: dict[str, list[WaitPeriod]] = {}
         for record in history.records:
@@ -144,9 +140,9 @@ class Analysis:
     def first_terminal(self, execution: ScriptedExecution, since: float, until: float) -> Delivery | None:
         """Return the first terminal state that was delivered between two times, both included."""
         deliveries = self._terminal_deliveries[execution.identifier]
-        place = bisect_left(deliveries, since, key=attrgetter("at"))
-        if place < len(deliveries) and deliveries[place].at < until + TOLERANCE:
-            return deliveries[place]
+        position = bisect_left(deliveries, since, key=attrgetter("at"))
+        if position < len(deliveries) and deliveries[position].at < until + TOLERANCE:
+            return deliveries[position]
         return None
 
     def deliveries(self, execution: ScriptedExecution, since: float, until: float) -> list[Delivery]:
@@ -161,8 +157,8 @@ class Analysis:
         A throttle affects all executions. With many of them, so does every fault, since retries need permits.
         """
         shared = self._faults if self.awaited_count > _CONTENTION_THRESHOLD else self._throttles
-        place = bisect_right(shared, until, key=lambda each: each[0])
-        ends = [end for _, end in shared[max(0, place - 1) : place]]
+        position = bisect_right(shared, until, key=lambda each: each[0])
+        ends = [end for _, end in shared[max(0, position - 1) : position]]
         ends += [end for start, end in self._faults_affecting(execution) if start <= until]
         return min(max(ends), until) if ends else None
 

@@ -62,16 +62,16 @@ def _check_waiter_law(analysis: Analysis) -> Iterator[str]:
 
 
 def _check_rate(analysis: Analysis) -> Iterator[str]:
-    """Check that no burst exceeds the call rate if it grows as fast, and falls as little, as it may.
+    """Check that bursts do not exceed the call rate, given its fastest growth and smallest reductions.
 
     It grows by half of itself per second, or by 0.2 calls per second, and a throttle reduces it by 15 %.
     """
     rate, level, reduced_at = 5.0, 0.0, -math.inf
     now = 0.0
     calls = analysis.history.calls
-    moments = [(call.sent_at, 1, call) for call in calls]
-    moments += [(call.answered_at, 0, call) for call in calls if call.answered_at is not None]
-    for at, is_sent, call in sorted(moments, key=lambda each: each[:2]):
+    events = [(call.sent_at, 1, call) for call in calls]
+    events += [(call.answered_at, 0, call) for call in calls if call.answered_at is not None]
+    for at, is_sent, call in sorted(events, key=lambda each: each[:2]):
         level = max(0.0, level - (at - now) * rate)
         now = at
         if is_sent:

@@ -91,8 +91,9 @@ class ScriptedExecution:
 def draw_execution(
     rng: Random, identifier: str, kind: Kind, parent: str | None, max_duration: float
 ) -> ScriptedExecution:
-    """Draw an execution. Most start before the scenario or with it, some later, and few never."""
+    """Draw an execution. Most start before the scenario or with it."""
     execution = ScriptedExecution(identifier, kind, parent)
+    # 1 % never start, 1 % never end, and 1 % are removed while they run.
     variant = rng.random()
     if variant < 0.01:
         return execution
@@ -130,8 +131,8 @@ def _draw_running_states(rng: Random, kind: Kind) -> list[_Draft]:
         if attempt < attempts:
             drafts.append(("FAILED", (attempt, 99, 0), members))
     if rng.random() < 0.05:
-        place = rng.randrange(1, len(drafts) + 1)
-        drafts.insert(place, (UNKNOWN_STATUS, None, drafts[place - 1][2]))
+        position = rng.randrange(1, len(drafts) + 1)
+        drafts.insert(position, (UNKNOWN_STATUS, None, drafts[position - 1][2]))
     return drafts
 
 

@@ -1,7 +1,7 @@
 """The invariants of every scenario, checked against the scripts, the calls, and what each waiter received.
 
-The result of each wait is compared with the deliveries, that is, the states that the service returned to the
-library, and when. So a result that is lost, invented or late is detected, whatever the faults are.
+The result of each wait is compared with the deliveries: which states the service returned to the library, and
+when. This detects results that are lost, wrong or late, regardless of the faults.
 """
 
 from __future__ import annotations

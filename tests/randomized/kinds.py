@@ -1,7 +1,6 @@
 """The kinds of execution of a scenario: their statuses, and how the service returns them.
 
-It repeats the library's table of kinds from the service's documents, so that the invariants do not depend on
-what the library takes a status for.
+Derived from the service's documents, since the invariants must not depend on the library's own table.
 """
 
 from __future__ import annotations

@@ -98,12 +98,9 @@ def replay_command(seed: int, backend: str) -> str:
 async def _run(scenario: Scenario, backend: str) -> History:
     now = event_loop_clock(backend)
     service = Service(scenario, now)
-    ib = ImageBuilder(
-        client=service,
-        min_delay=scenario.cadence[0],
-        max_delay=scenario.cadence[1],
-        not_found_grace=scenario.not_found_grace,
-    )
+    min_delay, max_delay = scenario.cadence
+    grace = scenario.not_found_grace
+    ib = ImageBuilder(client=service, min_delay=min_delay, max_delay=max_delay, not_found_grace=grace)
     runner = WaiterRunner(ib, now)
     service.has_waiters = lambda: runner.active > 0
     history = History(scenario, service.calls, runner.records, service.unneeded_calls)

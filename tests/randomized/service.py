@@ -54,8 +54,8 @@ class Service:
     Attributes:
         calls: The calls so far.
         unneeded_calls: Those that were sent while `has_waiters` returned false.
-        has_waiters: Returns whether anything waits.
-        hooks: What to call at the nth event. An event is that a call is sent or answered.
+        has_waiters: Returns whether anything is awaited.
+        hooks: Callbacks by event number. A call is an event when it is sent, and when it is answered.
     """
 
     meta: Final = SimpleNamespace(region_name=REGION)

@@ -280,7 +280,7 @@ def _draw_identifiers(rng: Random, executions: Sequence[ScriptedExecution], meth
     count = rng.choice((1, 3, 10, len(executions) // 2, len(executions)))
     count = max(1, min(count, len(executions)))
     if rng.random() < 0.5:
-        # Adjacent executions have the same parent, so that they can be read by one list.
+        # Adjacent executions have the same parent, and can be read by one list.
         first = rng.randrange(len(executions) - count + 1)
         chosen = [each.identifier for each in executions[first : first + count]]
     else:
