@@ -14,7 +14,7 @@ demo: $(READY)
 test: $(READY)
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
-# Randomized scenarios on virtual time: `make randomized N=20000`; one of them by its seed: `make randomized SEED=42`.
+# Random scenarios on virtual time: `make randomized N=20000`. One of them again: `make randomized SEED=42`.
 randomized: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m randomized --backend $(or $(BACKEND),asyncio) \
 		$(if $(SEED),--seed $(SEED),--number $(or $(N),1000) --first $(or $(FIRST),0))
@@ -44,14 +44,14 @@ mutants: $(READY)
 	$(BIN)/mutmut run $(ARGS)
 	$(BIN)/mutmut results
 
-# Mutates responses of the service, guided by coverage, and stops at the first that crashes the parsing.
-# The corpus is kept in .fuzz/. atheris has wheels for Linux only.
+# Mutates responses of the service, guided by coverage, until one crashes the code that reads it. The corpus is
+# kept in .fuzz/. There are wheels of atheris for Linux only.
 SECONDS ?= 60
 fuzz: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
-	$(BIN)/python tests/fuzz/fuzz_answers.py -max_total_time=$(SECONDS) $(ARGS)
+	$(BIN)/python tests/fuzz/fuzz_responses.py -max_total_time=$(SECONDS) $(ARGS)
 
-# Compares with other waiters on loopback: some ten minutes. `make bench ARGS=--quick` omits the slow ones.
+# Compares the library with other waiters, in about ten minutes. `make bench ARGS=--quick` omits the slow ones.
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/herd.py $(ARGS)
 	$(BIN)/python tests/benchmarks/single_wait.py

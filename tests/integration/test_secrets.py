@@ -19,7 +19,7 @@ from tenacity import stop_after_attempt, wait_none
 from aioimagebuilder import Backoff, CredentialsError, ExecutionFailedError, ImageBuilder, ImageBuilderError
 from aioimagebuilder.testing import Fault, Simulator
 from aioimagebuilder.testing.faults import KINDS
-from fuzz.answering import READINGS
+from fuzz.responses import API_CALLS
 from support.marked_secrets import ECHOES, KEY, MARKS, SECRET, SIGNATURE, TOKEN
 
 CREDENTIALS = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, "aws_session_token": TOKEN}
@@ -100,7 +100,7 @@ async def test_no_fault_reveals_a_secret(
 ):
     simulator.inject(fault)
     texts: list[str] = []
-    for reading in READINGS.values():
+    for reading in API_CALLS.values():
         # A new rate limiter: the slowdown after earlier throttles is not tested here.
         ib._caller._rate_limiter.__init__()
         result = reading.call(ib)
@@ -108,7 +108,7 @@ async def test_no_fault_reveals_a_secret(
             texts.append(repr(await (_collect(result) if isinstance(result, AsyncIterable) else result)))
         except ImageBuilderError as error:
             texts.extend(_texts_of(error))
-    assert len(texts) >= len(READINGS)
+    assert len(texts) >= len(API_CALLS)
     assert not _texts_with_secrets([*texts, *logged, repr(ib)])
 
 
