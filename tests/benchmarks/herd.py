@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -59,13 +60,13 @@ class Scenario:
     judge: Callable[[Scenario, Rows], list[Verdict]] = lambda _, __: []
 
 
-def _judge_herd(_: Scenario, rows: Rows) -> list[Verdict]:
+def _judge_herd(_: Scenario, rows: Rows, max_lateness: float = 1.15) -> list[Verdict]:
     ours, oracle = rows["ours"], rows["oracle"]
     lateness = ours["mean lateness s"] / oracle["mean lateness s"]
     return [
         Verdict("calls, relative to the oracle", ours["calls"] / oracle["calls"], 1.15, unit=" x"),
         Verdict("throttled calls", ours["throttled %"], 6.0, 2.0, " %"),
-        Verdict("mean lateness, relative to the oracle", lateness, 1.15, unit=" x"),
+        Verdict("mean lateness, relative to the oracle", lateness, max_lateness, unit=" x"),
         Verdict("failed waits", ours["failed"], 0),
     ]
 
@@ -109,7 +110,8 @@ SCENARIOS = {
         title="1000 executions of 100 images among 100 other images, listed in random order",
         spec=replace(_HERD, unrelated_images=100, list_order="random"),
         light=("ours", "oracle"),
-        judge=_judge_herd,
+        # The oracle knows the image of each execution. Finding them takes a quarter of the calls.
+        judge=partial(_judge_herd, max_lateness=1.75),
     ),
     "images": Scenario(
         title="500 images with different names",
