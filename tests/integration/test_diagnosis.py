@@ -132,7 +132,7 @@ SCENARIOS = {
         BuildScript.waiting("RunSanitizeScript"), seconds=600, action=stop_waiting_step
     ),
     "waiting_step_timed_out": Scenario(
-        BuildScript(steps={"RunSanitizeScript": StepScript(gate=True, timeout_seconds=3600)})
+        BuildScript(steps={"RunSanitizeScript": StepScript(is_waiting_step=True, timeout_seconds=3600)})
     ),
     "no_failure_context": Scenario(
         BuildScript(steps=failing_component().steps, failure_context=False), {"log_bucket": "example-logs"}

@@ -38,7 +38,7 @@ FAULTS = [
     Fault("error", status=502, body=f"<html><!-- {ECHOES['headers']} --></html>"),
     Fault("garbage", body=ECHOES["canonical-string"]),
     Fault("garbage", body=json.dumps({"arn": ECHOES["signed-url"], "status": ECHOES["bare"]})),
-    Fault("unknown_status", word=ECHOES["bare"]),
+    Fault("unknown_status", execution_status=ECHOES["bare"]),
 ]
 
 
