@@ -10,11 +10,11 @@ READY := $(VENV)/.ready
 demo: $(READY)
 	@$(BIN)/python -m aioimagebuilder demo
 
-# In three processes, since much of it waits in real time; to debug one of them: `make test ARGS="-n 0 -k NAME"`.
+# In three processes, since many tests wait in real time. To debug one test: `make test ARGS="-n 0 -k NAME"`.
 test: $(READY)
 	$(BIN)/python -m pytest -n 3 --dist worksteal $(ARGS)
 
-# Simulated worlds on virtual time: `make randomized N=20000`; one of them again, by its seed: `make randomized SEED=42`.
+# Random scenarios on virtual time: `make randomized N=20000`. One of them again: `make randomized SEED=42`.
 randomized: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m randomized --backend $(or $(BACKEND),asyncio) \
 		$(if $(SEED),--seed $(SEED),--number $(or $(N),1000) --first $(or $(FIRST),0))
@@ -31,27 +31,27 @@ check: $(READY) docs
 docs: $(READY)
 	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet -f docs/_config/mkdocs.yml
 
-# Lines and branches of the core that the tests run; less than 98 % of them is an error.
+# Coverage of lines and branches of the core: less than 98 % is an error.
 coverage: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group coverage
 	$(BIN)/coverage run -m pytest tests/unit tests/behavior tests/fuzz tests/integration $(ARGS)
 	$(BIN)/coverage report
 
-# Changes the rooms that decide when and what is polled, in some 850 ways, and counts the changes that no test
-# notices: a quarter of an hour. `.venv/bin/mutmut show NAME` shows one.
+# Mutates the modules that decide when and what is polled, and lists the mutants that no test detects: a quarter of
+# an hour. `.venv/bin/mutmut show NAME` shows one.
 mutants: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group mutants
 	$(BIN)/mutmut run $(ARGS)
 	$(BIN)/mutmut results
 
-# Mutates answers of the service, guided by coverage, and stops at the first that crashes the reading.
-# What it learns stays in .fuzz/; atheris has wheels for Linux.
+# Mutates responses of the service, guided by coverage, until one crashes the code that reads it. The corpus is
+# kept in .fuzz/. There are wheels of atheris for Linux only.
 SECONDS ?= 60
 fuzz: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
-	$(BIN)/python tests/fuzz/fuzz_answers.py -max_total_time=$(SECONDS) $(ARGS)
+	$(BIN)/python tests/fuzz/fuzz_responses.py -max_total_time=$(SECONDS) $(ARGS)
 
-# Ours beside others, on loopback: some ten minutes. `make bench ARGS=--quick` leaves the slow ones out.
+# Compares the library with other waiters, in about ten minutes. `make bench ARGS=--quick` omits the slow ones.
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/herd.py $(ARGS)
 	$(BIN)/python tests/benchmarks/single_wait.py
@@ -69,7 +69,7 @@ format: $(READY)
 clean:
 	rm -rf $(VENV) .venv-* build dist
 
-# The dependencies are those of pyproject.toml: its change, and no other, sets them up again.
+# The environment is set up again when pyproject.toml changes.
 $(READY): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
 	@echo "Setting up $(VENV) (once) ..."

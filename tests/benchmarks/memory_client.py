@@ -1,4 +1,4 @@
-"""The scripted herd behind the face of an aiobotocore client: no socket, and the event loop's time."""
+"""A workload with the interface of an aiobotocore client, without sockets, on the clock of the event loop."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any, Final
 import anyio
 from botocore import xform_name
 from botocore.exceptions import ClientError
-from herds import OPERATIONS, REGION, Herd, RefusedError, Spec
 from server import TokenBucket
+from workloads import OPERATIONS, REGION, ServiceError, Spec, Workload
 
 __all__ = ["MemoryClient"]
 
@@ -18,13 +18,13 @@ _LATENCY: Final = 0.05
 
 
 class MemoryClient:
-    """Answers as the server does; `latency` seconds of the loop's time after it was asked."""
+    """Responds like the server, `latency` seconds after the request."""
 
     meta: Final = SimpleNamespace(region_name=REGION)
 
     def __init__(self, spec: Spec, *, latency: float = _LATENCY) -> None:
         self.counts: Counter[tuple[str, int]] = Counter()
-        self._herd = Herd(spec)
+        self._workload = Workload(spec)
         self._bucket = None if spec.rate is None else TokenBucket(spec.rate, spec.burst)
         self._latency = latency
         self.started: float | None = None
@@ -37,34 +37,34 @@ class MemoryClient:
                 self.started = anyio.current_time()
             now = anyio.current_time() - self.started
             try:
-                answer = self._answer(operation, params, now)
-            except RefusedError as error:
+                response = self._respond(operation, params, now)
+            except ServiceError as error:
                 self.counts[operation, error.status] += 1
                 await anyio.sleep(self._latency)
                 raise _client_error(error, operation) from None
             self.counts[operation, 200] += 1
             await anyio.sleep(self._latency)
-            return {**answer, "ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {}}}
+            return {**response, "ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {}}}
 
         return call
 
-    def _answer(self, operation: str, params: dict[str, Any], now: float) -> dict[str, Any]:
+    def _respond(self, operation: str, params: dict[str, Any], now: float) -> dict[str, Any]:
         if self._bucket is not None and not self._bucket.take(now):
-            raise RefusedError("CallRateLimitExceededException", 429)
-        return self._herd.answer(operation, params, now)
+            raise ServiceError("CallRateLimitExceededException", 429)
+        return self._workload.respond(operation, params, now)
 
     @property
     def calls(self) -> int:
-        """Calls so far, throttled ones included."""
+        """The number of calls so far, including throttled ones."""
         return self.counts.total()
 
     @property
     def throttled(self) -> int:
-        """How many of them were throttled."""
+        """The number of calls that were throttled."""
         return sum(count for (_, status), count in self.counts.items() if status == 429)
 
 
-def _client_error(error: RefusedError, operation: str) -> ClientError:
+def _client_error(error: ServiceError, operation: str) -> ClientError:
     metadata = {"HTTPStatusCode": error.status, "RequestId": "r", "HTTPHeaders": {}}
-    said = {"Code": error.code, "Message": f"{error.code}, said the service."}
-    return ClientError({"Error": said, "ResponseMetadata": metadata}, operation)
+    details = {"Code": error.code, "Message": f"The service responded with {error.code}."}
+    return ClientError({"Error": details, "ResponseMetadata": metadata}, operation)

@@ -1,4 +1,4 @@
-"""What the benchmarks print: tables, verdicts, JSON."""
+"""The output of the benchmarks: tables, verdicts and JSON."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Verdict", "finish", "mean", "options", "percentile", "print_table"]
+__all__ = ["Verdict", "create_parser", "finish", "mean", "percentile", "print_table"]
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """A bound, and what was measured.
+    """A bound, and the measured value.
 
     Attributes:
-        what: what is bounded.
-        measured: its value.
-        must: the bound that must be kept.
-        aim: the bound to go for, if it is another one.
-        unit: what is printed after the values.
+        what: What is bounded.
+        measured: The measured value.
+        must: The bound that must be met.
+        aim: A stricter bound to aim for, if there is one.
+        unit: The unit, which is printed after the values.
     """
 
     what: str
@@ -36,41 +36,41 @@ class Verdict:
     unit: str = ""
 
     @property
-    def is_reached(self) -> bool:
+    def is_met(self) -> bool:
         return self.measured <= self.must
 
     @property
-    def word(self) -> str:
-        if not self.is_reached:
-            return "not reached"
-        return (
-            "reached" if self.aim is None else f"reached, aim {'too' if self.measured <= self.aim else 'not'}"
-        )
+    def text(self) -> str:
+        if not self.is_met:
+            return "not met"
+        if self.aim is None:
+            return "met"
+        return "met, also the aim" if self.measured <= self.aim else "met, but not the aim"
 
 
 def mean(values: Sequence[float]) -> float:
-    """Get the mean; NaN of nothing."""
+    """Return the mean; NaN without values."""
     return sum(values) / len(values) if values else math.nan
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """Get the value that this share of `values` does not pass; NaN of nothing."""
+    """Return the smallest value that a `share` of `values` does not exceed; NaN without values."""
     ranked = sorted(values)
     return ranked[min(len(ranked) - 1, math.ceil(share * len(ranked)) - 1)] if ranked else math.nan
 
 
-def options(description: str | None) -> argparse.ArgumentParser:
-    """Get a parser with what every benchmark takes."""
+def create_parser(description: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the options of every benchmark."""
     parser = argparse.ArgumentParser(description=(description or "").partition("\n")[0])
-    parser.add_argument("--json", metavar="FILE", type=Path, help="write the numbers there as well")
-    parser.add_argument("--check", action="store_true", help="exit with 1 if a bound is not reached")
+    parser.add_argument("--json", metavar="FILE", type=Path, help="also write the results to this file")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a bound is not met")
     return parser
 
 
 def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
-    """Print rows under their names."""
+    """Print rows as a table with a header."""
     names = list(dict.fromkeys(name for row in rows for name in row))
-    cells = [[_shown(row.get(name, "")) for name in names] for row in rows]
+    cells = [[_formatted(row.get(name, "")) for name in names] for row in rows]
     widths = [max(len(name), *(len(each[at]) for each in cells)) for at, name in enumerate(names)]
     print(f"\n{title}")
     for line in (names, *cells):
@@ -82,14 +82,14 @@ def print_table(title: str, rows: Sequence[dict[str, Any]]) -> None:
 
 
 def print_verdicts(verdicts: Sequence[Verdict]) -> None:
-    """Print each bound, what was measured, and whether it is kept."""
+    """Print each bound, the measured value, and whether the bound is met."""
     rows = [
         {
             "bound": each.what,
-            "measured": f"{_shown(each.measured)}{each.unit}",
-            "must": f"<= {_shown(each.must)}{each.unit}",
-            "aim": "" if each.aim is None else f"<= {_shown(each.aim)}{each.unit}",
-            "verdict": each.word,
+            "measured": f"{_formatted(each.measured)}{each.unit}",
+            "must": f"<= {_formatted(each.must)}{each.unit}",
+            "aim": "" if each.aim is None else f"<= {_formatted(each.aim)}{each.unit}",
+            "verdict": each.text,
         }
         for each in verdicts
     ]
@@ -98,16 +98,16 @@ def print_verdicts(verdicts: Sequence[Verdict]) -> None:
 
 
 def finish(parsed: argparse.Namespace, results: dict[str, Any], verdicts: Sequence[Verdict]) -> int:
-    """Print the verdicts, write the JSON, and get the exit code."""
+    """Print the verdicts, write the JSON, and return the exit code."""
     print_verdicts(verdicts)
     if parsed.json is not None:
-        told = [{**asdict(each), "is_reached": each.is_reached, "verdict": each.word} for each in verdicts]
-        whole = {"machine": _machine(), **results, "verdicts": told}
-        parsed.json.write_text(json.dumps(whole, indent=1) + "\n")
-    return 1 if parsed.check and not all(each.is_reached for each in verdicts) else 0
+        rows = [{**asdict(each), "is_met": each.is_met, "verdict": each.text} for each in verdicts]
+        document = {"machine": _machine(), **results, "verdicts": rows}
+        parsed.json.write_text(json.dumps(document, indent=1) + "\n")
+    return 1 if parsed.check and not all(each.is_met for each in verdicts) else 0
 
 
-def _shown(value: object) -> str:
+def _formatted(value: object) -> str:
     if not isinstance(value, float):
         return f"{value:,}" if isinstance(value, int) else str(value)
     if math.isnan(value):

@@ -1,8 +1,8 @@
-"""How calls and lateness grow with the number of executions: on virtual time, without sockets.
+"""The growth of calls and lateness with the number of executions, on virtual time and without sockets.
 
-The real client waits over an in-memory service under one call limit, for builds of 10 to 40 minutes. Beside
-it stands an oracle that knows the limit and every id's image, and looks at no image more often than each
-`min_delay`. Lateness is in simulated seconds; CPU is that of the real run, of the service in memory as well.
+The client waits for builds of 10 to 40 minutes at an in-memory service with a rate limit. It is compared with
+an oracle that knows the limit and the image of every execution, and lists the executions of an image at most
+once per `min_delay`. Lateness is in simulated seconds. CPU is real, and includes the service.
 
     python tests/benchmarks/scale.py [--quick] [--json FILE]
 """
@@ -19,8 +19,8 @@ from typing import Any
 
 import anyio
 import report
-from herds import Herd, Spec
 from memory_client import MemoryClient
+from workloads import Spec, Workload
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 from aioimagebuilder import ImageBuilder
@@ -35,8 +35,8 @@ def _spec(executions: int) -> Spec:
     return Spec(
         images=executions // _PER_IMAGE,
         executions_per_image=_PER_IMAGE,
-        shortest=10 * _MINUTE,
-        longest=40 * _MINUTE,
+        min_duration=10 * _MINUTE,
+        max_duration=40 * _MINUTE,
         min_delay=5,
         max_delay=30,
     )
@@ -44,33 +44,33 @@ def _spec(executions: int) -> Spec:
 
 async def _wait_for_all(spec: Spec) -> dict[str, Any]:
     client = MemoryClient(spec)
-    ends = Herd(spec).ends()
-    came: dict[str, float] = {}
+    ends = Workload(spec).ends()
+    ended_at: dict[str, float] = {}
     failures: set[str] = set()
 
-    async def wait(ib: ImageBuilder, waited: str) -> None:
+    async def wait(ib: ImageBuilder, identifier: str) -> None:
         try:
-            await ib.wait(waited, timeout=None)
-        except Exception as error:  # noqa: BLE001 - whatever it is, this wait has failed
+            await ib.wait(identifier, timeout=None)
+        except Exception as error:  # noqa: BLE001 - any exception is a failure of this wait
             failures.add(f"{type(error).__name__}: {error}")
         else:
-            came[waited] = anyio.current_time()
+            ended_at[identifier] = anyio.current_time()
 
     cpu_before = time.process_time()
     async with ImageBuilder(client=client, min_delay=spec.min_delay, max_delay=spec.max_delay) as ib:
         async with anyio.create_task_group() as tasks:
-            for waited in ends:
-                tasks.start_soon(wait, ib, waited)
+            for identifier in ends:
+                tasks.start_soon(wait, ib, identifier)
     cpu = time.process_time() - cpu_before
     assert client.started is not None
-    late = [at - client.started - ends[waited] for waited, at in came.items()]
+    lateness = [at - client.started - ends[identifier] for identifier, at in ended_at.items()]
     return {
         "executions": len(ends),
         "calls": client.calls,
         "throttled %": 100 * client.throttled / client.calls,
-        "mean late s": report.mean(late),
-        "p95 late s": report.percentile(late, 0.95),
-        "failed": len(ends) - len(came),
+        "mean lateness s": report.mean(lateness),
+        "p95 lateness s": report.percentile(lateness, 0.95),
+        "failed": len(ends) - len(ended_at),
         "CPU s": cpu,
         "CPU ms/call": 1000 * cpu / client.calls,
         "_failures": sorted(failures)[:5],
@@ -79,39 +79,39 @@ async def _wait_for_all(spec: Spec) -> dict[str, Any]:
 
 
 def _oracle(spec: Spec) -> tuple[int, list[float]]:
-    """Get the calls of the oracle, and the lateness of its answers; it needs no event loop."""
+    """Return the calls of the oracle, and the lateness of its results."""
     assert spec.rate is not None
-    pending = [[end for _, end in image.executions] for image in Herd(spec).images]
-    now, calls, late = 0.0, 0, []
+    pending = [[end for _, end in image.executions] for image in Workload(spec).images]
+    now, calls, lateness = 0.0, 0, []
     while pending:
-        round_began = now
+        round_started = now
         for ends in pending:
             calls += 1
-            late += [now - end for end in ends if end <= now]
+            lateness += [now - end for end in ends if end <= now]
             ends[:] = [end for end in ends if end > now]
             now += 1 / spec.rate
         pending = [ends for ends in pending if ends]
-        now = max(now, round_began + spec.min_delay)
-    return calls, late
+        now = max(now, round_started + spec.min_delay)
+    return calls, lateness
 
 
 def _run(executions: int) -> dict[str, Any]:
     spec = _spec(executions)
     row: dict[str, Any] = run_virtually("asyncio", lambda: _wait_for_all(spec))
-    calls, late = _oracle(spec)
+    calls, lateness = _oracle(spec)
     unit = 1 if sys.platform == "darwin" else 1024
     row["peak MiB"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 2**20
     row["oracle: calls"] = calls
-    row["oracle: mean late s"] = report.mean(late)
-    row["oracle: p95 late s"] = report.percentile(late, 0.95)
+    row["oracle: mean lateness s"] = report.mean(lateness)
+    row["oracle: p95 lateness s"] = report.percentile(lateness, 0.95)
     return row
 
 
 def main() -> int:
-    """Run each size in a process of its own, and print the table."""
-    parser = report.options(__doc__)
-    parser.add_argument("--quick", action="store_true", help="up to 10,000 executions only")
-    parser.add_argument("--one", type=int, metavar="EXECUTIONS", help="this size, as a line of JSON")
+    """Run each size in a process of its own, print the table, and return the exit code."""
+    parser = report.create_parser(__doc__)
+    parser.add_argument("--quick", action="store_true", help="only up to 10,000 executions")
+    parser.add_argument("--one", type=int, metavar="EXECUTIONS", help="run only this size, and print JSON")
     parsed = parser.parse_args()
     if parsed.one is not None:
         print(json.dumps(_run(parsed.one)))
@@ -119,11 +119,11 @@ def main() -> int:
     rows = []
     for size in SIZES[:-1] if parsed.quick else SIZES:
         command = [sys.executable, str(Path(__file__).resolve()), "--one", str(size)]
-        done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-        rows.append(json.loads(done.stdout))
+        process = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+        rows.append(json.loads(process.stdout))
     spec = _spec(SIZES[0])
     title = (
-        f"scale: executions of {_PER_IMAGE} an image, builds of 10-40 min, {spec.rate:g} calls/s, "
+        f"scale: {_PER_IMAGE} executions per image, builds of 10-40 min, {spec.rate:g} calls/s, "
         f"min_delay={spec.min_delay:g}, max_delay={spec.max_delay:g}; simulated seconds"
     )
     report.print_table(title, [{k: v for k, v in row.items() if not k.startswith("_")} for row in rows])

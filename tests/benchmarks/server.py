@@ -1,7 +1,7 @@
-"""A light EC2 Image Builder over HTTP: a scripted herd behind a token bucket, in a process of its own.
+"""A light EC2 Image Builder over HTTP: a workload behind a token bucket, in a process of its own.
 
-It has no moto and parses no more HTTP than it must, so that its CPU does not crowd out the waiter's. The
-clock of the run starts with the first call of the service; ``GET /_stats`` counts as none.
+Unlike the simulator, it uses little CPU, which the waiters need. The clock of the run starts with the first
+call; ``GET /_stats`` does not count as a call.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from herds import Herd, RefusedError, Spec
+from workloads import ServiceError, Spec, Workload
 
-__all__ = ["TokenBucket", "running", "stats"]
+__all__ = ["TokenBucket", "get_stats", "run_server"]
 
 _CONTENT_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _REQUEST_ID = "00000000-0000-4000-8000-000000000000"
@@ -32,7 +32,7 @@ _REASONS = {200: "OK", 400: "Bad Request", 404: "Not Found", 429: "Too Many Requ
 
 
 class TokenBucket:
-    """So many calls a second, and so many at once."""
+    """A token bucket of `rate` calls per second and bursts of `burst` calls."""
 
     def __init__(self, rate: float, burst: float) -> None:
         self._rate = rate
@@ -41,7 +41,7 @@ class TokenBucket:
         self._filled_at = 0.0
 
     def take(self, now: float) -> bool:
-        """Whether a call may pass now."""
+        """Take a token, and return whether there was one."""
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
         if self._tokens < 1:
@@ -51,16 +51,16 @@ class TokenBucket:
 
 
 class _Service:
-    """Answers calls, and counts them."""
+    """Responds to calls, and counts them."""
 
     def __init__(self, spec: Spec) -> None:
-        self._herd = Herd(spec)
+        self._workload = Workload(spec)
         self._bucket = None if spec.rate is None else TokenBucket(spec.rate, spec.burst)
         self._started: float | None = None
         self._counts: Counter[tuple[str, int]] = Counter()
         self._read_at: dict[str, float] = {}
-        self._newest_read = 0.0
-        self._gap = 0.0
+        self._last_first_read = 0.0
+        self._longest_gap = 0.0
 
     def serve(self, target: str, body: bytes) -> bytes:
         if target == "/_stats":
@@ -75,20 +75,20 @@ class _Service:
             return _THROTTLE
         params = {**dict(parse_qsl(url.query)), **(json.loads(body) if body else {})}
         try:
-            answer = self._herd.answer(operation, params, now)
-        except RefusedError as error:
+            response = self._workload.respond(operation, params, now)
+        except ServiceError as error:
             self._counts[operation, error.status] += 1
             return _error(error.code, error.status)
         self._counts[operation, 200] += 1
-        self._note_reads(self._herd.covered(operation, params), now)
-        return _response(200, json.dumps(answer, separators=(",", ":")).encode())
+        self._record_reads(self._workload.executions_read(operation, params), now)
+        return _response(200, json.dumps(response, separators=(",", ":")).encode())
 
-    def _note_reads(self, executions: Sequence[str], now: float) -> None:
+    def _record_reads(self, executions: Sequence[str], now: float) -> None:
         for wf in executions:
             if (before := self._read_at.get(wf)) is None:
-                self._newest_read = now
+                self._last_first_read = now
             else:
-                self._gap = max(self._gap, now - before)
+                self._longest_gap = max(self._longest_gap, now - before)
             self._read_at[wf] = now
 
     def _stats(self) -> dict[str, Any]:
@@ -97,20 +97,22 @@ class _Service:
         for (operation, status), count in sorted(self._counts.items()):
             calls.setdefault(operation, {})[str(status)] = count
         return {
-            # The monotonic clock is one for all processes of a machine.
+            # All processes of a machine share the monotonic clock.
             "started": self._started,
             "now": now,
             "calls": calls,
             "server_cpu": time.process_time(),
             "executions_read": len(self._read_at),
-            "last_first_read": self._newest_read,
-            # The longest that an execution went unread between two reads, the one that is due now included.
-            "longest_gap": max([self._gap, *(now - at for at in self._read_at.values())], default=0.0),
+            "last_first_read": self._last_first_read,
+            # The longest time without a read of an execution, including the present one.
+            "longest_gap": max(
+                [self._longest_gap, *(now - at for at in self._read_at.values())], default=0.0
+            ),
         }
 
 
 class _Connection(asyncio.Protocol):
-    """HTTP/1.1 with keep-alive, as far as aiohttp and httpx speak it to a JSON service."""
+    """HTTP/1.1 with keep-alive, as much of it as aiohttp and httpx use for a JSON service."""
 
     def __init__(self, service: _Service) -> None:
         self._service = service
@@ -142,7 +144,7 @@ def _response(status: int, body: bytes, headers: str = "") -> bytes:
 
 
 def _error(code: str, status: int) -> bytes:
-    body = json.dumps({"message": f"{code}, said the service."}).encode()
+    body = json.dumps({"message": f"The service responded with {code}."}).encode()
     return _response(status, body, f"x-amzn-ErrorType: {code}\r\n")
 
 
@@ -158,8 +160,8 @@ async def _serve(spec: Spec) -> None:
 
 
 @contextlib.contextmanager
-def running(spec: Spec) -> Iterator[str]:
-    """Serve in a process of its own, and get the URL."""
+def run_server(spec: Spec) -> Iterator[str]:
+    """Run the server in a process of its own, and yield its URL."""
     command = [sys.executable, str(Path(__file__).resolve()), spec.dumps()]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ) as process:
         assert process.stdout is not None
@@ -169,11 +171,11 @@ def running(spec: Spec) -> Iterator[str]:
             process.terminate()
 
 
-def stats(url: str) -> dict[str, Any]:
-    """Get what the server counted so far."""
-    with urllib.request.urlopen(f"{url}/_stats") as answer:
-        found: dict[str, Any] = json.load(answer)
-    return found
+def get_stats(url: str) -> dict[str, Any]:
+    """Return the statistics of the server so far."""
+    with urllib.request.urlopen(f"{url}/_stats") as response:
+        stats: dict[str, Any] = json.load(response)
+    return stats
 
 
 if __name__ == "__main__":

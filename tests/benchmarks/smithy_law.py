@@ -1,4 +1,4 @@
-"""The Smithy waiter law, written down a second time, to compare the library with."""
+"""A second implementation of the Smithy waiter law, with which the library is compared."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ __all__ = ["polls_by_law"]
 
 
 def polls_by_law(duration: float, min_delay: float, max_delay: float, *, times: int = 2000) -> list[int]:
-    """Get how many polls waits take for what ends after `duration`: so many waits, each with its own luck.
+    """Return the number of polls of each of `times` simulated waits of this `duration`.
 
     https://smithy.io/2.0/additional-specs/waiters.html#waiter-retries: the delay after attempt n is a random
-    time between min_delay and min(max_delay, min_delay * 2 ** (n - 1)). Calls themselves take no time here.
+    time between min_delay and min(max_delay, min_delay * 2 ** (n - 1)). The calls take no time.
     """
-    dice = random.Random(1)
+    rng = random.Random(1)
     ceiling = math.log2(max_delay / min_delay) + 1
-    found = []
+    polls_of_waits = []
     for _ in range(times):
         now, polls = 0.0, 1
         while now < duration:
             bound = max_delay if polls > ceiling else min_delay * 2 ** (polls - 1)
-            now += dice.uniform(min_delay, bound)
+            now += rng.uniform(min_delay, bound)
             polls += 1
-        found.append(polls)
-    return found
+        polls_of_waits.append(polls)
+    return polls_of_waits

@@ -74,6 +74,6 @@ def waiting_build(simulator: Simulator) -> str:
     """The ARN of a build with a waiting step."""
     simulator.set_time_scale(0)
     release = simulator.create_workflow("release", WAITING_STEP_WORKFLOW, type="TEST")
-    arn = simulator.start_build(simulator.create_pipeline("gated", workflows=[{"workflowArn": release}]))
+    arn = simulator.start_build(simulator.create_pipeline("approval", workflows=[{"workflowArn": release}]))
     simulator.advance(30)
     return arn

@@ -88,7 +88,7 @@ def test_build_on_timeout_cancel_cancels_the_build(simulator: Simulator, cli: Cl
 
 
 def test_waiting_step_is_reported_or_exits_with_5(waiting_build: str, cli: Cli) -> None:
-    raised = cli("wait", waiting_build, "--on-waiting", "raise", "--output", "json")
+    raised = cli("wait", waiting_build, "--on-waiting-step", "raise", "--output", "json")
     assert raised.code == 5
     (event,) = map(json.loads, raised.stdout.splitlines())
     assert (event["error"], event["exit_code"]) == ("WaitingForActionError", 5)

@@ -39,7 +39,7 @@ def test_help_imports_no_heavy_modules(command: str | None) -> None:
 
 def test_wait_help_shows_variables_and_defaults(cli: Cli) -> None:
     text = " ".join(cli("wait", "--help", COLUMNS="200").stdout.split())
-    options = ("timeout", "min-delay", "max-delay", "fail-fast", "on-timeout", "on-waiting", "heartbeat")
+    options = ("timeout", "min-delay", "max-delay", "fail-fast", "on-timeout", "on-waiting-step", "heartbeat")
     for option in (*options, "region", "profile", "endpoint-url", "output", "quiet", "no-color"):
         assert f"--{option}" in text
         assert f"env var: AIOIMAGEBUILDER_{option.replace('-', '_').upper()}" in text

@@ -38,7 +38,7 @@ def test_simulate_prints_working_instructions(cli: Cli) -> None:
     exports = dict(re.findall(r"([A-Z_]+)=(\S+)", text))
     assert {"AWS_ENDPOINT_URL", "AWS_DEFAULT_REGION", "AWS_ACCESS_KEY_ID"} <= exports.keys()
     codes = {}
-    for command in re.findall(r"^  aioimagebuilder (build (?!gated|flaky)\w+)", text, re.MULTILINE):
+    for command in re.findall(r"^  aioimagebuilder (build (?!approval|flaky)\w+)", text, re.MULTILINE):
         codes[command] = cli(*command.split(), "--quiet", **exports).code
     assert codes == {"build demo": 0, "build broken": 1}
     process.send_signal(signal.SIGTERM)
@@ -55,7 +55,7 @@ def test_simulate_reports_a_port_in_use(cli: Cli) -> None:
 
 
 @pytest.mark.parametrize("succeeds", [True, False])
-def test_readme_shell_script_deploys_only_on_success(
+def test_documented_shell_script_deploys_only_on_success(
     simulator: Simulator, cli: Cli, tmp_path, succeeds: bool
 ) -> None:
     simulator.create_pipeline("web")

@@ -132,7 +132,7 @@ SCENARIOS = {
         BuildScript.waiting("RunSanitizeScript"), seconds=600, action=stop_waiting_step
     ),
     "waiting_step_timed_out": Scenario(
-        BuildScript(steps={"RunSanitizeScript": StepScript(gate=True, timeout_seconds=3600)})
+        BuildScript(steps={"RunSanitizeScript": StepScript(is_waiting_step=True, timeout_seconds=3600)})
     ),
     "no_failure_context": Scenario(
         BuildScript(steps=failing_component().steps, failure_context=False), {"log_bucket": "example-logs"}
@@ -199,11 +199,11 @@ async def test_diagnosis_names_root_cause(ib: ImageBuilder, simulator: Simulator
 
 
 @pytest.mark.asyncio
-async def test_report_in_readme_matches_real_report(ib: ImageBuilder, simulator: Simulator):
+async def test_report_in_documentation_matches_real_report(ib: ImageBuilder, simulator: Simulator):
     arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
     report = (await ib.diagnose(arn, log_lines=4)).report()
-    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-    assert f"```text\n{report}\n```" in readme
+    page = (Path(__file__).parents[2] / "docs" / "watching.md").read_text(encoding="utf-8")
+    assert f"```text\n{report}\n```" in page
 
 
 def test_every_report_has_a_scenario():

@@ -155,7 +155,7 @@ def test_deploy_exits_with_124_at_timeout(simulator: Simulator, start: Start) ->
 
 def test_deploy_cancels_at_timeout_on_request(simulator: Simulator, start: Start) -> None:
     simulator.set_time_scale(FAST_TIME_SCALE)
-    waiting_step = StepScript(gate=True, timeout_seconds=259200)
+    waiting_step = StepScript(is_waiting_step=True, timeout_seconds=259200)
     simulator.script(BuildScript(steps={"RunSanitizeScript": waiting_step}))
     arguments = ("--cancel", "--timeout", 2, "--poll", POLL_SECONDS)
     code, stdout, stderr = result_of(start("deploy.py", simulator.create_pipeline(), *arguments))

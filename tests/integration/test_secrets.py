@@ -21,7 +21,7 @@ from aioimagebuilder import Backoff, CredentialsError, ExecutionFailedError, Ima
 from aioimagebuilder.aws.call import AwsClient
 from aioimagebuilder.testing import BuildScript, Fault, Simulator
 from aioimagebuilder.testing.faults import KINDS
-from fuzz.answering import IMAGE, PIPELINE, READINGS
+from fuzz.responses import API_CALLS, IMAGE, PIPELINE
 from support.marked_secrets import ECHOES, KEY, MARKS, SECRET, SIGNATURE, TOKEN
 
 CREDENTIALS = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, "aws_session_token": TOKEN}
@@ -43,12 +43,12 @@ FAULTS = [
     Fault("error", status=502, body=f"<html><!-- {ECHOES['headers']} --></html>"),
     Fault("garbage", body=ECHOES["canonical-string"]),
     Fault("garbage", body=json.dumps({"arn": ECHOES["signed-url"], "status": ECHOES["bare"]})),
-    Fault("unknown_status", word=ECHOES["bare"]),
+    Fault("unknown_status", execution_status=ECHOES["bare"]),
 ]
 
 BACKOFF = Backoff(throttled=wait_none(), transient=wait_none(), stop=stop_after_attempt(2))
 CALLS = [
-    *(reading.call for reading in READINGS.values()),
+    *(each.call for each in API_CALLS.values()),
     lambda ib: ib.list_image_pipeline_images(PIPELINE, page_size=1),
 ]
 

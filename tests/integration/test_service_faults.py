@@ -17,7 +17,7 @@ TRANSIENT_FAULTS = [
     Fault("garbage", times=2),
     Fault("delay", seconds=0.3, times=1),
     Fault("not_found_yet", times=2),
-    Fault("unknown_status", times=2, word="FROBNICATING"),
+    Fault("unknown_status", times=2, execution_status="FROBNICATING"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""Runs many worlds, and tells of each in which something does not hold; see `make randomized`.
+"""Run random scenarios, and report those that violate an invariant. See `make randomized`.
 
 PYTHONPATH=tests python -m randomized [--number 1000] [--first 0] [--backend asyncio|trio]
 PYTHONPATH=tests python -m randomized --seed 42 [--backend asyncio|trio]
@@ -13,90 +13,86 @@ import time
 from collections import Counter
 
 from randomized.invariants import violations
-from randomized.running import History, replay_command, run_world
+from randomized.runner import History, replay_command, run_scenario
 
-# One in so many worlds runs a second time, under a wall clock that jumps: the trace must be the same.
-_REPEATED = 20
-# Garbage is collected after so many.
-_COLLECTED = 5
-_SHOWN = 5
+# Every scenario with such a seed runs twice, the second time with a wall clock that jumps.
+_REPEAT_EVERY = 20
+_COLLECT_GARBAGE_EVERY = 5
+_MAXIMUM_SHOWN = 5
 
 
 def main() -> int:
-    """Run the worlds that the command line names, and print what they held."""
+    """Run the scenarios given on the command line, and return the exit code."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--number", type=int, default=1000, help="how many worlds")
+    parser.add_argument("--number", type=int, default=1000, help="the number of scenarios")
     parser.add_argument("--first", type=int, default=0, help="the first seed")
-    parser.add_argument("--seed", type=int, help="one world alone, told at length")
+    parser.add_argument("--seed", type=int, help="run only this scenario, and describe it")
     parser.add_argument("--backend", choices=("asyncio", "trio"), default="asyncio")
-    parsed = parser.parse_args()
-    if parsed.seed is not None:
-        return _tell(parsed.seed, parsed.backend)
-    return _run_many(range(parsed.first, parsed.first + parsed.number), parsed.backend)
+    arguments = parser.parse_args()
+    if arguments.seed is not None:
+        return _run_one(arguments.seed, arguments.backend)
+    return _run_many(range(arguments.first, arguments.first + arguments.number), arguments.backend)
 
 
 def _run_many(seeds: range, backend: str) -> int:
-    began, cpu = time.perf_counter(), time.process_time()
-    totals: Counter[str] = Counter()
-    # What a world leaves is garbage all at once, so it is collected after some, not in them.
+    started, cpu_before = time.perf_counter(), time.process_time()
+    broken = waits = calls = 0
+    outcomes: Counter[str] = Counter()
+    # A scenario frees all of its objects at once, so collections while it runs only cost time.
     gc.disable()
-    # What a world is the first to import need not be looked through for garbage ever after.
-    run_world(seeds.start, backend)
+    # What the first scenario imports stays, and need not be searched for garbage again.
+    run_scenario(seeds.start, backend)
     gc.collect()
     gc.freeze()
     for seed in seeds:
-        history = run_world(seed, backend)
-        broken = violations(history)
-        if seed % _REPEATED == 0:
-            again = run_world(seed, backend, wall_clock_jumps=True)
-            totals.update(waits=again.waits, calls=len(again.calls))
-            if again.trace != history.trace:
-                broken.append("a second run went otherwise")
-        if broken:
-            totals["broken"] += 1
+        histories, found = _check(seed, backend)
+        if found:
+            broken += 1
             print(f"seed {seed}: {replay_command(seed, backend)}")
-            print(*(f"    {each}" for each in broken[:_SHOWN]), sep="\n", flush=True)
-        totals.update(worlds=1, waits=history.waits, calls=len(history.calls))
-        totals.update(history.ends)
-        if seed % _COLLECTED == 0:
+            print(*(f"    {violation}" for violation in found[:_MAXIMUM_SHOWN]), sep="\n", flush=True)
+        waits += sum(history.wait_count for history in histories)
+        calls += sum(len(history.calls) for history in histories)
+        outcomes.update(histories[0].outcomes)
+        if seed % _COLLECT_GARBAGE_EVERY == 0:
             gc.collect()
-    took, cpu = time.perf_counter() - began, time.process_time() - cpu
+    elapsed, cpu = time.perf_counter() - started, time.process_time() - cpu_before
     print(
-        f"{totals['worlds']:,} worlds on {backend}, {totals['broken']} broken: {totals['waits']:,} waits, "
-        f"{totals['calls']:,} calls in {took:.1f} s ({cpu:.1f} s of CPU): "
-        f"{totals['worlds'] / cpu:,.0f} worlds/s, {totals['waits'] / cpu:,.0f} waits/s on one core"
+        f"{len(seeds):,} scenarios on {backend}, {broken} broken: {waits:,} waits, "
+        f"{calls:,} calls in {elapsed:.1f} s ({cpu:.1f} s of CPU): "
+        f"{len(seeds) / cpu:,.0f} scenarios/s, {waits / cpu:,.0f} waits/s on one core"
     )
-    print("  ended:", ", ".join(f"{count:,} {name}" for name, count in history_ends(totals)))
-    return 1 if totals["broken"] else 0
-
-
-def history_ends(totals: Counter[str]) -> list[tuple[str, int]]:
-    """Get how the waits ended, the most frequent first."""
-    others = {"worlds", "waits", "calls", "broken"}
-    return [(name, count) for name, count in totals.most_common() if name not in others]
-
-
-def _tell(seed: int, backend: str) -> int:
-    history = run_world(seed, backend)
-    broken = violations(history)
-    world = history.world
-    print(
-        f"seed {seed} on {backend}: {len(world.executions)} executions, {len(world.waiters)} waiters, "
-        f"{history.waits} waits, {len(history.calls)} calls, trace {history.trace[:16]}"
-    )
-    for fault in world.faults:
-        print(f"  {fault}")
-    _tell_calls(history)
-    print(*(broken or ["all invariants hold"]), sep="\n")
+    print("  ended with:", ", ".join(f"{count:,} {name}" for name, count in outcomes.most_common()))
     return 1 if broken else 0
 
 
-def _tell_calls(history: History) -> None:
-    counted = Counter((call.operation, call.error or "answered") for call in history.calls)
-    for (operation, error), count in counted.most_common():
-        print(f"  {count:6} {operation}: {error}")
+def _run_one(seed: int, backend: str) -> int:
+    (history, *_), found = _check(seed, backend)
+    scenario = history.scenario
+    print(
+        f"seed {seed} on {backend}: {len(scenario.executions)} executions, "
+        f"{len(scenario.waiters)} waiters, {history.wait_count} waits, {len(history.calls)} calls, "
+        f"trace {history.trace[:16]}"
+    )
+    for fault in scenario.faults:
+        print(f"  {fault}")
+    counts = Counter((call.operation, call.error or "answered") for call in history.calls)
+    for (operation, result), count in counts.most_common():
+        print(f"  {count:6} {operation}: {result}")
+    print(*(found or ["all invariants hold"]), sep="\n")
+    return 1 if found else 0
+
+
+def _check(seed: int, backend: str) -> tuple[list[History], list[str]]:
+    """Run a scenario, some of them twice, and return the histories and the violations."""
+    histories = [run_scenario(seed, backend)]
+    found = violations(histories[0])
+    if seed % _REPEAT_EVERY == 0:
+        histories.append(run_scenario(seed, backend, wall_clock_jumps=True))
+        if histories[1].trace != histories[0].trace:
+            found.append("a second run had a different trace")
+    return histories, found
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Virtual time for many small worlds: an event loop that never asks the operating system for anything."""
+"""Virtual time for many small scenarios: an event loop without system calls, and with reproducible chance."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ import anyio
 
 T = TypeVar("T")
 
-# The main task, and trio's own two: its root, and the one that takes what other threads hand in.
+# The main task and trio's own two: the root task and the one that runs callbacks of other threads.
 _TASKS_OF_TRIO: Final = 3
-# In one instant there is an end to what is left to do.
-_MOST_PASSES: Final = 100_000
+_MAXIMUM_PASSES_WITHOUT_TIME: Final = 100_000
 
 
-class _NoSelector(selectors.SelectSelector):
-    """Instead of sleeping until the next timer, moves the clock there. No socket is ever ready."""
+class _VirtualSelector(selectors.SelectSelector):
+    """Advances the clock to the next timer instead of sleeping. No socket is ever ready."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -28,19 +27,19 @@ class _NoSelector(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise RuntimeError("deadlock: every task waits for something that no timer will bring")
+            raise RuntimeError("deadlock: every task waits, and there is no timer")
         self._passes = 0 if timeout > 0 else self._passes + 1
-        if self._passes > _MOST_PASSES:
-            # Whoever closes the event loop needs some of it yet.
+        if self._passes > _MAXIMUM_PASSES_WITHOUT_TIME:
+            # Closing the event loop takes some passes as well.
             self._passes = 0
-            raise RuntimeError("livelock: there is always something to do, and no time passes")
+            raise RuntimeError("livelock: there is always a task to run, and time does not advance")
         self.now += max(0.0, timeout)
         return []
 
 
 class _VirtualEventLoop(asyncio.SelectorEventLoop):
     def __init__(self) -> None:
-        self._virtual = _NoSelector()
+        self._virtual = _VirtualSelector()
         super().__init__(self._virtual)
 
     def time(self) -> float:
@@ -48,11 +47,11 @@ class _VirtualEventLoop(asyncio.SelectorEventLoop):
 
 
 def run_reproducibly(backend: str, seed: int, main: Callable[[], Awaitable[T]]) -> T:
-    """Run `main` on virtual time, with all chance in it drawn from `seed`: the library's, and trio's."""
+    """Run `main` on virtual time, with the random numbers of the library and of trio drawn from `seed`."""
     random.seed(seed)
     options: dict[str, Any]
     if backend == "trio":
-        import trio.testing  # noqa: PLC0415 - most of those who run on asyncio do not import it
+        import trio.testing  # noqa: PLC0415 - not needed on asyncio
         from trio._core import _run as trio_run  # noqa: PLC0415
 
         trio_run._ALLOW_DETERMINISTIC_SCHEDULING = True
@@ -63,15 +62,15 @@ def run_reproducibly(backend: str, seed: int, main: Callable[[], Awaitable[T]]) 
     return anyio.run(main, backend=backend, backend_options=options)
 
 
-def clock(backend: str) -> Callable[[], float]:
-    """Get the clock of the event loop that runs."""
+def event_loop_clock(backend: str) -> Callable[[], float]:
+    """Return the clock of the running event loop."""
     return anyio.current_time if backend == "trio" else asyncio.get_running_loop().time
 
 
-def leftovers(backend: str) -> str | None:
-    """Tell what tasks and timers are left beside the one that asks; ``None`` if there are none."""
+def describe_leftovers(backend: str) -> str | None:
+    """Return which tasks and timers exist besides the current task; ``None`` if there are none."""
     if backend == "trio":
-        import trio  # noqa: PLC0415 - see above
+        import trio  # noqa: PLC0415 - not needed on asyncio
 
         others = trio.lowlevel.current_statistics().tasks_living - _TASKS_OF_TRIO
         return f"{others} tasks" if others else None

@@ -1,4 +1,4 @@
-"""What all tests of worlds share."""
+"""Fixtures of the randomized tests."""
 
 import gc
 
@@ -6,8 +6,8 @@ import pytest
 
 
 @pytest.fixture(autouse=True)
-def _no_collections_within():
-    # What a world leaves is garbage all at once.
+def _collect_garbage_after_test():
+    # Scenarios free all of their objects at once, so collections during a test only cost time.
     gc.disable()
     yield
     gc.enable()

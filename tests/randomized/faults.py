@@ -1,4 +1,4 @@
-"""What goes wrong between the service and its caller: one row for each fault."""
+"""The faults between the service and its caller: one row for each kind of fault."""
 
 from __future__ import annotations
 
@@ -18,175 +18,177 @@ from botocore.exceptions import (
 from botocore.parsers import ResponseParserError
 
 ENDPOINT: Final = "https://imagebuilder.us-east-1.amazonaws.com"
+THROTTLE_CODES: Final = ("CallRateLimitExceededException", "TooManyRequestsException", "429")
+# The codes of errors that no retry changes.
+PERMANENT_CODES: Final = frozenset(
+    {"ResourceNotFoundException", "ExpiredTokenException", "ForbiddenException"}
+)
+# The ways in which a response can be malformed; the service applies them.
+MALFORMATIONS: Final = ("null row", "list as row", "text as list", "text as row", "number as token")
+DENIED_LISTS: Final = "denied lists"
+
+_CONNECT_TIMEOUT: Final = 10.0
 _READ_TIMEOUT: Final = 30.0
-_FOR_EVER: Final = 1e6
+_FOREVER: Final = 1e6
 
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What becomes of one call.
+    """The effect of faults on one call.
 
     Attributes:
-        delay: seconds that it takes longer.
-        error: what it raises instead of an answer.
-        spoil: which way its answer is no answer; ``None`` if it is one.
-        lag: by how many seconds its answer is stale.
-        hidden: the share of rows that its page lacks.
-        shuffles: whether its rows come in an order of their own.
-        repeats: whether its page names the token of the page itself as the next.
+        delay: The seconds by which the call takes longer.
+        error: The exception that is raised instead of a response.
+        malformation: The way in which the response is malformed; ``None`` if it is well-formed.
+        lag: The seconds by which the response is stale.
+        omission: The probability with which a row is omitted from the page.
+        shuffles: Whether the rows are shuffled.
+        repeats: Whether the token of the next page is that of the page itself.
     """
 
     delay: float = 0.0
     error: Exception | None = None
-    spoil: str | None = None
+    malformation: str | None = None
     lag: float = 0.0
-    hidden: float = 0.0
+    omission: float = 0.0
     shuffles: bool = False
     repeats: bool = False
 
-
-THROTTLES: Final = ("CallRateLimitExceededException", "TooManyRequestsException", "429")
-# The codes that no retry would change.
-REFUSALS: Final = frozenset({"ResourceNotFoundException", "ExpiredTokenException", "ForbiddenException"})
 
 NO_EFFECT: Final = Effect()
 
 
 def aws_error(code: str, status: int, headers: Mapping[str, str] | None = None) -> ClientError:
-    """Get the error that botocore raises for an answer of the service's."""
+    """Return the exception that botocore raises for an error response."""
     metadata = {"HTTPStatusCode": status, "RequestId": "r", "HTTPHeaders": headers or {}}
-    said = {"Code": code, "Message": f"{code}, said the service."}
-    return ClientError({"Error": said, "ResponseMetadata": metadata}, "AnyOperation")  # type: ignore[arg-type]
+    details = {"Code": code, "Message": f"{code}, said the service."}
+    return ClientError({"Error": details, "ResponseMetadata": metadata}, "AnyOperation")
 
 
-def _throttle(dice: Random) -> Effect:
-    hint = {"retry-after": str(dice.choice((1, 5, 40)))} if dice.random() < 0.05 else None
-    code = dice.choices(THROTTLES, (3, 1, 1))[0]
-    return Effect(error=aws_error(code, 429, hint))
+def _throttle(rng: Random) -> Effect:
+    headers = {"retry-after": str(rng.choice((1, 5, 40)))} if rng.random() < 0.05 else None
+    code = rng.choices(THROTTLE_CODES, (3, 1, 1))[0]
+    return Effect(error=aws_error(code, 429, headers))
 
 
-def _server_error(dice: Random) -> Effect:
+def _server_error(rng: Random) -> Effect:
     choices = (("ServiceException", 500), ("ServiceUnavailableException", 503), ("502", 502), ("504", 504))
-    return Effect(error=aws_error(*dice.choice(choices)))
+    return Effect(error=aws_error(*rng.choice(choices)))
 
 
-def _refuse(_: Random) -> Effect:
+def _refused_connection(_: Random) -> Effect:
     return Effect(error=EndpointConnectionError(endpoint_url=ENDPOINT))
 
 
-def _reset(dice: Random) -> Effect:
-    return Effect(delay=dice.uniform(0, 2), error=ConnectionClosedError(endpoint_url=ENDPOINT))
+def _reset(rng: Random) -> Effect:
+    return Effect(delay=rng.uniform(0, 2), error=ConnectionClosedError(endpoint_url=ENDPOINT))
 
 
-def _hang(dice: Random) -> Effect:
-    kind = dice.random()
-    if kind < 0.05:
-        return Effect(delay=_FOR_EVER)
-    if kind < 0.1:
-        return Effect(delay=10.0, error=ConnectTimeoutError(endpoint_url=ENDPOINT))
+def _hanging_read(rng: Random) -> Effect:
+    variant = rng.random()
+    if variant < 0.05:
+        return Effect(delay=_FOREVER)
+    if variant < 0.1:
+        return Effect(delay=_CONNECT_TIMEOUT, error=ConnectTimeoutError(endpoint_url=ENDPOINT))
     return Effect(delay=_READ_TIMEOUT, error=ReadTimeoutError(endpoint_url=ENDPOINT))
 
 
-def _slow(dice: Random) -> Effect:
-    return Effect(delay=dice.uniform(0.5, _READ_TIMEOUT - 1))
+def _slow_read(rng: Random) -> Effect:
+    return Effect(delay=rng.uniform(0.5, _READ_TIMEOUT - 1))
 
 
-def _truncated(dice: Random) -> Effect:
-    if dice.random() < 0.5:
+def _truncated_body(rng: Random) -> Effect:
+    if rng.random() < 0.5:
         return Effect(error=ResponseParserError("Unable to parse response: Unterminated string"))
     return Effect(error=IncompleteReadError(actual_bytes=100, expected_bytes=4000))
 
 
-def _malformed(dice: Random) -> Effect:
-    return Effect(spoil=dice.choice(SPOILS))
+def _malformed_body(rng: Random) -> Effect:
+    return Effect(malformation=rng.choice(MALFORMATIONS))
 
 
-def _expired(_: Random) -> Effect:
+def _expired_credentials(_: Random) -> Effect:
     return Effect(error=aws_error("ExpiredTokenException", 403))
 
 
-def _no_lists(_: Random) -> Effect:
+def _denied(_: Random) -> Effect:
     return Effect(error=aws_error("ForbiddenException", 403))
 
 
-# The ways in which an answer is none; the service applies them.
-SPOILS: Final = ("nothing", "no object", "no list", "row is text", "token is a number")
-
-
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A row of the table: what a fault does, and how it is drawn.
+class FaultKind:
+    """A row of the table.
 
     Attributes:
-        effect: makes the effect on one call; ``None`` for those that `draw_fault` fixes for good.
-        weight: how often it is drawn.
-        longest: the longest that it lasts, in seconds.
-        is_lists_only: whether only lists meet it.
+        draw_effect: Draws the effect on one call.
+        weight: The weight with which the fault is drawn.
+        max_duration: Its maximum duration in seconds.
+        is_for_lists: Whether it affects lists only.
     """
 
-    effect: Callable[[Random], Effect]
+    draw_effect: Callable[[Random], Effect]
     weight: int
-    longest: float
-    is_lists_only: bool = False
+    max_duration: float
+    is_for_lists: bool = False
 
 
-PLANS: Final[Mapping[str, Plan]] = {
-    "throttles": Plan(_throttle, 4, 300),
-    "5xx": Plan(_server_error, 3, 600),
-    "refused connections": Plan(_refuse, 1, 600),
-    "resets": Plan(_reset, 2, 300),
-    "hanging reads": Plan(_hang, 2, 300),
-    "slow reads": Plan(_slow, 2, 300),
-    "truncated bodies": Plan(_truncated, 2, 120),
-    "malformed bodies": Plan(_malformed, 2, 120),
-    "expired credentials": Plan(_expired, 1, 60),
-    "refused lists": Plan(_no_lists, 1, 1e6, is_lists_only=True),
-    "stale reads": Plan(lambda dice: Effect(lag=dice.uniform(0, 90)), 4, 2000),
-    "hidden ids": Plan(lambda _: Effect(hidden=0.3), 2, 2000, is_lists_only=True),
-    "pages in changing order": Plan(lambda _: Effect(shuffles=True), 2, 2000, is_lists_only=True),
-    "repeated page tokens": Plan(lambda _: Effect(repeats=True), 1, 600, is_lists_only=True),
+FAULT_KINDS: Final[Mapping[str, FaultKind]] = {
+    "throttles": FaultKind(_throttle, 4, 300),
+    "5xx": FaultKind(_server_error, 3, 600),
+    "refused connections": FaultKind(_refused_connection, 1, 600),
+    "resets": FaultKind(_reset, 2, 300),
+    "hanging reads": FaultKind(_hanging_read, 2, 300),
+    "slow reads": FaultKind(_slow_read, 2, 300),
+    "truncated bodies": FaultKind(_truncated_body, 2, 120),
+    "malformed bodies": FaultKind(_malformed_body, 2, 120),
+    "expired credentials": FaultKind(_expired_credentials, 1, 60),
+    DENIED_LISTS: FaultKind(_denied, 1, 1e6, is_for_lists=True),
+    "stale reads": FaultKind(lambda rng: Effect(lag=rng.uniform(0, 90)), 4, 2000),
+    "omitted rows": FaultKind(lambda _: Effect(omission=0.3), 2, 2000, is_for_lists=True),
+    "shuffled rows": FaultKind(lambda _: Effect(shuffles=True), 2, 2000, is_for_lists=True),
+    "repeated page tokens": FaultKind(lambda _: Effect(repeats=True), 1, 600, is_for_lists=True),
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A fault of a world: which, from when to when, and how likely a call meets it."""
+    """A fault of a scenario: its kind, its start and end, and the probability that it affects a call."""
 
     name: str
-    begins: float
-    ends: float
-    likelihood: float
+    start: float
+    end: float
+    probability: float
 
-    def strike(self, dice: Random, *, is_list: bool) -> Effect:
-        """Get the effect on one call that is made while it lasts."""
-        plan = PLANS[self.name]
-        if (plan.is_lists_only and not is_list) or dice.random() >= self.likelihood:
+    def draw_effect(self, rng: Random, *, is_list: bool) -> Effect:
+        """Draw the effect on a call that is sent during the fault."""
+        kind = FAULT_KINDS[self.name]
+        if (kind.is_for_lists and not is_list) or rng.random() >= self.probability:
             return NO_EFFECT
-        return plan.effect(dice)
+        return kind.draw_effect(rng)
 
 
-def draw_fault(dice: Random, span: float) -> Fault:
-    """Draw a fault that begins within `span` seconds."""
-    name = dice.choices(tuple(PLANS), [plan.weight for plan in PLANS.values()])[0]
-    begins = dice.choice((0.0, dice.uniform(0, span)))
-    # A full outage of ten minutes costs as much as a thousand waits: most are short, or partial.
-    lasts = PLANS[name].longest * dice.random() ** 4
-    likelihood = 1.0 if name == "refused lists" else dice.choice((0.1, 0.3, 0.7, 1.0))
-    return Fault(name, begins, begins + lasts, likelihood)
+def draw_fault(rng: Random, span: float) -> Fault:
+    """Draw a fault that starts within `span` seconds."""
+    name = rng.choices(tuple(FAULT_KINDS), [kind.weight for kind in FAULT_KINDS.values()])[0]
+    start = rng.choice((0.0, rng.uniform(0, span)))
+    # A complete outage of ten minutes costs as much as a thousand waits: most are short, or partial.
+    duration = FAULT_KINDS[name].max_duration * rng.random() ** 4
+    probability = 1.0 if name == DENIED_LISTS else rng.choice((0.1, 0.3, 0.7, 1.0))
+    return Fault(name, start, start + duration, probability)
 
 
 def combine(effects: list[Effect]) -> Effect:
-    """Get the effect of several faults on one call: the delays add up, the first error wins."""
-    found = effects[0]
+    """Return the effect of several faults on one call: delays are added, and the first error wins."""
+    combined = effects[0]
     for each in effects[1:]:
-        found = replace(
-            found,
-            delay=found.delay + each.delay,
-            error=found.error or each.error,
-            spoil=found.spoil or each.spoil,
-            lag=max(found.lag, each.lag),
-            hidden=max(found.hidden, each.hidden),
-            shuffles=found.shuffles or each.shuffles,
-            repeats=found.repeats or each.repeats,
+        combined = replace(
+            combined,
+            delay=combined.delay + each.delay,
+            error=combined.error or each.error,
+            malformation=combined.malformation or each.malformation,
+            lag=max(combined.lag, each.lag),
+            omission=max(combined.omission, each.omission),
+            shuffles=combined.shuffles or each.shuffles,
+            repeats=combined.repeats or each.repeats,
         )
-    return found
+    return combined

@@ -1,7 +1,7 @@
-"""What must hold in every world, told from the truth, the calls, and what each waiter got.
+"""The invariants of every scenario, checked against the scripts, the calls, and what each waiter received.
 
-The end of each wait is held against the deliveries: which states the service told the library, and when. So
-an answer that is lost, one that nobody gave, and one that comes late are all seen, whatever the faults were.
+The result of each wait is compared with the deliveries: which states the service returned to the library, and
+when. This detects results that are lost, wrong or late, regardless of the faults.
 """
 
 from __future__ import annotations
@@ -13,227 +13,237 @@ from aioimagebuilder import (
     CredentialsError,
     ExecutionNotFoundError,
     ObservationError,
-    WaitError,
     WaitTimeoutError,
 )
 from aioimagebuilder.aws.backoff import TRANSIENT_ERRORS
-from randomized.budget import beyond_the_budget
-from randomized.evidence import SAME, Delivery, Evidence
-from randomized.running import History
-from randomized.truth import Truth
-from randomized.waiters import End, Record
-from randomized.watching import of_watch
+from randomized.analysis import TOLERANCE, Analysis, Delivery
+from randomized.call_budget import check_call_budget
+from randomized.executions import ScriptedExecution
+from randomized.runner import History
+from randomized.waiters import Record, Result
+from randomized.watch_invariants import check_watch
 
-# How long the last poll, the one on the deadline, may take.
-_GRACE = 10.0
-# For how long credentials that were good before may be refused.
-_ADMISSION = 900.0
-# How long it may take to come back to the usual pace: the longest backoff, a hint of the server's, and the
-# growth of the call rate from its least.
-_RECOVERY = 90.0
-# And what each of the first polls of a world waits for its turn, by the initial rate.
-_TURN = 0.2
+_LAST_POLL_TIMEOUT = 10.0
+# Credentials may be rejected for so long after they were accepted.
+_CREDENTIALS_REFRESH_PERIOD = 900.0
+# The time after a fault until polls are at their usual pace again: the longest backoff, a retry-after header,
+# and the growth of the call rate from its minimum.
+_RECOVERY_TIME = 90.0
+# The time between two permits at the initial call rate.
+_PERMIT_INTERVAL = 0.2
 
 
 def violations(history: History) -> list[str]:
-    """Get what does not hold; an empty list if all does."""
-    evidence = Evidence(history)
+    """Return the violations of invariants."""
+    analysis = Analysis(history)
     found = [
-        f"{record.waiter.verb} since {record.began:.3f}: {what}"
+        f"{record.waiter.method} started at {record.started:.3f}: {violation}"
         for record in history.records
-        for what in _of_waiter(evidence, record)
+        for violation in _check_waiter(analysis, record)
     ]
-    if history.hung:
-        found.append(f"{history.hung} waiters hang")
-    if history.left:
-        found.append(f"left behind: {history.left}")
-    found += [f"made while nobody waited: {call}" for call in history.unwanted]
-    found += beyond_the_budget(evidence)
+    if history.hung_waiters:
+        found.append(f"{history.hung_waiters} waiters hang")
+    if history.leftovers:
+        found.append(f"left behind: {history.leftovers}")
+    found += [f"sent without a waiter: {call}" for call in history.unneeded_calls]
+    found += check_call_budget(analysis)
     return found
 
 
-def _of_waiter(evidence: Evidence, record: Record) -> Iterator[str]:
+def _check_waiter(analysis: Analysis, record: Record) -> Iterator[str]:
     waiter = record.waiter
-    if record.surprise is not None:
-        yield f"raised {record.surprise!r}"
-    yield from _of_leaving(evidence, record)
-    is_whole = not (record.was_cancelled or record.has_left or waiter.fail_fast or record.surprise)
+    if record.unexpected_error is not None:
+        yield f"raised {record.unexpected_error!r}"
+    yield from _check_end_of_waiter(analysis, record)
+    was_cut_short = record.was_cancelled or record.has_stopped or waiter.fail_fast or record.unexpected_error
     for identifier in dict.fromkeys(waiter.identifiers):
-        truth = evidence.world.executions[identifier]
-        ends = record.ends.get(identifier, [])
-        if len(ends) > 1 or (is_whole and not ends):
-            yield f"{identifier} ended {len(ends)} times"
-        for end in ends:
-            for what in _of_end(evidence, record, truth, end):
-                yield f"{identifier} {what}"
-        if not ends and (lost := _lost(evidence, record, truth)) is not None:
-            yield f"{identifier} was told state {lost.index} at {lost.at:.3f}, which is lost"
-    if waiter.verb == "watch":
-        for what in of_watch(evidence, record):
-            yield f"{waiter.identifiers[0]} {what}"
-    if waiter.verb == "wait_all":
-        yield from _of_wait_all(evidence, record)
+        execution = analysis.scenario.executions[identifier]
+        results = record.results.get(identifier, [])
+        if len(results) > 1 or not (was_cut_short or results):
+            yield f"{identifier}: {len(results)} results"
+        for result in results:
+            for violation in _check_result(analysis, record, execution, result):
+                yield f"{identifier}: {violation}"
+        if not results and (lost := _lost_state(analysis, record, execution)) is not None:
+            yield f"{identifier}: state {lost.index}, delivered at {lost.at:.3f}, was lost"
+    if waiter.method == "watch":
+        for violation in check_watch(analysis, record):
+            yield f"{waiter.identifiers[0]}: {violation}"
+    if waiter.method == "wait_all":
+        yield from _check_wait_all(analysis, record)
 
 
-def _of_leaving(evidence: Evidence, record: Record) -> Iterator[str]:
-    """A cancellation comes through at once, and so does the end of the client."""
+def _check_end_of_waiter(analysis: Analysis, record: Record) -> Iterator[str]:
+    """Check that a waiter ends at once when it is cancelled or the client is closed."""
     if record.ended is None:
         return
-    if record.cancel_called is not None and record.ended > record.cancel_called + SAME:
-        yield f"was cancelled at {record.cancel_called:.3f}, and ended at {record.ended:.3f}"
-    if record.was_cancelled and record.cancel_called is None:
-        yield "was cancelled by nobody"
-    closed_at = evidence.history.closed_at
-    if closed_at is not None and not record.waiter.pause and record.ended > closed_at + SAME:
-        yield f"outlived its client: {record.ended:.3f}"
+    if record.cancel_requested_at is not None and record.ended > record.cancel_requested_at + TOLERANCE:
+        yield f"cancelled at {record.cancel_requested_at:.3f}, but ended at {record.ended:.3f}"
+    if record.was_cancelled and record.cancel_requested_at is None:
+        yield "cancelled without a request"
+    closed_at = analysis.history.closed_at
+    if closed_at is not None and not record.waiter.pause and record.ended > closed_at + TOLERANCE:
+        yield f"ended at {record.ended:.3f}, after its client was closed"
 
 
-def _of_end(evidence: Evidence, record: Record, truth: Truth, end: End) -> list[str]:
-    # What was told at the very moment in which it began to wait may have come for it, or just before.
-    found = list(_of_end_since(evidence, record, truth, end, record.began))
-    return found and list(_of_end_since(evidence, record, truth, end, record.began + SAME))
+def _check_result(
+    analysis: Analysis, record: Record, execution: ScriptedExecution, result: Result
+) -> list[str]:
+    # A delivery at the time when the waiter started may have come before it or not.
+    for since in (record.started, record.started + TOLERANCE):
+        found = list(_check_result_since(analysis, record, execution, result, since))
+        if not found:
+            break
+    return found
 
 
-def _of_end_since(evidence: Evidence, record: Record, truth: Truth, end: End, since: float) -> Iterator[str]:
-    told = evidence.first_terminal(truth, since, end.at)
-    if end.error is not None:
-        if told is not None and told.at < end.at - SAME:
-            yield f"was told state {told.index} at {told.at:.3f}, and raised {end.error!r}"
-        yield from _of_error(evidence, record, truth, end.at, end.asked, end.error)
-        return
-    assert end.index is not None
-    state = truth.states[end.index]
-    if end.status != state.status or not state.is_terminal:
-        yield f"ended as {end.status}, but state {end.index} is {state.status}"
-    if end.raised != (
-        state.is_failure and record.waiter.check and record.waiter.verb in {"wait", "wait_all"}
-    ):
-        yield f"ended as {end.status}, raised: {end.raised}"
-    if told is None or told.index != end.index:
-        yield f"ended as state {end.index} at {end.at:.3f}, and was told {told}"
-        return
-    if record.waiter.verb != "wait_all" and abs(end.at - max(told.at, end.asked)) > SAME:
-        yield f"was told at {told.at:.3f}, asked at {end.asked:.3f}, and ended at {end.at:.3f}"
-    yield from _of_promptness(evidence, record, truth, told)
-
-
-def _of_promptness(evidence: Evidence, record: Record, truth: Truth, told: Delivery) -> Iterator[str]:
-    trouble = evidence.last_trouble(truth, told.at)
-    knowable = max(truth.times[told.index], record.began, trouble or 0.0)
-    recovery = 0.0 if trouble is None else _RECOVERY
-    recovery += _TURN * (evidence.awaited() + 5)
-    latest = knowable + sum(evidence.cadence_of(record)) + 2 * evidence.world.latency + recovery
-    if told.at > latest:
-        yield f"was told at {told.at:.3f} what could be known at {knowable:.3f}"
-
-
-def _of_error(
-    evidence: Evidence, record: Record, truth: Truth, at: float, asked: float, error: WaitError
+def _check_result_since(
+    analysis: Analysis, record: Record, execution: ScriptedExecution, result: Result, since: float
 ) -> Iterator[str]:
-    timeout = record.waiter.timeout
-    deadline = None if timeout is None else record.began + timeout
-    is_due = deadline is not None and at >= deadline - SAME
-    if deadline is not None and at > max(deadline, asked) + _GRACE + SAME:
-        yield f"ended at {at:.3f}, later than its deadline at {deadline:.3f} allows"
+    terminal = analysis.first_terminal(execution, since, result.received_at)
+    if result.error is not None:
+        if terminal is not None and terminal.at < result.received_at - TOLERANCE:
+            yield f"state {terminal.index} was delivered at {terminal.at:.3f}, but it raised {result.error!r}"
+        yield from _check_error(analysis, record, execution, result)
+        return
+    assert result.index is not None
+    state = execution.states[result.index]
+    if result.status != state.status or not state.is_terminal:
+        yield f"ended as {result.status}, but state {result.index} is {state.status}"
+    raises = record.waiter.check and record.waiter.method in {"wait", "wait_all"}
+    if result.was_raised != (state.is_failure and raises):
+        yield f"ended as {result.status} with was_raised={result.was_raised}"
+    if terminal is None or terminal.index != result.index:
+        yield f"ended with state {result.index} at {result.received_at:.3f}, but the delivery was {terminal}"
+        return
+    expected_at = max(terminal.at, result.requested_at)
+    if record.waiter.method != "wait_all" and abs(result.received_at - expected_at) > TOLERANCE:
+        yield f"received the terminal state at {result.received_at:.3f} instead of {expected_at:.3f}"
+    yield from _check_promptness(analysis, record, execution, terminal)
+
+
+def _check_promptness(
+    analysis: Analysis, record: Record, execution: ScriptedExecution, terminal: Delivery
+) -> Iterator[str]:
+    fault_end = analysis.last_fault_end(execution, terminal.at)
+    available_at = max(execution.times[terminal.index], record.started, fault_end or 0.0)
+    recovery = 0.0 if fault_end is None else _RECOVERY_TIME
+    recovery += _PERMIT_INTERVAL * (analysis.awaited_count + 5)
+    latest = available_at + sum(analysis.cadence_of(record)) + 2 * analysis.scenario.latency + recovery
+    if terminal.at > latest:
+        yield f"the state was available at {available_at:.3f}, but was read at {terminal.at:.3f}"
+
+
+def _check_error(
+    analysis: Analysis, record: Record, execution: ScriptedExecution, result: Result
+) -> Iterator[str]:
+    at, error, timeout = result.received_at, result.error, record.waiter.timeout
+    assert error is not None
+    deadline = None if timeout is None else record.started + timeout
+    if deadline is not None and at > max(deadline, result.requested_at) + _LAST_POLL_TIMEOUT + TOLERANCE:
+        yield f"ended at {at:.3f}, too long after the deadline at {deadline:.3f}"
     if isinstance(error, ClientClosedError):
-        closed_at = evidence.history.closed_at
-        if closed_at is None or abs(closed_at - at) > SAME:
-            yield f"ended at {at:.3f} with a client that was closed at {closed_at}"
-    elif isinstance(error, ObservationError) and _is_refusal(evidence, truth, at, error):
-        yield from _of_refusal(evidence, record, truth, at, error)
-    elif not is_due:
-        yield f"ended at {at:.3f}, before its deadline, with {error!r}, {error.__cause__!r}"
+        closed_at = analysis.history.closed_at
+        if closed_at is None or abs(closed_at - at) > TOLERANCE:
+            yield f"ended with {error!r} at {at:.3f}, but the client was closed at {closed_at}"
+    elif isinstance(error, ObservationError) and _is_permanent(analysis, execution, at, error):
+        yield from _check_permanent_error(analysis, record, execution, at, error)
+    elif deadline is None or at < deadline - TOLERANCE:
+        yield f"ended at {at:.3f}, before its deadline, with {error!r} caused by {error.__cause__!r}"
     else:
-        assert deadline is not None
-        yield from _of_deadline(evidence, record, truth, End(at, asked, error=error), deadline)
+        yield from _check_error_at_deadline(analysis, record, execution, result, deadline)
 
 
-def _is_refusal(evidence: Evidence, truth: Truth, at: float, error: ObservationError) -> bool:
-    """Whether it stands on an answer of just then that no retry would change."""
+def _is_permanent(
+    analysis: Analysis, execution: ScriptedExecution, at: float, error: ObservationError
+) -> bool:
+    """Return whether an error was caused by a response at that time that no retry changes."""
     if error.__cause__ is None or isinstance(error.__cause__, TRANSIENT_ERRORS):
         return False
-    return any(abs((call.ended or 0.0) - at) <= SAME for call in evidence.refusals_of(truth))
+    return any(abs(each - at) <= TOLERANCE for each in analysis.permanent_errors_of(execution))
 
 
-def _of_refusal(
-    evidence: Evidence, record: Record, truth: Truth, at: float, error: ObservationError
+def _check_permanent_error(
+    analysis: Analysis, record: Record, execution: ScriptedExecution, at: float, error: ObservationError
 ) -> Iterator[str]:
-    """An id that was never seen is given its grace, and so are credentials that were good before."""
-    if isinstance(error.__cause__, CredentialsError) and evidence.was_let_in(at - _ADMISSION, at):
-        yield f"was refused at {at:.3f}, with credentials that were good not long before"
+    """Check that new ids and credentials that were accepted before had their grace period."""
+    accepted_since = at - _CREDENTIALS_REFRESH_PERIOD
+    if isinstance(error.__cause__, CredentialsError) and analysis.has_response(accepted_since, at):
+        yield f"ended at {at:.3f} by credentials that were accepted not long before"
     timeout = record.waiter.timeout
-    is_due = timeout is not None and at >= record.began + timeout - SAME
-    if is_due or not isinstance(error, ExecutionNotFoundError):
+    is_at_deadline = timeout is not None and at >= record.started + timeout - TOLERANCE
+    if is_at_deadline or not isinstance(error, ExecutionNotFoundError):
         return
-    since = evidence.life_of(record, truth)
-    is_young = at < since + evidence.world.not_found_grace - SAME
-    if is_young and not evidence.deliveries(truth, since, at):
-        yield f"was not found at {at:.3f}, within its grace since {since:.3f}"
+    since = analysis.awaited_since(record, execution)
+    is_new = at < since + analysis.scenario.not_found_grace - TOLERANCE
+    if is_new and not analysis.deliveries(execution, since, at):
+        yield f"not found at {at:.3f}, within the grace period since {since:.3f}"
 
 
-def _of_deadline(
-    evidence: Evidence, record: Record, truth: Truth, end: End, deadline: float
+def _check_error_at_deadline(
+    analysis: Analysis, record: Record, execution: ScriptedExecution, result: Result, deadline: float
 ) -> Iterator[str]:
-    """One last poll falls on the deadline; and what cannot be known is not said."""
-    at, error = end.at, end.error
-    polls = [call for call in evidence.calls_about(truth) if deadline - SAME <= call.began <= at + SAME]
-    latest = max(deadline, end.asked) + _GRACE
-    if evidence.last_trouble(truth, at) is None:
-        latest = deadline + evidence.world.latency + _TURN * (evidence.awaited() + 5)
-    if not any(call.began <= latest for call in polls) and (polls or at < deadline + _GRACE - SAME):
-        yield f"ended at {at:.3f} with no last poll at its deadline, {deadline:.3f}"
-    max_delay = evidence.cadence_of(record)[1]
+    """Check that a last poll falls on the deadline, and that the error says no more than is known."""
+    at, error = result.received_at, result.error
+    since, until = deadline - TOLERANCE, at + TOLERANCE
+    polls = [call for call in analysis.calls_for(execution) if since <= call.sent_at <= until]
+    latest = max(deadline, result.requested_at) + _LAST_POLL_TIMEOUT
+    if analysis.last_fault_end(execution, at) is None:
+        latest = deadline + analysis.scenario.latency + _PERMIT_INTERVAL * (analysis.awaited_count + 5)
+    has_last_poll = any(call.sent_at <= latest for call in polls)
+    if not has_last_poll and (polls or at < deadline + _LAST_POLL_TIMEOUT - TOLERANCE):
+        yield f"ended at {at:.3f} without a last poll at its deadline at {deadline:.3f}"
+    max_delay = analysis.cadence_of(record)[1]
     if isinstance(error, WaitTimeoutError):
-        seen = evidence.deliveries(truth, evidence.life_of(record, truth), at)
-        if not seen:
-            yield f"is still running, it says at {at:.3f}, and was never seen"
-        elif at - seen[-1].at > 2 * max_delay + SAME:
-            yield f"is still running, it says at {at:.3f}, and was last seen at {seen[-1].at:.3f}"
+        read = analysis.deliveries(execution, analysis.awaited_since(record, execution), at)
+        if not read:
+            yield f"reported as still running at {at:.3f}, but never read"
+        elif at - read[-1].at > 2 * max_delay + TOLERANCE:
+            yield f"reported as still running at {at:.3f}, but last read at {read[-1].at:.3f}"
         return
-    refused = [
-        call for call in evidence.refusals_of(truth) if deadline - SAME <= (call.ended or 0.0) <= at + SAME
-    ]
-    if isinstance(error, ExecutionNotFoundError) and not refused:
-        yield f"was not found, it says at {at:.3f}, and the last poll did not say so"
-    seen = evidence.deliveries(truth, record.began + 2 * SAME, at - 2 * SAME)
-    if seen and at - seen[-1].at <= 2 * max_delay - SAME:
-        yield f"cannot be observed, it says at {at:.3f}, and was seen at {seen[-1].at:.3f}"
+    errors = analysis.permanent_errors_of(execution)
+    if isinstance(error, ExecutionNotFoundError) and not any(since <= each <= until for each in errors):
+        yield f"reported as not found at {at:.3f}, but not by the last poll"
+    read = analysis.deliveries(execution, record.started + 2 * TOLERANCE, at - 2 * TOLERANCE)
+    if read and at - read[-1].at <= 2 * max_delay - TOLERANCE:
+        yield f"reported as not observable at {at:.3f}, but read at {read[-1].at:.3f}"
 
 
-def _lost(evidence: Evidence, record: Record, truth: Truth) -> Delivery | None:
-    """Get the terminal state that a waiter was told of, and did not get."""
+def _lost_state(analysis: Analysis, record: Record, execution: ScriptedExecution) -> Delivery | None:
+    """Return the terminal state that was delivered during a wait without a result."""
     waiter = record.waiter
-    if record.ended is None or waiter.pause or record.has_left:
+    if record.ended is None or waiter.pause or record.has_stopped:
         return None
-    if waiter.verb == "wait_all" and record.was_cancelled:
+    if waiter.method == "wait_all" and record.was_cancelled:
         return None
-    told = evidence.first_terminal(truth, record.began + SAME, record.ended - 2 * SAME)
-    if told is not None and waiter.verb == "as_completed" and record.was_cancelled:
-        # Its errors come last of all, and so are gone with it.
-        refusals = evidence.refusals_of(truth)
-        is_over = waiter.timeout is not None and record.began + waiter.timeout <= told.at
-        if is_over or any(record.began <= (call.ended or 0.0) <= told.at for call in refusals):
+    terminal = analysis.first_terminal(execution, record.started + TOLERANCE, record.ended - 2 * TOLERANCE)
+    if terminal is not None and waiter.method == "as_completed" and record.was_cancelled:
+        # It raises its errors at the end, so a cancellation discards them.
+        is_expired = waiter.timeout is not None and record.started + waiter.timeout <= terminal.at
+        errors = analysis.permanent_errors_of(execution)
+        if is_expired or any(record.started <= each <= terminal.at for each in errors):
             return None
-    return told
+    return terminal
 
 
-def _of_wait_all(evidence: Evidence, record: Record) -> Iterator[str]:
-    """It ends with its last; if it is to fail fast, with the first that does not succeed."""
-    if record.was_cancelled or record.surprise or not record.ends or record.ended is None:
+def _check_wait_all(analysis: Analysis, record: Record) -> Iterator[str]:
+    """Check that it ends with its last execution or, if it fails fast, with the first failure."""
+    if record.was_cancelled or record.unexpected_error or not record.results or record.ended is None:
         return
-    # What was told at the very moment in which it began may have come for it, or just before.
-    first, last = (_due_end(evidence, record, since) for since in (record.began, record.began + SAME))
-    if not first - SAME <= record.ended <= last + SAME:
-        yield f"ended at {record.ended:.3f}, and should have at {last:.3f}"
+    # A delivery at the time when it started may have come before it or not.
+    first = _expected_end(analysis, record, record.started)
+    last = _expected_end(analysis, record, record.started + TOLERANCE)
+    if not first - TOLERANCE <= record.ended <= last + TOLERANCE:
+        yield f"ended at {record.ended:.3f} instead of {last:.3f}"
 
 
-def _due_end(evidence: Evidence, record: Record, since: float) -> float:
-    """Get when a `wait_all` should have ended, by what was told since that time."""
-    times = []
-    for identifier, ends in record.ends.items():
-        truth = evidence.world.executions[identifier]
-        told = evidence.first_terminal(truth, since, ends[0].at)
-        at = ends[0].at if ends[0].error or told is None else told.at
-        times.append((at, ends[0].error is not None or ends[0].raised))
-    failed = [at for at, is_failure in times if is_failure]
-    return min(failed) if record.waiter.fail_fast and failed else max(at for at, _ in times)
+def _expected_end(analysis: Analysis, record: Record, since: float) -> float:
+    """Return when a `wait_all` should have ended, given the deliveries since a time."""
+    ends = []
+    for identifier, (result, *_) in record.results.items():
+        execution = analysis.scenario.executions[identifier]
+        terminal = analysis.first_terminal(execution, since, result.received_at)
+        at = result.received_at if result.error or terminal is None else terminal.at
+        ends.append((at, result.error is not None or result.was_raised))
+    failures = [at for at, is_failure in ends if is_failure]
+    return min(failures) if record.waiter.fail_fast and failures else max(at for at, _ in ends)

@@ -1,7 +1,6 @@
-"""The kinds of execution of a world: how each goes its course, and how the service tells of it.
+"""The kinds of execution of a scenario: their statuses, and how the service returns them.
 
-Written down a second time and from the service's own documents, so that the worlds do not ask the library
-what a status means.
+Derived from the service's documents, since the invariants must not depend on the library's own table.
 """
 
 from __future__ import annotations
@@ -21,28 +20,31 @@ class Kind:
     """A row of the table.
 
     Attributes:
-        name: a short word for it.
-        phases: the statuses on the way, in their order; those of one phase may follow each other either way.
-        ends: the terminal statuses, and how often each is drawn.
-        afterlife: for a terminal status, those that later management may bring.
-        get: the operation that shows one, the parameter that names it, and the member that holds it.
-        lists: the operation that lists those of one parent, the parameter that names the parent, and the
-            member that holds the rows.
-        state: the members that tell a status and a reason.
+        name: The name of the kind.
+        phases: The statuses before the terminal one, in order. Those of one phase may follow each other in
+            any order.
+        terminal_statuses: The terminal statuses, and the weight with which each is drawn.
+        later_statuses: The statuses that may follow a terminal one, by management or a retry.
+        get: The operation that returns one execution, the parameter with its id or ARN, and the member of
+            the response that contains it.
+        list: The operation that lists the executions of one parent, the parameter with the parent, and the
+            member of the response that contains the rows.
+        id_member: The member with the id or ARN.
+        state_members: Returns the members with a status and a reason.
     """
 
     name: str
     phases: tuple[tuple[str, ...], ...]
-    ends: Mapping[str, int]
-    afterlife: Mapping[str, tuple[str, ...]]
+    terminal_statuses: Mapping[str, int]
+    later_statuses: Mapping[str, tuple[str, ...]]
     get: tuple[str, str, str | None]
-    lists: tuple[str, str, str]
+    list: tuple[str, str, str]
     id_member: str
-    state: Callable[[str, str], Members]
+    state_members: Callable[[str, str], Members]
 
 
-def _flat(reason_member: str) -> Callable[[str, str], Members]:
-    return lambda status, reason: {"status": status, reason_member: reason}
+def _flat(status: str, reason: str) -> Members:
+    return {"status": status, "message": reason}
 
 
 def _nested(status: str, reason: str) -> Members:
@@ -52,70 +54,70 @@ def _nested(status: str, reason: str) -> Members:
 IMAGE = Kind(
     name="image",
     phases=(("PENDING",), ("CREATING",), ("BUILDING",), ("TESTING",), ("DISTRIBUTING",), ("INTEGRATING",)),
-    ends={"AVAILABLE": 6, "FAILED": 2, "CANCELLED": 1},
-    afterlife={
+    terminal_statuses={"AVAILABLE": 6, "FAILED": 2, "CANCELLED": 1},
+    later_statuses={
         "AVAILABLE": ("DEPRECATED", "DISABLED", "DELETED"),
         "FAILED": ("TESTING", "DISTRIBUTING", "DELETED"),
         "CANCELLED": ("TESTING", "DELETED"),
     },
     get=("get_image", "imageBuildVersionArn", "image"),
-    lists=("list_image_build_versions", "imageVersionArn", "imageSummaryList"),
+    list=("list_image_build_versions", "imageVersionArn", "imageSummaryList"),
     id_member="arn",
-    state=_nested,
+    state_members=_nested,
 )
 WORKFLOW = Kind(
     name="workflow execution",
     phases=(("PENDING",), ("RUNNING",), ("ROLLBACK_IN_PROGRESS",)),
-    ends={"COMPLETED": 6, "FAILED": 2, "ROLLBACK_COMPLETED": 1, "CANCELLED": 1, "SKIPPED": 1},
-    afterlife={},
+    terminal_statuses={"COMPLETED": 6, "FAILED": 2, "ROLLBACK_COMPLETED": 1, "CANCELLED": 1, "SKIPPED": 1},
+    later_statuses={},
     get=("get_workflow_execution", "workflowExecutionId", None),
-    lists=("list_workflow_executions", "imageBuildVersionArn", "workflowExecutions"),
+    list=("list_workflow_executions", "imageBuildVersionArn", "workflowExecutions"),
     id_member="workflowExecutionId",
-    state=_flat("message"),
+    state_members=_flat,
 )
 STEP = Kind(
-    name="step",
+    name="workflow step execution",
     phases=(("PENDING",), ("RUNNING", "WAITING")),
-    ends={"COMPLETED": 6, "FAILED": 2, "TIMED_OUT": 1, "CANCELLED": 1, "SKIPPED": 1},
-    afterlife={},
+    terminal_statuses={"COMPLETED": 6, "FAILED": 2, "TIMED_OUT": 1, "CANCELLED": 1, "SKIPPED": 1},
+    later_statuses={},
     get=("get_workflow_step_execution", "stepExecutionId", None),
-    lists=("list_workflow_step_executions", "workflowExecutionId", "steps"),
+    list=("list_workflow_step_executions", "workflowExecutionId", "steps"),
     id_member="stepExecutionId",
-    state=_flat("message"),
+    state_members=_flat,
 )
 LIFECYCLE = Kind(
     name="lifecycle execution",
     phases=(("IN_PROGRESS", "PENDING"), ("CANCELLING",)),
-    ends={"SUCCESS": 6, "FAILED": 2, "CANCELLED": 1},
-    afterlife={},
+    terminal_statuses={"SUCCESS": 6, "FAILED": 2, "CANCELLED": 1},
+    later_statuses={},
     get=("get_lifecycle_execution", "lifecycleExecutionId", "lifecycleExecution"),
-    lists=("list_lifecycle_executions", "resourceArn", "lifecycleExecutions"),
+    list=("list_lifecycle_executions", "resourceArn", "lifecycleExecutions"),
     id_member="lifecycleExecutionId",
-    state=_nested,
+    state_members=_nested,
 )
 
 # A new kind of execution is a new row here.
 KINDS = (IMAGE, WORKFLOW, STEP, LIFECYCLE)
 
-# What `wait` with a check raises for; the others it returns.
-FAILURES = {"FAILED", "ROLLBACK_COMPLETED", "CANCELLED", "DELETED", "TIMED_OUT"}
+# The terminal statuses for which a wait with `check` raises.
+FAILURE_STATUSES = {"FAILED", "ROLLBACK_COMPLETED", "CANCELLED", "DELETED", "TIMED_OUT"}
 
 
 def uuid(number: int) -> str:
-    """Get a made-up UUID."""
+    """Return a made-up UUID."""
     return f"{number:08x}-0000-4000-8000-{number:012x}"
 
 
 def image_arn(version: str, build: int) -> str:
-    """Get the ARN of a build of an image version."""
+    """Return the ARN of a build of an image version."""
     return f"{version_arn(version)}/{build}"
 
 
 def version_arn(name: str) -> str:
-    """Get the ARN of an image version."""
+    """Return the ARN of an image version."""
     return f"arn:aws:imagebuilder:{REGION}:123456789012:image/{name}/1.0.0"
 
 
 def policy_arn(number: int) -> str:
-    """Get the ARN of a lifecycle policy."""
+    """Return the ARN of a lifecycle policy."""
     return f"arn:aws:imagebuilder:{REGION}:123456789012:lifecycle-policy/policy-{number}"

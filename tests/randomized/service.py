@@ -1,4 +1,4 @@
-"""The service of a world, behind the face of an aiobotocore client: answers from the truth, and faults."""
+"""The service of a scenario with the interface of an aiobotocore client: scripted responses, and faults."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import Any, Final
 
 import anyio
 
-from randomized.faults import NO_EFFECT, Effect, Fault, aws_error, combine
-from randomized.kinds import KINDS, REGION, Kind
-from randomized.truth import Truth
+from randomized.executions import ScriptedExecution
+from randomized.faults import NO_EFFECT, Effect, aws_error, combine
+from randomized.kinds import IMAGE, KINDS, REGION, STEP, WORKFLOW, Kind
+from randomized.scenarios import Scenario
 
 _METADATA: Final = {"HTTPStatusCode": 200, "HTTPHeaders": {}}
 
@@ -22,142 +23,129 @@ class Call:
     """A call that was sent.
 
     Attributes:
-        operation: its name.
-        argument: the id that is asked for, or whose children are.
-        page: the number of its first row; 0 for what is no list.
-        began: when it was sent.
-        ended: when it was answered; ``None`` if it was given up before.
-        given_up: when that was.
-        error: the code or class of what it raised, or how its answer was none; ``None`` for an answer.
-        is_late: whether its answer came with more than the usual delay, or was stale.
+        operation: The name of the operation.
+        argument: The id or ARN for a Get, the parent for a list.
+        first_row: The index of the first row for a list; 0 for a Get.
+        sent_at: When it was sent.
+        answered_at: When it was answered, by a response or an error; ``None`` if it was cancelled before.
+        cancelled_at: When it was cancelled.
+        error: The code or class of its error, or how its response was malformed; ``None`` for a well-formed
+            response.
+        is_degraded: Whether a fault made its response slow or stale.
     """
 
     operation: str
     argument: str | None
-    page: int
-    began: float
-    ended: float | None = None
-    given_up: float | None = None
+    first_row: int
+    sent_at: float
+    answered_at: float | None = None
+    cancelled_at: float | None = None
     error: str | None = None
-    is_late: bool = False
+    is_degraded: bool = False
 
 
 class Service:
-    """Answers as the script says.
+    """Answers calls from the scripts of executions.
 
     Args:
-        executions: all that it knows, by id.
-        faults: what goes wrong.
-        dice: decides which calls a fault strikes.
-        now: the clock.
-        latency: what a call takes, in seconds.
-        page: the rows of a page.
-        rate: the calls a second that the account is allowed; ``None`` for any number.
+        scenario: The scenario.
+        now: The clock.
+
+    Attributes:
+        calls: The calls so far.
+        unneeded_calls: Those that were sent while `has_waiters` returned false.
+        has_waiters: Returns whether anything is awaited.
+        hooks: Callbacks by event number. A call is an event when it is sent, and when it is answered.
     """
 
     meta: Final = SimpleNamespace(region_name=REGION)
 
-    def __init__(
-        self,
-        executions: Mapping[str, Truth],
-        faults: list[Fault],
-        dice: Random,
-        now: Callable[[], float],
-        *,
-        latency: float,
-        page: int,
-        rate: float | None,
-    ) -> None:
+    def __init__(self, scenario: Scenario, now: Callable[[], float]) -> None:
         self.calls: list[Call] = []
+        self.unneeded_calls: list[Call] = []
         self.in_flight = 0
-        self.may_call: Callable[[], bool] = lambda: True
-        self.unwanted: list[Call] = []
-        # What is to happen at the nth thing that happens here: whoever is to be cancelled just then.
+        self.has_waiters: Callable[[], bool] = lambda: True
         self.hooks: dict[int, Callable[[], None]] = {}
-        self._happened = 0
-        self._executions = executions
-        self._faults = faults
-        self._dice = dice
+        self._scenario = scenario
         self._now = now
-        self._latency = latency
-        self._page = page
-        self._rate = rate
-        self._tokens = rate or 0.0
-        self._refilled = 0.0
-        self._children: dict[tuple[str, str | None], list[Truth]] = {}
+        self._rng = Random(scenario.seed)
+        self._events = 0
+        self._tokens = scenario.rate_limit or 0.0
+        self._refilled_at = 0.0
+        self._children: dict[tuple[str, str | None], list[ScriptedExecution]] = {}
         for kind in KINDS:
-            self._serve(kind)
-        for truth in executions.values():
-            self._children.setdefault((truth.kind.name, truth.parent), []).append(truth)
-            if truth.kind is KINDS[0]:
-                self._children.setdefault((truth.kind.name, None), []).append(truth)
+            self._add_operations(kind)
+        for execution in scenario.executions.values():
+            self._children.setdefault((execution.kind.name, execution.parent), []).append(execution)
+            if execution.kind is IMAGE:
+                self._children.setdefault((IMAGE.name, None), []).append(execution)
 
-    def _serve(self, kind: Kind) -> None:
-        get, identifier, _ = kind.get
-        listing, parent, _ = kind.lists
+    def _add_operations(self, kind: Kind) -> None:
+        get_operation, id_parameter, _ = kind.get
+        list_operation, parent_parameter, _ = kind.list
 
-        async def get_one(**params: str) -> Mapping[str, Any]:
-            argument = params[identifier]
+        async def get(**params: str) -> Mapping[str, Any]:
+            identifier = params[id_parameter]
             return await self._call(
-                Call(get, argument, 0, self._now()),
-                lambda at, effect: self._get(argument, at, effect),
+                Call(get_operation, identifier, 0, self._now()),
+                lambda at, effect: self._get(identifier, at, effect),
                 is_list=False,
             )
 
-        async def list_some(**params: Any) -> Mapping[str, Any]:
-            argument = params.get(parent)
+        async def list_page(**params: Any) -> Mapping[str, Any]:
+            parent = params.get(parent_parameter)
             start = int(params.get("nextToken", 0))
             return await self._call(
-                Call(listing, argument, start, self._now()),
-                lambda at, effect: self._list(kind, argument, start, at, effect),
+                Call(list_operation, parent, start, self._now()),
+                lambda at, effect: self._list(kind, parent, start, at, effect),
                 is_list=True,
             )
 
-        setattr(self, get, get_one)
-        setattr(self, listing, list_some)
+        setattr(self, get_operation, get)
+        setattr(self, list_operation, list_page)
 
     async def _call(
-        self, call: Call, answer: Callable[[float, Effect], Mapping[str, Any]], *, is_list: bool
+        self, call: Call, respond: Callable[[float, Effect], Mapping[str, Any]], *, is_list: bool
     ) -> Mapping[str, Any]:
-        effect = self._strike(call.began, is_list=is_list)
-        self._happen()
+        effect = self._draw_effect(call.sent_at, is_list=is_list)
+        self._count_event()
         self.calls.append(call)
         self.in_flight += 1
-        is_wanted = self.may_call()
+        is_needed = self.has_waiters()
         try:
-            await anyio.sleep(self._latency + effect.delay)
+            await anyio.sleep(self._scenario.latency + effect.delay)
         except BaseException:
-            call.given_up = self._now()
-            if call.given_up == call.began:
+            call.cancelled_at = self._now()
+            if call.cancelled_at == call.sent_at:
                 # A real client would not have sent anything yet.
                 self.calls.remove(call)
-                is_wanted = True
+                is_needed = True
             raise
         finally:
             self.in_flight -= 1
-            if not is_wanted:
-                self.unwanted.append(call)
-        call.ended = self._now()
-        call.is_late = effect.delay > 0 or effect.lag > 0
-        self._happen()
+            if not is_needed:
+                self.unneeded_calls.append(call)
+        call.answered_at = self._now()
+        call.is_degraded = effect.delay > 0 or effect.lag > 0
+        self._count_event()
         try:
-            found = answer(call.began - effect.lag, effect)
+            response = respond(call.sent_at - effect.lag, effect)
         except Exception as error:
-            call.error = _code(error)
+            call.error = _error_code(error)
             raise
-        call.error = effect.spoil
-        return found
+        call.error = effect.malformation
+        return response
 
-    def _strike(self, now: float, *, is_list: bool) -> Effect:
+    def _draw_effect(self, now: float, *, is_list: bool) -> Effect:
         effects = [
             effect
-            for fault in self._faults
-            if fault.begins <= now < fault.ends
-            and (effect := fault.strike(self._dice, is_list=is_list)) is not NO_EFFECT
+            for fault in self._scenario.faults
+            if fault.start <= now < fault.end
+            and (effect := fault.draw_effect(self._rng, is_list=is_list)) is not NO_EFFECT
         ]
-        if self._rate is not None:
-            self._tokens = min(self._rate, self._tokens + (now - self._refilled) * self._rate)
-            self._refilled = now
+        if (rate := self._scenario.rate_limit) is not None:
+            self._tokens = min(rate, self._tokens + (now - self._refilled_at) * rate)
+            self._refilled_at = now
             if self._tokens < 1:
                 effects.insert(0, Effect(error=aws_error("CallRateLimitExceededException", 429)))
             else:
@@ -166,68 +154,68 @@ class Service:
             return NO_EFFECT
         return effects[0] if len(effects) == 1 else combine(effects)
 
-    def _happen(self) -> None:
-        self._happened += 1
-        if (hook := self.hooks.pop(self._happened, None)) is not None:
+    def _count_event(self) -> None:
+        self._events += 1
+        if (hook := self.hooks.pop(self._events, None)) is not None:
             hook()
 
     def _get(self, identifier: str, at: float, effect: Effect) -> Mapping[str, Any]:
         if effect.error is not None:
             raise effect.error
-        if effect.spoil is not None:
+        if effect.malformation is not None:
             return {}
-        truth = self._executions.get(identifier)
-        index = -1 if truth is None else truth.index_at(at)
-        if truth is None or index < 0 or truth.states[index].status is None:
+        execution = self._scenario.executions.get(identifier)
+        index = -1 if execution is None else execution.index_at(at)
+        if execution is None or index < 0 or execution.states[index].status is None:
             raise aws_error("ResourceNotFoundException", 404)
-        truth.deliveries.append((self._now(), index))
-        return truth.states[index].answer
+        execution.deliveries.append((self._now(), index))
+        return execution.states[index].response
 
     def _list(
         self, kind: Kind, parent: str | None, start: int, at: float, effect: Effect
     ) -> Mapping[str, Any]:
         if effect.error is not None:
             raise effect.error
-        shown: list[tuple[Truth, int]] = []
-        for truth in self._children.get((kind.name, parent), ()):
-            index = truth.index_at(at)
-            if index >= 0 and truth.states[index].status is not None:
-                shown.append((truth, index))
+        present: list[tuple[ScriptedExecution, int]] = []
+        for execution in self._children.get((kind.name, parent), ()):
+            index = execution.index_at(at)
+            if index >= 0 and execution.states[index].status is not None:
+                present.append((execution, index))
         if effect.shuffles:
-            self._dice.shuffle(shown)
-        page = shown[start : start + self._page]
-        if effect.hidden:
-            page = [each for each in page if self._dice.random() >= effect.hidden]
-        if effect.spoil is not None:
-            return _spoiled(kind.lists[2], [truth.states[index].row for truth, index in page], effect.spoil)
+            self._rng.shuffle(present)
+        end = start + self._scenario.page_size
+        page = present[start:end]
+        if effect.omission:
+            page = [each for each in page if self._rng.random() >= effect.omission]
+        _, parent_parameter, output = kind.list
+        rows = [execution.states[index].row for execution, index in page]
+        if effect.malformation is not None:
+            return _malformed_page(output, rows, effect.malformation)
         now = self._now()
-        for truth, index in page:
-            truth.deliveries.append((now, index))
-        answer: dict[str, Any] = {
-            kind.lists[2]: [truth.states[index].row for truth, index in page],
-            "ResponseMetadata": _METADATA,
-        }
-        if parent is not None and kind in KINDS[1:3]:
-            answer[kind.lists[1]] = parent
-        if start + self._page < len(shown):
-            answer["nextToken"] = str(start if effect.repeats else start + self._page)
-        return answer
+        for execution, index in page:
+            execution.deliveries.append((now, index))
+        response: dict[str, Any] = {output: rows, "ResponseMetadata": _METADATA}
+        if parent is not None and kind in {WORKFLOW, STEP}:
+            response[parent_parameter] = parent
+        if end < len(present):
+            response["nextToken"] = str(start if effect.repeats else end)
+        return response
 
 
-def _spoiled(output: str, rows: list[Any], spoil: str) -> Mapping[str, Any]:
-    match spoil:
-        case "nothing":
+def _malformed_page(output: str, rows: list[Any], malformation: str) -> Mapping[str, Any]:
+    match malformation:
+        case "null row":
             return {output: [*rows, None]}
-        case "no object":
+        case "list as row":
             return {output: [[], *rows]}
-        case "no list":
+        case "text as list":
             return {output: "oops"}
-        case "row is text":
+        case "text as row":
             return {output: [*rows, "oops"]}
         case _:
             return {output: rows, "nextToken": 7}
 
 
-def _code(error: Exception) -> str:
+def _error_code(error: Exception) -> str:
     response = getattr(error, "response", None)
     return str(response["Error"]["Code"]) if response else type(error).__name__

@@ -1,4 +1,4 @@
-"""The invariants can fail: each way to break the library here is seen within a few worlds."""
+"""The invariants detect defects: each defect introduced here violates one of them within few scenarios."""
 
 import random
 import time
@@ -13,22 +13,22 @@ from aioimagebuilder.models import executions
 from aioimagebuilder.polling import history, schedule, subscriptions
 from aioimagebuilder.waiting import waiters
 from randomized.clock import run_reproducibly
-from randomized.drawing import draw_world
 from randomized.invariants import violations
-from randomized.running import run_world
+from randomized.runner import run_scenario
+from randomized.scenarios import draw_scenario
 
-_ENOUGH = 120
+_SCENARIOS = 120
 
 
 @cache
-def _small_ones_first():
-    def waits(seed):
-        return sum(len(waiter.identifiers) for waiter in draw_world(seed).waiters)
+def _seeds_by_size():
+    def wait_count(seed):
+        return sum(len(waiter.identifiers) for waiter in draw_scenario(seed).waiters)
 
-    return sorted(range(_ENOUGH), key=waits)
+    return sorted(range(_SCENARIOS), key=wait_count)
 
 
-def _lose_some_news(patch):
+def _lose_some_updates(patch):
     deliver = subscriptions.Subscription.deliver
 
     def deliver_some(self, *args, **options):
@@ -38,94 +38,94 @@ def _lose_some_news(patch):
     patch.setattr(subscriptions.Subscription, "deliver", deliver_some)
 
 
-def _let_deadlines_pass(patch):
+def _exceed_deadlines(patch):
     patch.setattr(waiters, "_LAST_POLL_TIMEOUT", 60.0)
 
 
-def _forget_the_last_poll(patch):
-    def later(now, attempt, cadence, deadline, dice, batch_due=None):
-        return now + schedule.delay_before_poll(attempt, cadence, dice)
+def _omit_last_poll(patch):
+    def next_poll(now, attempt, cadence, deadline, jitter, batch_due=None):
+        return now + schedule.delay_before_poll(attempt, cadence, jitter)
 
-    patch.setattr("aioimagebuilder.polling.poller.next_poll", later)
+    patch.setattr("aioimagebuilder.polling.poller.next_poll", next_poll)
 
 
-def _keep_waiting_for_nobody(patch):
+def _keep_subscriptions_of_ended_waits(patch):
     patch.setattr(waiters.Gathering, "close", lambda _: None)
 
 
-def _swallow_cancellations(patch):
-    ended = waiters.Gathering.next_ended
+def _replace_cancellations(patch):
+    original = waiters.Gathering.next_ended
 
     async def next_ended(self):
         try:
-            return await ended(self)
+            return await original(self)
         except BaseException as error:
             raise RuntimeError("swallowed") from error
 
     patch.setattr(waiters.Gathering, "next_ended", next_ended)
 
 
-def _believe_stale_reads(patch):
+def _accept_stale_reads(patch):
     patch.setattr(executions.Execution, "is_older_than", lambda *_: False)
 
 
-def _hurry(patch):
+def _poll_too_often(patch):
     patch.setattr("aioimagebuilder.polling.schedule.delay_before_poll", lambda *_: 0.3)
 
 
-def _know_no_rate(patch):
+def _ignore_call_rate(patch):
     patch.setattr(rate_limiter.RateLimiter, "reserve", lambda _, now: now)
 
 
-def _claim_that_work_goes_on(patch):
+def _report_outdated_states_as_running(patch):
     patch.setattr(history.History, "is_outdated", lambda *_: False)
 
 
-def _mix_up_outcomes(patch):
-    gather = waiters.wait_all
+def _reverse_results(patch):
+    original = waiters.wait_all
 
     async def wait_all(*args, **options):
-        return (await gather(*args, **options))[::-1]
+        return (await original(*args, **options))[::-1]
 
     patch.setattr("aioimagebuilder.client.wait_all", wait_all)
 
 
-def _go_by_the_wall_clock(patch):
-    real = subscriptions.UpdateQueue.wait
+def _read_wall_clock(patch):
+    original = subscriptions.UpdateQueue.wait
 
     async def wait(self, until):
         await anyio.sleep(time.time() % 1e-3)
-        await real(self, until)
+        await original(self, until)
 
     patch.setattr(subscriptions.UpdateQueue, "wait", wait)
 
 
 @pytest.mark.parametrize(
-    "break_it",
+    "introduce_defect",
     [
-        _lose_some_news,
-        _let_deadlines_pass,
-        _forget_the_last_poll,
-        _keep_waiting_for_nobody,
-        _swallow_cancellations,
-        _believe_stale_reads,
-        _hurry,
-        _know_no_rate,
-        _claim_that_work_goes_on,
-        _mix_up_outcomes,
+        _lose_some_updates,
+        _exceed_deadlines,
+        _omit_last_poll,
+        _keep_subscriptions_of_ended_waits,
+        _replace_cancellations,
+        _accept_stale_reads,
+        _poll_too_often,
+        _ignore_call_rate,
+        _report_outdated_states_as_running,
+        _reverse_results,
     ],
 )
-def test_what_breaks_the_library_breaks_an_invariant(monkeypatch, break_it):
-    break_it(monkeypatch)
-    assert any(violations(run_world(seed)) for seed in _small_ones_first())
+def test_defect_violates_an_invariant(monkeypatch, introduce_defect):
+    introduce_defect(monkeypatch)
+    assert any(violations(run_scenario(seed)) for seed in _seeds_by_size())
 
 
-def test_a_look_at_the_wall_clock_changes_the_trace(monkeypatch):
-    _go_by_the_wall_clock(monkeypatch)
-    assert run_world(3).trace != run_world(3, wall_clock_jumps=True).trace
+def test_dependence_on_wall_clock_changes_trace(monkeypatch):
+    _read_wall_clock(monkeypatch)
+    assert run_scenario(3).trace != run_scenario(3, wall_clock_jumps=True).trace
 
 
-def test_a_world_that_goes_round_and_round_is_broken_off():
+def test_livelock_raises_runtime_error():
     async def main():
         while True:
             await anyio.lowlevel.checkpoint()

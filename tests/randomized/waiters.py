@@ -1,4 +1,4 @@
-"""Who waits in a world: how each is drawn, what it does with the library, and what it got."""
+"""The waiters of a scenario: how they are drawn, how they use the library, and what they receive."""
 
 from __future__ import annotations
 
@@ -10,28 +10,25 @@ from typing import Any, Final
 import anyio
 
 from aioimagebuilder import Execution, ExecutionFailedError, ImageBuilder, WaitError, WaitGroupError
-from randomized.truth import Truth
+from randomized.executions import ScriptedExecution
 
 
 @dataclass(frozen=True, slots=True)
 class Waiter:
-    """A waiter, as drawn; times are seconds since the world began.
+    """A waiter: when it waits for what, and the options `timeout`, `check` and `fail_fast`.
 
     Attributes:
-        verb: which method it calls.
-        identifiers: what it waits for.
-        starts: when.
-        timeout: its timeout.
-        cadence: its own min_delay and max_delay; ``None`` for the client's.
-        check: whether it wants failures raised.
-        fail_fast: whether `wait_all` is to end with the first.
-        cancelled_at: when it is cancelled.
-        cancelled_on: at which event of the service it is cancelled.
-        pause: what a slow consumer does between two states, in seconds.
-        leaves_after: after how many states it stops iterating.
+        method: The method that it calls.
+        identifiers: What it waits for.
+        starts: When it starts to wait, in seconds since the start of the scenario.
+        cadence: Its own min_delay and max_delay; ``None`` for the client's.
+        cancelled_at: When it is cancelled.
+        cancelled_at_event: The number of the event of the service at which it is cancelled.
+        pause: The seconds that it takes to process a state.
+        stops_after: The number of states after which it stops to iterate.
     """
 
-    verb: str
+    method: str
     identifiers: tuple[str, ...]
     starts: float
     timeout: float | None
@@ -39,76 +36,75 @@ class Waiter:
     check: bool
     fail_fast: bool
     cancelled_at: float | None
-    cancelled_on: int | None
+    cancelled_at_event: int | None
     pause: float
-    leaves_after: int | None
+    stops_after: int | None
 
 
 @dataclass(slots=True)
-class End:
-    """How the wait for one execution ended.
+class Result:
+    """The result of the wait for one execution.
 
     Attributes:
-        at: when the consumer had it.
-        asked: since when it had been waiting for it.
-        index: the state of the truth that it was told as the last; ``None`` for an error.
-        error: the error; ``None`` for a state.
-        status: the status that it was told.
-        raised: whether the state came as an ExecutionFailedError.
+        received_at: When the waiter received it.
+        requested_at: When the waiter started to wait for it.
+        index: The index of the last state; ``None`` for an error.
+        error: The error; ``None`` for a state.
+        status: The status of the last state.
+        was_raised: Whether the state was raised as an ExecutionFailedError.
     """
 
-    at: float
-    asked: float
+    received_at: float
+    requested_at: float
     index: int | None = None
     error: WaitError | None = None
     status: str | None = None
-    raised: bool = False
+    was_raised: bool = False
 
 
 @dataclass(slots=True)
 class Record:
-    """What became of a waiter.
+    """What happened to a waiter.
 
     Attributes:
-        waiter: who.
-        began: when it began to wait.
-        ended: when it was done; ``None`` while it is not.
-        was_cancelled: whether its cancellation came through.
-        cancel_called: when its cancellation was asked for.
-        has_left: whether it stopped by itself before the end.
-        ends: how each execution ended for it.
-        seen: for a watch, the states it was shown: when, which, and its status.
-        surprise: what it raised that no wait should.
+        waiter: The waiter.
+        started: When it started to wait.
+        ended: When it ended; ``None`` if it has not.
+        was_cancelled: Whether a cancellation ended it.
+        cancel_requested_at: When its cancellation was requested.
+        has_stopped: Whether it stopped to iterate by itself.
+        results: The results for each execution.
+        watched: The states that a watch received: the time, the index and the status.
+        unexpected_error: An exception that no wait should raise.
     """
 
     waiter: Waiter
-    began: float
+    started: float
     ended: float | None = None
     was_cancelled: bool = False
-    cancel_called: float | None = None
-    has_left: bool = False
-    ends: dict[str, list[End]] = field(default_factory=dict)
-    seen: list[tuple[float, int, str]] = field(default_factory=list)
-    surprise: BaseException | None = None
+    cancel_requested_at: float | None = None
+    has_stopped: bool = False
+    results: dict[str, list[Result]] = field(default_factory=dict)
+    watched: list[tuple[float, int, str]] = field(default_factory=list)
+    unexpected_error: BaseException | None = None
 
-    def end(self, identifier: str, end: End) -> None:
-        """Take in that the wait for `identifier` has ended."""
-        self.ends.setdefault(identifier, []).append(end)
+    def add_result(self, identifier: str, result: Result) -> None:
+        """Add the result for an execution."""
+        self.results.setdefault(identifier, []).append(result)
 
 
-def told(execution: Execution) -> tuple[int, str]:
-    """Get which state of the truth an execution shows, and its status."""
+def _index_and_status(execution: Execution) -> tuple[int, str]:
     reason = execution.reason
     assert reason is not None, f"{execution.id} lost its reason"
     return int(reason.removeprefix("#")), str(execution.status)
 
 
-class Consumers:
-    """The waiters of a world at work.
+class WaiterRunner:
+    """Runs the waiters of a scenario, and records what happens to them.
 
     Args:
-        ib: the client.
-        now: the clock.
+        ib: The client.
+        now: The clock.
     """
 
     def __init__(self, ib: ImageBuilder, now: Callable[[], float]) -> None:
@@ -119,7 +115,7 @@ class Consumers:
         self.is_closed = False
 
     async def run(self, waiter: Waiter, hooks: dict[int, Callable[[], None]]) -> None:
-        """Let `waiter` wait, from its start to its end."""
+        """Run `waiter` from its start to its end."""
         await anyio.sleep(waiter.starts - self._now())
         if self.is_closed:
             return
@@ -128,169 +124,167 @@ class Consumers:
         with anyio.CancelScope() as scope:
             if waiter.cancelled_at is not None:
                 scope.deadline = anyio.current_time() + waiter.cancelled_at - self._now()
-            if waiter.cancelled_on is not None:
-                hooks[waiter.cancelled_on] = lambda: self._cancel(record, scope)
+            if waiter.cancelled_at_event is not None:
+                hooks[waiter.cancelled_at_event] = lambda: self._cancel(record, scope)
             self.active += 1
             try:
-                await _VERBS[waiter.verb](self, record)
-            except Exception as error:  # noqa: BLE001 - the invariants tell of it
-                record.surprise = error
+                await _METHODS[waiter.method](self, record)
+            except Exception as error:  # noqa: BLE001 - the invariants report it
+                record.unexpected_error = error
             finally:
                 self.active -= 1
                 record.ended = self._now()
         record.was_cancelled = scope.cancelled_caught
-        if scope.cancel_called and record.cancel_called is None:
-            record.cancel_called = waiter.cancelled_at
+        if scope.cancel_called and record.cancel_requested_at is None:
+            record.cancel_requested_at = waiter.cancelled_at
 
     def _cancel(self, record: Record, scope: anyio.CancelScope) -> None:
         if record.ended is None:
-            record.cancel_called = self._now()
+            record.cancel_requested_at = self._now()
             scope.cancel()
 
     def _options(self, waiter: Waiter) -> dict[str, Any]:
-        if waiter.cadence is None:
-            return {"timeout": waiter.timeout}
-        return {
-            "timeout": waiter.timeout,
-            "min_delay": waiter.cadence[0],
-            "max_delay": waiter.cadence[1],
-        }
+        options: dict[str, Any] = {"timeout": waiter.timeout}
+        if waiter.cadence is not None:
+            options["min_delay"], options["max_delay"] = waiter.cadence
+        return options
 
-    def _state(self, record: Record, execution: Execution, asked: float, *, raised: bool = False) -> None:
-        index, status = told(execution)
-        record.end(execution.id, End(self._now(), asked, index, status=status, raised=raised))
+    def _add_state(
+        self, record: Record, execution: Execution, requested_at: float, *, was_raised: bool = False
+    ) -> None:
+        index, status = _index_and_status(execution)
+        result = Result(self._now(), requested_at, index, status=status, was_raised=was_raised)
+        record.add_result(execution.id, result)
 
-    def _error(self, record: Record, error: WaitError, asked: float) -> None:
+    def _add_error(self, record: Record, error: WaitError, requested_at: float) -> None:
         if isinstance(error, ExecutionFailedError):
-            self._state(record, error.execution, asked, raised=True)
+            self._add_state(record, error.execution, requested_at, was_raised=True)
         else:
-            record.end(error.identifier, End(record.began + error.elapsed, asked, error=error))
+            result = Result(record.started + error.elapsed, requested_at, error=error)
+            record.add_result(error.identifier, result)
 
     async def wait(self, record: Record) -> None:
-        """`wait` for one execution."""
+        """Call `wait` for one execution."""
         waiter = record.waiter
         try:
             execution = await self._ib.wait(
                 waiter.identifiers[0], check=waiter.check, **self._options(waiter)
             )
         except WaitError as error:
-            self._error(record, error, record.began)
+            self._add_error(record, error, record.started)
         else:
-            self._state(record, execution, record.began)
+            self._add_state(record, execution, record.started)
 
     async def watch(self, record: Record) -> None:
-        """`watch` one execution."""
+        """Iterate `watch` for one execution."""
         waiter = record.waiter
-        asked = record.began
+        requested_at = record.started
         try:
             async with self._ib.watch(waiter.identifiers[0], **self._options(waiter)) as watch:
                 async for execution in watch:
-                    record.seen.append((self._now(), *told(execution)))
+                    record.watched.append((self._now(), *_index_and_status(execution)))
                     if execution.is_terminal:
-                        self._state(record, execution, asked)
-                    if len(record.seen) == waiter.leaves_after:
-                        record.has_left = True
+                        self._add_state(record, execution, requested_at)
+                    if len(record.watched) == waiter.stops_after:
+                        record.has_stopped = True
                         return
                     if waiter.pause:
                         await anyio.sleep(waiter.pause)
-                    asked = self._now()
+                    requested_at = self._now()
         except WaitError as error:
-            self._error(record, error, asked)
+            self._add_error(record, error, requested_at)
 
     async def wait_all(self, record: Record) -> None:
-        """`wait_all` for several."""
+        """Call `wait_all` for several executions."""
         waiter = record.waiter
-        began = record.began
+        started = record.started
         try:
             executions = await self._ib.wait_all(
-                waiter.identifiers,
-                check=waiter.check,
-                fail_fast=waiter.fail_fast,
-                **self._options(waiter),
+                waiter.identifiers, check=waiter.check, fail_fast=waiter.fail_fast, **self._options(waiter)
             )
         except WaitGroupError as group:
             for error in group.exceptions:
-                self._error(record, error, began)
+                self._add_error(record, error, started)
             for identifier, state in zip(waiter.identifiers, group.executions, strict=True):
-                if identifier not in record.ends and state is not None and state.is_terminal:
-                    self._state(record, state, began)
+                if identifier not in record.results and state is not None and state.is_terminal:
+                    self._add_state(record, state, started)
         else:
             assert [each.id for each in executions] == list(waiter.identifiers)
             for execution in dict.fromkeys(executions):
-                self._state(record, execution, began)
+                self._add_state(record, execution, started)
 
     async def as_completed(self, record: Record) -> None:
-        """Take each of several `as_completed`."""
+        """Iterate `as_completed` for several executions."""
         waiter = record.waiter
-        asked = record.began
-        taken = 0
+        requested_at = record.started
+        received = 0
         try:
             async with self._ib.as_completed(waiter.identifiers, **self._options(waiter)) as completed:
                 async for execution in completed:
-                    self._state(record, execution, asked)
-                    taken += 1
-                    if taken == waiter.leaves_after:
-                        record.has_left = True
+                    self._add_state(record, execution, requested_at)
+                    received += 1
+                    if received == waiter.stops_after:
+                        record.has_stopped = True
                         return
                     if waiter.pause:
                         await anyio.sleep(waiter.pause)
-                    asked = self._now()
+                    requested_at = self._now()
         except WaitGroupError as group:
             for error in group.exceptions:
-                self._error(record, error, asked)
+                self._add_error(record, error, requested_at)
 
 
-_VERBS: Final[Mapping[str, Callable[[Consumers, Record], Awaitable[None]]]] = {
-    "wait": Consumers.wait,
-    "watch": Consumers.watch,
-    "wait_all": Consumers.wait_all,
-    "as_completed": Consumers.as_completed,
+_METHODS: Final[Mapping[str, Callable[[WaiterRunner, Record], Awaitable[None]]]] = {
+    "wait": WaiterRunner.wait,
+    "watch": WaiterRunner.watch,
+    "wait_all": WaiterRunner.wait_all,
+    "as_completed": WaiterRunner.as_completed,
 }
 
 
-def draw_waiter(dice: Random, executions: Sequence[Truth], span: float) -> Waiter:
-    """Draw a waiter for some of `executions`."""
-    verb = dice.choices(("wait", "watch", "wait_all", "as_completed"), (2, 1, 3, 2))[0]
-    identifiers = _draw_identifiers(dice, executions, verb)
-    timeout = dice.choice((None, None, None, None, 0.0, dice.uniform(0, 30), dice.uniform(0, 2 * span)))
-    min_delay = dice.choice((1.0, dice.uniform(2, 15), dice.uniform(2, 15)))
-    cancelled_at, cancelled_on = None, None
-    starts = dice.choice((0.0, 0.0, round(dice.uniform(0, span)), dice.uniform(0, span)))
-    match dice.randrange(12):
+def draw_waiter(rng: Random, executions: Sequence[ScriptedExecution], span: float) -> Waiter:
+    """Draw a waiter for some of `executions`, which starts within `span` seconds."""
+    method = rng.choices(("wait", "watch", "wait_all", "as_completed"), (2, 1, 3, 2))[0]
+    identifiers = _draw_identifiers(rng, executions, method)
+    timeout = rng.choice((None, None, None, None, 0.0, rng.uniform(0, 30), rng.uniform(0, 2 * span)))
+    min_delay = rng.choice((1.0, rng.uniform(2, 15), rng.uniform(2, 15)))
+    cancelled_at, cancelled_at_event = None, None
+    starts = rng.choice((0.0, 0.0, round(rng.uniform(0, span)), rng.uniform(0, span)))
+    match rng.randrange(12):
         case 0:
-            cancelled_at = starts + dice.choice((0.0, dice.uniform(0, span)))
+            cancelled_at = starts + rng.choice((0.0, rng.uniform(0, span)))
         case 1:
-            cancelled_on = dice.randrange(1, 20 + 4 * len(executions))
-    known = {each.identifier: each for each in executions}
-    if any(known[each].ends_at is None for each in identifiers if known[each].states) and timeout is None:
-        timeout = dice.uniform(0, 2 * span)
-    check = dice.random() < 0.5
+            cancelled_at_event = rng.randrange(1, 20 + 4 * len(executions))
+    by_id = {each.identifier: each for each in executions}
+    if timeout is None and any(by_id[each].states and by_id[each].ends_at is None for each in identifiers):
+        timeout = rng.uniform(0, 2 * span)
+    check = rng.random() < 0.5
     return Waiter(
-        verb=verb,
+        method=method,
         identifiers=identifiers,
         starts=starts,
         timeout=timeout,
-        cadence=None if dice.random() < 0.8 else (min_delay, min_delay * dice.uniform(1, 8)),
+        cadence=None if rng.random() < 0.8 else (min_delay, min_delay * rng.uniform(1, 8)),
         check=check,
-        fail_fast=check and dice.random() < 0.2,
+        fail_fast=check and rng.random() < 0.2,
         cancelled_at=cancelled_at,
-        cancelled_on=cancelled_on,
-        pause=dice.choice((0.0, 0.0, 0.0, dice.uniform(0, 5 if len(identifiers) > 10 else 90))),
-        leaves_after=dice.randrange(1, 4) if dice.random() < 0.05 else None,
+        cancelled_at_event=cancelled_at_event,
+        pause=rng.choice((0.0, 0.0, 0.0, rng.uniform(0, 5 if len(identifiers) > 10 else 90))),
+        stops_after=rng.randrange(1, 4) if rng.random() < 0.05 else None,
     )
 
 
-def _draw_identifiers(dice: Random, executions: Sequence[Truth], verb: str) -> tuple[str, ...]:
-    if verb in {"wait", "watch"}:
-        return (dice.choice(executions).identifier,)
-    # Neighbours belong together: a gathering is of some families, or of anything at all.
-    count = dice.choice((1, 3, 10, len(executions) // 2, len(executions)))
+def _draw_identifiers(rng: Random, executions: Sequence[ScriptedExecution], method: str) -> tuple[str, ...]:
+    if method in {"wait", "watch"}:
+        return (rng.choice(executions).identifier,)
+    count = rng.choice((1, 3, 10, len(executions) // 2, len(executions)))
     count = max(1, min(count, len(executions)))
-    if dice.random() < 0.5:
-        first = dice.randrange(len(executions) - count + 1)
+    if rng.random() < 0.5:
+        # Adjacent executions have the same parent, and can be read by one list.
+        first = rng.randrange(len(executions) - count + 1)
         chosen = [each.identifier for each in executions[first : first + count]]
     else:
-        chosen = [each.identifier for each in dice.sample(executions, count)]
-    if dice.random() < 0.1:
-        chosen.append(dice.choice(chosen))
+        chosen = [each.identifier for each in rng.sample(executions, count)]
+    if rng.random() < 0.1:
+        chosen.append(rng.choice(chosen))
     return tuple(chosen)

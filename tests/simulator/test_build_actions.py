@@ -94,7 +94,7 @@ def test_waiting_step_without_action_times_out(simulator, client, waiting_step):
 
 def test_script_sets_status_of_timed_out_waiting_step(simulator, client):
     script = BuildScript.waiting(
-        "RunSanitizeScript", waiting_status="WAITING", gate_timeout_status="TIMED_OUT"
+        "RunSanitizeScript", waiting_status="WAITING", waiting_timeout_status="TIMED_OUT"
     )
     arn = start_build(simulator, script)
     simulator.advance(600)

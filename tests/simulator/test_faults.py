@@ -157,12 +157,12 @@ def test_missing_row_of_step_keeps_other_steps(simulator, client, built):
 
 def test_unknown_status_replaces_status(simulator, client, built):
     build, test = (row["workflowExecutionId"] for row in list_executions(client, built))
-    simulator.inject(Fault("unknown_status", word="NEW_STATUS", identifier=test))
+    simulator.inject(Fault("unknown_status", execution_status="NEW_STATUS", identifier=test))
     assert (poll(client, build), poll(client, test)) == ("COMPLETED", "NEW_STATUS")
     assert [row["status"] for row in list_executions(client, built)] == ["COMPLETED", "NEW_STATUS"]
     assert get_status(client, built) == "AVAILABLE"
     simulator.clear_faults()
-    simulator.inject(Fault("unknown_status", word="NEW_STATUS"))
+    simulator.inject(Fault("unknown_status", execution_status="NEW_STATUS"))
     assert get_status(client, built) == "NEW_STATUS"
 
 

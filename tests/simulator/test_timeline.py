@@ -270,7 +270,7 @@ def test_any_string_can_be_a_status():
     assert statuses(timeline) == expected
     assert [state["status"] for state in timeline.workflows[0].history.states][-1] == "WORKFLOW_ENDED"
     assert last(find_step(timeline, "LaunchBuildInstance"))["status"] == "STEP_ENDED"
-    assert {"STEP_RUNS", "STEP_ENDED", "WORKFLOW_RUNS", "CHECKING", "IMAGE_ENDED"} <= script.words()
+    assert {"STEP_RUNS", "STEP_ENDED", "WORKFLOW_RUNS", "CHECKING", "IMAGE_ENDED"} <= script.statuses()
 
 
 def test_integrating_is_shown_only_if_scripted():
@@ -392,7 +392,7 @@ def test_cancel_does_not_change_the_past(cancelled_at, earlier):
             on_failure=st.sampled_from([None, "Abort", "Continue"]),
             duration=st.sampled_from([None, 0.0, 5.0, 1e6]),
             failed_attempts=st.integers(0, 3),
-            gate=st.booleans(),
+            is_waiting_step=st.booleans(),
         ),
     ),
     st.booleans(),

@@ -1,4 +1,4 @@
-"""The public names as a user's type checker sees them: checked by mypy and basedpyright, never run."""
+"""The public API as a user's type checker sees it: checked by mypy and basedpyright, never run."""
 
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -52,7 +52,7 @@ async def waits(ib: ImageBuilder) -> None:
         assert_type(each.progress, Progress)
 
 
-async def steering(ib: ImageBuilder) -> None:
+async def builds_and_actions(ib: ImageBuilder) -> None:
     assert_type(await ib.build("arn:…", timeout=3600, client_token="t", on_timeout="cancel"), Image)
     recipe = ib.build(timeout=1, image_recipe_arn="arn:…", infrastructure_configuration_arn="arn:…")
     assert_type(await recipe, Image)
@@ -111,7 +111,7 @@ def errors(group: WaitGroupError) -> None:
             assert_type(error.steps, tuple[WorkflowStepExecution, ...])
 
 
-def scripts() -> None:
+def blocking_client() -> None:
     with Simulator() as simulator, blocking.ImageBuilder(**simulator.client_arguments, max_delay=9) as ib:
         assert_type(ib.wait("wf-…", timeout=3600), Execution)
         assert_type(ib.wait_for_image(ARN, timeout=timedelta(hours=2)), Image)

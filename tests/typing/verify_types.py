@@ -1,9 +1,9 @@
-"""Checks that every public name is completely typed, as a type checker other than mypy sees it.
+"""Checks with basedpyright that every public name is completely typed.
 
     python tests/typing/verify_types.py
 
-Public is what `aioimagebuilder`, `aioimagebuilder.blocking` and `aioimagebuilder.testing` export. What other
-packages leave untyped (botocore, moto) is theirs.
+Public names are those that `aioimagebuilder`, `aioimagebuilder.blocking` and `aioimagebuilder.testing`
+export. Types that are missing in other packages (botocore, moto) are ignored.
 """
 
 import json
@@ -17,7 +17,7 @@ PUBLIC_MODULES = ("aioimagebuilder", "aioimagebuilder.blocking", "aioimagebuilde
 
 
 def public_names() -> set[str]:
-    """Where each public object, and what it inherits, is defined (``aioimagebuilder.errors.AccessError``)."""
+    """Return the full names of public objects and of their bases."""
     modules = map(import_module, PUBLIC_MODULES)
     exported = {getattr(module, name) for module in modules for name in module.__all__}
     inherited = {base for each in exported for base in getattr(each, "__mro__", ())}
@@ -28,25 +28,24 @@ def public_names() -> set[str]:
     }
 
 
-def report() -> list[dict]:
-    """What basedpyright finds of each symbol of the package."""
+def verified_symbols() -> list[dict]:
+    """Return the symbols of the package with the diagnostics of basedpyright."""
     tools = Path(sys.executable).parent
-    done = subprocess.run(
+    result = subprocess.run(
         [tools / "basedpyright", "--verifytypes", "aioimagebuilder", "--ignoreexternal", "--outputjson"],
         env=os.environ | {"PATH": f"{tools}{os.pathsep}{os.environ['PATH']}"},
         capture_output=True,
         text=True,
         check=False,
     )
-    return json.loads(done.stdout)["typeCompleteness"]["symbols"]
+    return json.loads(result.stdout)["typeCompleteness"]["symbols"]
 
 
 def is_complete(symbol: dict) -> bool:
-    # A class is listed for what its members lack; they are listed, too, and say what.
+    # A class without diagnostics of its own is listed because of its members, which are listed as well.
     if not symbol["diagnostics"]:
         return True
-    # The methods of the blocking face take their types from the async ones, by inference: public_api.py
-    # holds what type checkers make of them.
+    # The types of the blocking methods are inferred from the async ones; public_api.py checks them.
     return symbol["isTypeAmbiguous"] and symbol["name"].startswith("aioimagebuilder.blocking.ImageBuilder.")
 
 
@@ -54,18 +53,18 @@ def main() -> int:
     names = public_names()
     symbols = [
         each
-        for each in report()
+        for each in verified_symbols()
         if any(each["name"] == name or each["name"].startswith(f"{name}.") for name in names)
     ]
     if len(symbols) < len(names):
-        print(f"only {len(symbols)} symbols of {len(names)} public names were looked at", file=sys.stderr)
+        print(f"Only {len(symbols)} symbols of {len(names)} public names were verified.", file=sys.stderr)
         return 1
-    wanting = [each for each in symbols if not is_complete(each)]
-    for each in wanting:
-        said = "; ".join(one["message"].replace("\n", " ") for one in each["diagnostics"])
-        print(f"{each['name']}: {said}", file=sys.stderr)
-    print(f"{len(symbols) - len(wanting)} of {len(symbols)} public symbols are completely typed")
-    return 1 if wanting else 0
+    incomplete = [each for each in symbols if not is_complete(each)]
+    for each in incomplete:
+        messages = "; ".join(one["message"].replace("\n", " ") for one in each["diagnostics"])
+        print(f"{each['name']}: {messages}", file=sys.stderr)
+    print(f"{len(symbols) - len(incomplete)} of {len(symbols)} public symbols are completely typed")
+    return 1 if incomplete else 0
 
 
 if __name__ == "__main__":

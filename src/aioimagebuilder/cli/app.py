@@ -28,7 +28,7 @@ Exit codes:
   2    invalid command line
   3    cancelled at AWS
   4    could not be observed or started: credentials, permissions, not found
-  5    has a waiting step (with --on-waiting raise)
+  5    has a waiting step (with --on-waiting-step raise)
   124  timed out; the execution continues at AWS
   130  interrupted (Ctrl-C); the execution continues at AWS
   141  standard output was closed

@@ -47,7 +47,7 @@ class WaitOptions:
     heartbeat: float = 60.0
     time_scale: float = 1.0
     on_timeout: Literal["leave", "cancel"] = "leave"
-    on_waiting: Literal["report", "raise"] = "report"
+    on_waiting_step: Literal["report", "raise"] = "report"
 
 
 def environment_variable(option: str) -> str:
@@ -184,7 +184,7 @@ wait_options: Final = _option_group(
         "At the timeout, leave the build running, or cancel it and wait for the outcome.",
     ),
     _choice_option(
-        "--on-waiting",
+        "--on-waiting-step",
         ["report", "raise"],
         "At a waiting step, report it and keep waiting, or exit with code 5.",
     ),

@@ -87,7 +87,7 @@ class Control:
     def _start(self) -> None:
         scale, rate, burst, start = self._initial
         clock = SimulatedClock(scale=scale, start=start, monotonic=self._monotonic)
-        self.world: SharedState = SharedState(clock=clock)
+        self.shared: SharedState = SharedState(clock=clock)
         self.faults: FaultRegistry = FaultRegistry(monotonic=self._monotonic)
         self.states: dict[tuple[str, str], RegionState] = {}
         self._calls: deque[CallRecord] = deque(maxlen=_MAX_CALLS)
@@ -105,7 +105,7 @@ class Control:
     @property
     def time_scale(self) -> float:
         """Simulated seconds per real second."""
-        return self.world.clock.scale
+        return self.shared.clock.scale
 
     def set_time_scale(self, scale: float) -> None:
         """Set the number of simulated seconds per real second; 0 stops the clock.
@@ -113,7 +113,7 @@ class Control:
         Raises:
             ValueError: The scale is negative.
         """
-        self.world.clock.set_scale(scale)
+        self.shared.clock.set_scale(scale)
 
     def advance(self, seconds: float) -> None:
         """Advance the clock by a number of simulated seconds.
@@ -121,11 +121,11 @@ class Control:
         Raises:
             ValueError: The number is negative.
         """
-        self.world.clock.advance(seconds)
+        self.shared.clock.advance(seconds)
 
     def now(self) -> float:
         """Return the simulated time in seconds since the epoch."""
-        return self.world.clock.now()
+        return self.shared.clock.now()
 
     @property
     def rate_limit(self) -> float | None:
@@ -154,7 +154,7 @@ class Control:
     def script(self, script: BuildScript, *, recipe: str | None = None, default: bool = False) -> None:
         """Queue a script for the next build; see `Simulator.script`."""
         with self.lock:
-            self.world.scripts.add(script, recipe=recipe, default=default)
+            self.shared.scripts.add(script, recipe=recipe, default=default)
 
     def add_execution(
         self,
@@ -178,7 +178,7 @@ class Control:
         """Inject a fault."""
         with self.lock:
             if fault.kind == "unknown_status":
-                self.world.extra_statuses.add(fault.word)
+                self.shared.extra_statuses.add(fault.execution_status)
             self.faults.add(fault)
 
     def clear_faults(self) -> None:
@@ -218,7 +218,7 @@ class Control:
         with self.lock:
             found = self.states.get((account_id, region))
             if found is None:
-                found = self.states[account_id, region] = RegionState(account_id, region, self.world)
+                found = self.states[account_id, region] = RegionState(account_id, region, self.shared)
             return found
 
     def admits(self, account_id: str) -> bool:
@@ -249,11 +249,11 @@ class Control:
             SimulatorBugError: The operation is not implemented or the response violates the service model.
         """
         with self.lock:
-            self.world.lag = lag
+            self.shared.lag = lag
             try:
                 return perform(self.state(account_id, region), operation, params)
             finally:
-                self.world.lag = 0.0
+                self.shared.lag = 0.0
 
     def call(self, operation: str, **params: object) -> Members:
         """Perform an operation directly, without faults, rate limit or call record."""

@@ -12,7 +12,7 @@
 | ``garbage`` | 200 with a body that is not JSON (``body``, if given) |
 | ``stale`` | Get and List operations return the state of ``lag`` simulated seconds ago |
 | ``missing_rows`` | lists omit the rows of ``identifiers`` (or ``identifier``) |
-| ``unknown_status`` | the status (of ``identifier``, if given) is ``word`` |
+| ``unknown_status`` | the status (of ``identifier``, if given) is ``execution_status`` |
 | ``not_found_yet`` | ResourceNotFoundException until ``seconds`` after the first request for an id |
 | ``repeat_token`` | a list returns the token that it was requested with |
 
@@ -76,7 +76,7 @@ class Fault:
         message: Message of ``error``.
         body: Literal body of the response.
         lag: Age of ``stale`` responses in simulated seconds.
-        word: The status of ``unknown_status``.
+        execution_status: The status of ``unknown_status``.
         identifiers: The rows of ``missing_rows``.
         performed: Whether the operation is performed when ``reset``, ``hang`` or an error hides its result.
 
@@ -97,7 +97,7 @@ class Fault:
     message: str = "An internal error has occurred."
     body: str | None = None
     lag: float = 60.0
-    word: str = "SOMETHING_NEW"
+    execution_status: str = "SOMETHING_NEW"
     identifiers: tuple[str, ...] = ()
     performed: bool = False
 
@@ -207,8 +207,8 @@ def replace_status(members: Members, fault: Fault) -> Members:
         if fault.identifier is not None and fault.identifier not in _ids(members):
             return members
         if "status" in members:
-            return {**members, "status": fault.word}
-        return {**members, "state": {**members["state"], "status": fault.word}}
+            return {**members, "status": fault.execution_status}
+        return {**members, "state": {**members["state"], "status": fault.execution_status}}
     return {name: _replace_nested_status(value, fault) for name, value in members.items()}
 
 

@@ -51,7 +51,7 @@ class StepScript:
         retry_delay: Delay between two attempts.
         rollback_status: Final ``rollbackStatus`` of the step, if it is rolled back.
         component_failure: The component failure behind a failed step.
-        gate: Whether this is a waiting step: it waits for SendWorkflowStepAction, like a WaitForAction step.
+        is_waiting_step: Whether it waits for SendWorkflowStepAction, like a WaitForAction step.
         never_ends: Whether the step runs until the image is cancelled.
         log_lines: Lines that the step writes to the build log.
     """
@@ -70,7 +70,7 @@ class StepScript:
     retry_delay: float = 5.0
     rollback_status: str | None = None
     component_failure: ComponentFailure | None = None
-    gate: bool = False
+    is_waiting_step: bool = False
     never_ends: bool = False
     log_lines: tuple[str, ...] = ()
 
@@ -121,7 +121,7 @@ class BuildScript:
         failed_regions: Error messages by region of a failed distribution.
         renamed_statuses: Image statuses to replace, mapped to their replacements.
         waiting_status: Status of a waiting step: ``RUNNING`` or ``WAITING``.
-        gate_timeout_status: Final status of a waiting step that received no action.
+        waiting_timeout_status: Final status of a waiting step that received no action.
         log_stream: Whether the build writes a log.
         log_delay: Time until the log stream exists.
         log_lines: Number of extra lines of component output, spread over the build stage.
@@ -144,7 +144,7 @@ class BuildScript:
     failed_regions: Mapping[str, str] = field(default_factory=dict)
     renamed_statuses: Mapping[str, str] = field(default_factory=dict)
     waiting_status: str = "RUNNING"
-    gate_timeout_status: str = "FAILED"
+    waiting_timeout_status: str = "FAILED"
     log_stream: bool = True
     log_delay: float = 0.0
     log_lines: int = 0
@@ -168,11 +168,16 @@ class BuildScript:
     @classmethod
     def waiting(cls, step: str, **members: object) -> BuildScript:
         """Return a script of a build in which a step waits for an action."""
-        return replace(cls(steps={step: StepScript(gate=True)}), **members)  # type: ignore[arg-type]
+        return replace(cls(steps={step: StepScript(is_waiting_step=True)}), **members)  # type: ignore[arg-type]
 
-    def words(self) -> frozenset[str]:
+    def statuses(self) -> frozenset[str]:
         """Return every status named in the script, including those unknown to the service."""
-        found = {self.status, self.waiting_status, self.gate_timeout_status, *self.renamed_statuses.values()}
+        found = {
+            self.status,
+            self.waiting_status,
+            self.waiting_timeout_status,
+            *self.renamed_statuses.values(),
+        }
         for step in self.steps.values():
             found |= {step.status, step.running_status, step.between_attempts_status, step.rollback_status}
         for workflow in self.workflows.values():

@@ -16,7 +16,7 @@ _SCRIPTS: Final = {
     "demo": BuildScript(),
     "broken": BuildScript.failing_component("No package nginx-1.99 available."),
     "flaky": BuildScript(steps={"ApplyBuildComponents": StepScript(failed_attempts=1, max_attempts=3)}),
-    "gated": BuildScript(),
+    "approval": BuildScript(),
 }
 _WAITING_STEP_WORKFLOW: Final = """\
 name: release
@@ -40,7 +40,7 @@ def simulate(*, port: int, time_scale: float, rate_limit: float | None, pipeline
     try:
         release: Json = simulator.create_workflow("release", _WAITING_STEP_WORKFLOW, type="TEST")
         for name, script in _SCRIPTS.items():
-            workflows = [{"workflowArn": release}] if name == "gated" else None
+            workflows = [{"workflowArn": release}] if name == "approval" else None
             simulator.create_pipeline(name, workflows=workflows)
             simulator.script(script, recipe=name, default=True)
         for name in pipelines:
@@ -69,6 +69,6 @@ def _instructions(simulator: Simulator, time_scale: float) -> Iterator[str]:
     yield "  aioimagebuilder build demo      # succeeds"
     yield "  aioimagebuilder build broken    # fails in a component (exit code 1)"
     yield "  aioimagebuilder build flaky     # succeeds after a step is retried"
-    yield "  aioimagebuilder build gated     # has a waiting step (see aioimagebuilder pending and approve)"
+    yield "  aioimagebuilder build approval  # has a waiting step (see aioimagebuilder pending and approve)"
     yield ""
     yield "Press Ctrl-C to stop."

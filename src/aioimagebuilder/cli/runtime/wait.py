@@ -95,7 +95,7 @@ class WaitArguments(TypedDict):
 def wait_arguments(options: WaitOptions) -> WaitArguments:
     """Return the keyword arguments of `ImageBuilder.wait` for the options."""
     # "ignore", because the progress already shows waiting steps.
-    on_waiting_step: Literal["ignore", "raise"] = "raise" if options.on_waiting == "raise" else "ignore"
+    on_waiting_step: Literal["ignore", "raise"] = "raise" if options.on_waiting_step == "raise" else "ignore"
     return {"timeout": options.timeout, "on_timeout": options.on_timeout, "on_waiting_step": on_waiting_step}
 
 

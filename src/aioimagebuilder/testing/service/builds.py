@@ -206,7 +206,7 @@ def _add_image(state: RegionState, plan: BuildPlan, name: str, request: Members,
         **copied,
     }
     script = state.shared.scripts.take(name)
-    state.shared.extra_statuses |= script.words()
+    state.shared.extra_statuses |= script.statuses()
     image = Image.build(plan, script, members, now)
     state.add_image(image)
     return image
@@ -288,7 +288,7 @@ def _retry(state: RegionState, request: Members) -> Members:
     if image.latest_run.start > state.now():
         raise in_use(f"The image {image.arn} is already being retried.")
     script = state.shared.scripts.take(str(image.static["name"]))
-    state.shared.extra_statuses |= script.words()
+    state.shared.extra_statuses |= script.statuses()
     image.retry(state.now(), script)
     state.add_image(image)
     return {"imageBuildVersionArn": image.arn}

@@ -44,7 +44,9 @@ class StepTimeline:
         self._inputs = step.inputs if script.inputs is None else script.inputs
         self._resource_ids = _make_resource_ids(self._context.plan, row.identifier)
         self.end = start
-        if script.status == "SKIPPED" or (script.status is None and step.is_skipped and not script.gate):
+        if script.status == "SKIPPED" or (
+            script.status is None and step.is_skipped and not script.is_waiting_step
+        ):
             self._skip(start)
             return
         self._context.log(start, f"Started step {step.name} with action {row.history.states[-1]['action']}")
@@ -57,7 +59,7 @@ class StepTimeline:
     @property
     def _is_waiting_step(self) -> bool:
         is_scripted = self._script.duration is not None or self._script.status is not None
-        return self._script.gate or (self._step.action == WAITING_ACTION and not is_scripted)
+        return self._script.is_waiting_step or (self._step.action == WAITING_ACTION and not is_scripted)
 
     def _skip(self, at: float) -> None:
         self._row.history.change(
@@ -90,7 +92,7 @@ class StepTimeline:
         end = sent.at if sent else deadline
         self._context.waiting_steps[self._row.identifier] = (at, end)
         if sent is None:
-            status, message = self._context.script.gate_timeout_status, f"Step {self._step.name} timed out"
+            status, message = self._context.script.waiting_timeout_status, f"Step {self._step.name} timed out"
             self._finish(end, status, message, {"error": message})
             return
         outputs: dict[str, Json] = {"action": sent.action}

@@ -97,7 +97,7 @@ class WorkflowTimeline:
             **self._ids,
             name=step.name,
             description=step.description,
-            action=WAITING_ACTION if script.gate else step.action,
+            action=WAITING_ACTION if script.is_waiting_step else step.action,
             status="PENDING",
             onFailure=script.on_failure or step.on_failure,
             timeoutSeconds=script.timeout_seconds or step.timeout_seconds,

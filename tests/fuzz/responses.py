@@ -1,7 +1,7 @@
-"""Every way in which the library reads an answer, over answers of any bytes.
+"""Every way in which the library reads a response, for responses of arbitrary bytes.
 
-aiobotocore's own parser reads them, and all of the library above it. What is missing is the request and the
-socket (`tests/wire` has both); time is virtual, so that no backoff costs any.
+They are parsed by aiobotocore's own parser and the whole library above it, without a request and a socket
+(`tests/integration` has both). Time is virtual, so backoff takes none.
 """
 
 import asyncio
@@ -40,109 +40,109 @@ CONFIGURATION = f"{_BASE}:distribution-configuration/demo"
 INFRASTRUCTURE = f"{_BASE}:infrastructure-configuration/demo"
 RECIPE = f"{_BASE}:image-recipe/demo/1.0.0"
 
-# What an error says is for a terminal or a log: a page, not a book.
-_LONGEST_MESSAGE = 5000
-# Rows of a hostile list that are worth looking at.
-_MOST_ROWS = 1000
+# Messages are read on a terminal or in a log.
+_MAXIMUM_MESSAGE_LENGTH = 5000
+# A hostile list may be endless.
+_MAXIMUM_ROWS = 1000
 
 
 @dataclass(frozen=True)
-class Reading:
-    """A public call, and the operation whose answer it reads."""
+class ApiCall:
+    """A call of the public API, and the operation whose response it reads."""
 
     operation: str
     call: Callable[[ImageBuilder], Awaitable[object] | AsyncIterable[object]]
 
 
-READINGS: Mapping[str, Reading] = {
-    "get_image": Reading("GetImage", lambda ib: ib.get_image(IMAGE)),
-    "get_workflow_execution": Reading("GetWorkflowExecution", lambda ib: ib.get_workflow_execution(WORKFLOW)),
-    "get_workflow_step_execution": Reading(
+API_CALLS: Mapping[str, ApiCall] = {
+    "get_image": ApiCall("GetImage", lambda ib: ib.get_image(IMAGE)),
+    "get_workflow_execution": ApiCall("GetWorkflowExecution", lambda ib: ib.get_workflow_execution(WORKFLOW)),
+    "get_workflow_step_execution": ApiCall(
         "GetWorkflowStepExecution", lambda ib: ib.get_workflow_step_execution(STEP)
     ),
-    "get_lifecycle_execution": Reading(
+    "get_lifecycle_execution": ApiCall(
         "GetLifecycleExecution", lambda ib: ib.get_lifecycle_execution(LIFECYCLE)
     ),
-    "list_workflow_executions": Reading(
+    "list_workflow_executions": ApiCall(
         "ListWorkflowExecutions", lambda ib: ib.list_workflow_executions(IMAGE)
     ),
-    "list_workflow_step_executions": Reading(
+    "list_workflow_step_executions": ApiCall(
         "ListWorkflowStepExecutions", lambda ib: ib.list_workflow_step_executions(WORKFLOW)
     ),
-    "list_waiting_workflow_steps": Reading(
+    "list_waiting_workflow_steps": ApiCall(
         "ListWaitingWorkflowSteps", lambda ib: ib.list_waiting_workflow_steps()
     ),
-    "list_image_build_versions": Reading("ListImageBuildVersions", lambda ib: ib.list_image_build_versions()),
-    "list_image_pipeline_images": Reading(
+    "list_image_build_versions": ApiCall("ListImageBuildVersions", lambda ib: ib.list_image_build_versions()),
+    "list_image_pipeline_images": ApiCall(
         "ListImagePipelineImages", lambda ib: ib.list_image_pipeline_images(PIPELINE)
     ),
-    "list_lifecycle_executions": Reading(
+    "list_lifecycle_executions": ApiCall(
         "ListLifecycleExecutions", lambda ib: ib.list_lifecycle_executions(POLICY)
     ),
-    "list_lifecycle_execution_resources": Reading(
+    "list_lifecycle_execution_resources": ApiCall(
         "ListLifecycleExecutionResources", lambda ib: ib.list_lifecycle_execution_resources(LIFECYCLE)
     ),
-    "start_image_pipeline_execution": Reading(
+    "start_image_pipeline_execution": ApiCall(
         "StartImagePipelineExecution", lambda ib: ib.start_image_pipeline_execution(PIPELINE)
     ),
-    "create_image": Reading(
+    "create_image": ApiCall(
         "CreateImage", lambda ib: ib.create_image(INFRASTRUCTURE, image_recipe_arn=RECIPE)
     ),
-    "distribute_image": Reading(
+    "distribute_image": ApiCall(
         "DistributeImage", lambda ib: ib.distribute_image("ami-12345678", CONFIGURATION, "role")
     ),
-    "import_vm_image": Reading(
+    "import_vm_image": ApiCall(
         "ImportVmImage", lambda ib: ib.import_vm_image("demo", "1.0.0", "Linux", "import-ami-1")
     ),
-    "import_disk_image": Reading(
+    "import_disk_image": ApiCall(
         "ImportDiskImage",
         lambda ib: ib.import_disk_image("demo", "1.0.0", "Windows", "11", INFRASTRUCTURE, "s3://b/k"),
     ),
-    "cancel_image_creation": Reading("CancelImageCreation", lambda ib: ib.cancel_image_creation(IMAGE)),
-    "retry_image": Reading("RetryImage", lambda ib: ib.retry_image(IMAGE)),
-    "send_workflow_step_action": Reading(
+    "cancel_image_creation": ApiCall("CancelImageCreation", lambda ib: ib.cancel_image_creation(IMAGE)),
+    "retry_image": ApiCall("RetryImage", lambda ib: ib.retry_image(IMAGE)),
+    "send_workflow_step_action": ApiCall(
         "SendWorkflowStepAction", lambda ib: ib.send_workflow_step_action(STEP, IMAGE, "RESUME")
     ),
-    "start_resource_state_update": Reading(
+    "start_resource_state_update": ApiCall(
         "StartResourceStateUpdate", lambda ib: ib.start_resource_state_update(IMAGE, "DEPRECATED")
     ),
-    "cancel_lifecycle_execution": Reading(
+    "cancel_lifecycle_execution": ApiCall(
         "CancelLifecycleExecution", lambda ib: ib.cancel_lifecycle_execution(LIFECYCLE)
     ),
-    "wait_for_image": Reading("GetImage", lambda ib: ib.wait_for_image(IMAGE, timeout=0)),
-    "wait_for_workflow_execution": Reading(
+    "wait_for_image": ApiCall("GetImage", lambda ib: ib.wait_for_image(IMAGE, timeout=0)),
+    "wait_for_workflow_execution": ApiCall(
         "GetWorkflowExecution", lambda ib: ib.wait_for_workflow_execution(WORKFLOW, timeout=0)
     ),
-    "wait_for_workflow_step": Reading(
+    "wait_for_workflow_step": ApiCall(
         "GetWorkflowStepExecution", lambda ib: ib.wait_for_workflow_step(STEP, timeout=0)
     ),
-    "wait_for_lifecycle_execution": Reading(
+    "wait_for_lifecycle_execution": ApiCall(
         "GetLifecycleExecution", lambda ib: ib.wait_for_lifecycle_execution(LIFECYCLE, timeout=0)
     ),
-    "watch": Reading("GetImage", lambda ib: ib.watch(IMAGE, timeout=0.2)),
-    "wait_all": Reading(
+    "watch": ApiCall("GetImage", lambda ib: ib.watch(IMAGE, timeout=0.2)),
+    "wait_all": ApiCall(
         "GetWorkflowExecution",
         lambda ib: ib.wait_all([workflow_id(1), workflow_id(2)], timeout=0.2),
     ),
 }
 
 
-# Calls that ask several operations: an answer that cannot be read may leave them with less, and no error.
-COMPOSED: Mapping[str, Reading] = {
-    "build": Reading("GetImage", lambda ib: ib.build(PIPELINE, timeout=0.2, diagnose=True)),
-    "build_started": Reading("StartImagePipelineExecution", lambda ib: ib.build(PIPELINE, timeout=0.2)),
-    "retry": Reading("GetImage", lambda ib: ib.retry(IMAGE, timeout=0.2)),
-    "cancel": Reading("GetImage", lambda ib: ib.cancel(IMAGE, timeout=0.2)),
-    "resume": Reading("GetWorkflowStepExecution", lambda ib: ib.resume(STEP)),
-    "stop": Reading("GetWorkflowStepExecution", lambda ib: ib.stop(STEP, reason="why")),
-    "watch_steps": Reading(
+# Calls that use several operations: without one of the responses, they may return less instead of raising.
+COMPOSED_CALLS: Mapping[str, ApiCall] = {
+    "build": ApiCall("GetImage", lambda ib: ib.build(PIPELINE, timeout=0.2, diagnose=True)),
+    "build_started": ApiCall("StartImagePipelineExecution", lambda ib: ib.build(PIPELINE, timeout=0.2)),
+    "retry": ApiCall("GetImage", lambda ib: ib.retry(IMAGE, timeout=0.2)),
+    "cancel": ApiCall("GetImage", lambda ib: ib.cancel(IMAGE, timeout=0.2)),
+    "resume": ApiCall("GetWorkflowStepExecution", lambda ib: ib.resume(STEP)),
+    "stop": ApiCall("GetWorkflowStepExecution", lambda ib: ib.stop(STEP, reason="why")),
+    "watch_steps": ApiCall(
         "ListWorkflowStepExecutions", lambda ib: ib.watch(WORKFLOW, timeout=0.2, detail="steps")
     ),
-    "logs": Reading("GetLogEvents", lambda ib: ib.logs(IMAGE)),
-    "logs_of_an_image": Reading("GetImage", lambda ib: ib.logs(IMAGE)),
-    "logs_of_a_pipeline": Reading("GetImagePipeline", lambda ib: ib.logs(PIPELINE)),
+    "logs": ApiCall("GetLogEvents", lambda ib: ib.logs(IMAGE)),
+    "logs_of_image": ApiCall("GetImage", lambda ib: ib.logs(IMAGE)),
+    "logs_of_pipeline": ApiCall("GetImagePipeline", lambda ib: ib.logs(PIPELINE)),
     **{
-        f"diagnose_by_{operation}": Reading(operation, lambda ib, of=of: ib.diagnose(of, timeout=1))
+        f"diagnose_by_{operation}": ApiCall(operation, lambda ib, of=of: ib.diagnose(of, timeout=1))
         for operation, of in (
             ("GetImage", IMAGE),
             ("ListWorkflowExecutions", IMAGE),
@@ -158,8 +158,8 @@ COMPOSED: Mapping[str, Reading] = {
 
 
 @dataclass
-class Answer:
-    """What the service answers to one operation; what else it is asked for has failed, in good form."""
+class Response:
+    """A response of the service to one operation."""
 
     status: int = 200
     body: bytes = b"{}"
@@ -167,58 +167,58 @@ class Answer:
 
 
 class _Client:
-    """An aiobotocore client as far as its caller sees: what reads its answers is aiobotocore's own."""
+    """Returns `response` for `operation`, parsed by aiobotocore, and a FAILED execution for any other."""
 
     meta = SimpleNamespace(region_name=REGION)
 
     def __init__(self) -> None:
         self._operations = {xform_name(name): operation for name, operation in OPERATIONS.items()}
         self.operation = ""
-        self.answer = Answer()
+        self.response = Response()
 
     def __getattr__(self, method: str) -> Callable[..., Awaitable[object]]:
         operation = self._operations[method]
 
         async def call(**_: object) -> object:
-            answer = (
-                self.answer if operation.name == self.operation else Answer(200, failed_body(operation.name))
-            )
+            response = self.response
+            if operation.name != self.operation:
+                response = Response(200, failed_body(operation.name))
             parser = create_parser(operation.service_model.metadata["protocol"])
-            response = {
-                "status_code": answer.status,
-                "headers": answer.headers,
-                "body": answer.body,
+            raw = {
+                "status_code": response.status,
+                "headers": response.headers,
+                "body": response.body,
                 "context": {},
             }
-            parsed = await parser.parse(response, operation.output_shape)
-            if answer.status >= 300:
-                # It uses no more of an endpoint than is given to it here.
-                await AioEndpoint._add_modeled_error_fields(None, response, parsed, operation, parser)
+            parsed = await parser.parse(raw, operation.output_shape)
+            if response.status >= 300:
+                # This method does not use its `self`.
+                await AioEndpoint._add_modeled_error_fields(None, raw, parsed, operation, parser)
                 raise ClientError(parsed, operation.name)
             return parsed
 
         return call
 
 
-class _Listener(logging.Handler):
-    """Checks what our own logger says."""
+class _LogChecker(logging.Handler):
+    """Checks the messages of the library's logger."""
 
     def emit(self, record: logging.LogRecord) -> None:
         _check_text(record.getMessage())
 
 
-class Answering:
-    """Reads answers, one after the other, as a user of the library would."""
+class ResponseReader:
+    """Reads responses, one after the other, through the public API."""
 
     def __init__(self) -> None:
         self._runner = asyncio.Runner(loop_factory=VirtualEventLoop)
         self._client = _Client()
-        self._listener = _Listener()
+        self._log_checker = _LogChecker()
         self._log = logging.getLogger("aioimagebuilder")
 
     def __enter__(self) -> Self:
         self._runner.__enter__()
-        self._log.addHandler(self._listener)
+        self._log.addHandler(self._log_checker)
         self._log.propagate = False
         self._level, self._log.level = self._log.level, logging.DEBUG
         return self
@@ -228,26 +228,26 @@ class Answering:
     ) -> None:
         self._log.level = self._level
         self._log.propagate = True
-        self._log.removeHandler(self._listener)
+        self._log.removeHandler(self._log_checker)
         self._runner.__exit__(kind, error, trace)
 
-    def read(self, reading: Reading, answer: Answer) -> object:
-        """Get what the call gives for this answer, or the error of ours that it raises; any other goes up.
+    def read(self, api_call: ApiCall, response: Response) -> object:
+        """Return the result of a call for a response, or the library's own exception that it raises.
 
         Raises:
-            AssertionError: what it gave breaks a promise.
+            AssertionError: The result or exception violates an invariant.
         """
-        self._client.operation, self._client.answer = reading.operation, answer
-        return self._runner.get_loop().run_until_complete(self._read(reading))
+        self._client.operation, self._client.response = api_call.operation, response
+        return self._runner.get_loop().run_until_complete(self._read(api_call))
 
-    async def _read(self, reading: Reading) -> object:
+    async def _read(self, api_call: ApiCall) -> object:
         backoff = Backoff(stop=stop_after_attempt(2))
         async with ImageBuilder(client=self._client, logs_client=self._client, backoff=backoff) as ib:
             try:
-                called = reading.call(ib)
-                if isinstance(called, AsyncIterable):
-                    return await _first_rows(called)
-                result = await called
+                pending = api_call.call(ib)
+                if isinstance(pending, AsyncIterable):
+                    return await _first_rows(pending)
+                result = await pending
             except ImageBuilderError as error:
                 check_error(error)
                 return error
@@ -257,17 +257,17 @@ class Answering:
 
 
 async def _first_rows(rows: AsyncIterable[object]) -> list[object]:
-    found: list[object] = []
+    first: list[object] = []
     async for row in rows:
         check(row)
-        found.append(row)
-        if len(found) >= _MOST_ROWS:
+        first.append(row)
+        if len(first) >= _MAXIMUM_ROWS:
             break
-    return found
+    return first
 
 
 def check(value: object) -> None:
-    """Hold what is promised of a value that the library gives."""
+    """Check the invariants of a value that the library returned."""
     if isinstance(value, Execution):
         assert isinstance(value.status, str | None)
         assert value.outcome in {None, *Outcome}
@@ -285,7 +285,7 @@ def check(value: object) -> None:
 
 
 def check_error(error: ImageBuilderError) -> None:
-    """Hold what is promised of an error of the library's."""
+    """Check the invariants of an exception that the library raised."""
     _check_text(str(error))
     if isinstance(error, WaitGroupError):
         for each in error.errors:
@@ -293,5 +293,5 @@ def check_error(error: ImageBuilderError) -> None:
 
 
 def _check_text(text: str) -> None:
-    assert text.isprintable(), f"a text that can move a cursor: {text!r}"
-    assert len(text) <= _LONGEST_MESSAGE, f"a text of {len(text)} characters"
+    assert text.isprintable(), f"text with control characters: {text!r}"
+    assert len(text) <= _MAXIMUM_MESSAGE_LENGTH, f"text of {len(text)} characters"

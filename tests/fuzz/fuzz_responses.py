@@ -1,7 +1,7 @@
-"""The coverage-guided fuzzer: mutates answers of the service, and looks for one that crashes the reading.
+"""A coverage-guided fuzzer: mutates responses of the service until one crashes the code that reads it.
 
-Run it with ``make fuzz SECONDS=60``. It keeps what it has learned in ``.fuzz/``. A finding is written there,
-too, and read again with ``.venv/bin/python tests/fuzzing/fuzz_answers.py .fuzz/crash-…``.
+Run it with ``make fuzz SECONDS=60``. It stores its corpus and its findings in ``.fuzz/``. To reproduce a
+finding, run ``.venv/bin/python tests/fuzz/fuzz_responses.py .fuzz/crash-…``.
 """
 
 import atexit
@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 with atheris.instrument_imports(include=["aioimagebuilder", "botocore.parsers", "aiobotocore.parsers"]):
     from aioimagebuilder.models.identifiers import Identifier
     from aioimagebuilder.models.parsing import parse_time
-    from fuzz.answering import COMPOSED, READINGS, Answer, Answering
+    from fuzz.responses import API_CALLS, COMPOSED_CALLS, Response, ResponseReader
     from fuzz.samples import sample_bodies
 
 _STATUSES = (200, 400, 403, 404, 429, 500, 503, 302, 204)
@@ -26,32 +26,31 @@ _HEADERS: tuple[dict[str, str], ...] = (
     {"retry-after": "9" * 5000},
     {"content-type": "application/x-amz-json-1.1", "x-amzn-query-error": "a;b"},
 )
-_READINGS = {**READINGS, **COMPOSED}
-_NAMES = tuple(_READINGS)
-# Those that come last in the first byte: what is no answer, but untrusted all the same.
-_TEXTS = ("identifier", "time")
+_CALLS = {**API_CALLS, **COMPOSED_CALLS}
+_NAMES = tuple(_CALLS)
+# Parsers of untrusted text that is not a response; the first byte chooses them after the calls.
+_PARSERS = (Identifier.parse, parse_time)
 
 
 def fuzz_one(data: bytes) -> None:
-    """Read one answer: its first three bytes choose the call, the status and the headers."""
+    """Read one response. The first three bytes choose the call, the status and the headers."""
     if len(data) < 3:
         return
     chosen, status, headers, body = data[0], data[1], data[2], data[3:]
-    chosen %= len(_NAMES) + len(_TEXTS)
+    chosen %= len(_NAMES) + len(_PARSERS)
     if chosen < len(_NAMES):
-        answer = Answer(_STATUSES[status % len(_STATUSES)], body, dict(_HEADERS[headers % len(_HEADERS)]))
-        _answering.read(_READINGS[_NAMES[chosen]], answer)
+        response = Response(_STATUSES[status % len(_STATUSES)], body, dict(_HEADERS[headers % len(_HEADERS)]))
+        _reader.read(_CALLS[_NAMES[chosen]], response)
         return
     text = body.decode("utf-8", "surrogateescape" if status % 2 else "replace")
-    read = Identifier.parse if _TEXTS[chosen - len(_NAMES)] == "identifier" else parse_time
     with contextlib.suppress(ValueError, OverflowError):
-        read(text)
+        _PARSERS[chosen - len(_NAMES)](text)
 
 
 def _write_seeds(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for number, name in enumerate(_NAMES):
-        for sample, body in enumerate(sample_bodies(_READINGS[name].operation)):
+        for sample, body in enumerate(sample_bodies(_CALLS[name].operation)):
             (folder / f"{name}-{sample}").write_bytes(bytes([number, 0, 0]) + body)
         (folder / f"{name}-error").write_bytes(
             bytes([number, 4, 1]) + b'{"__type":"a.b#CallRateLimitExceededException:x","message":"m"}'
@@ -64,7 +63,7 @@ def _write_seeds(folder: Path) -> None:
 
 def _write_dictionary(path: Path) -> None:
     words = {
-        word for name in _NAMES for body in sample_bodies(_READINGS[name].operation) for word in _words(body)
+        word for call in _CALLS.values() for body in sample_bodies(call.operation) for word in _words(body)
     }
     words |= {b'"__type"', b"null", b"true", b"1e400", b"-1", b"NaN", b"[]", b"{}", b"\\u0000", b"\\ud800"}
     path.write_text("".join(f'"{_escaped(word)}"\n' for word in sorted(words)))
@@ -79,19 +78,19 @@ def _escaped(word: bytes) -> str:
 
 
 if __name__ == "__main__":
-    _answering = Answering()
-    _answering.__enter__()  # for as long as the fuzzer runs: libFuzzer leaves by exit()
-    atexit.register(_answering.__exit__, None, None, None)
-    given = sys.argv[1:]
+    _reader = ResponseReader()
+    _reader.__enter__()  # without `with`, since libFuzzer ends the process by exit()
+    atexit.register(_reader.__exit__, None, None, None)
+    arguments = sys.argv[1:]
     home = Path(".fuzz")
     options = [f"-dict={home}/dictionary", f"-artifact_prefix={home}/", "-print_final_stats=1"]
-    if not any(each for each in given if not each.startswith("-")):
+    if all(each.startswith("-") for each in arguments):
         (home / "corpus").mkdir(parents=True, exist_ok=True)
         _write_seeds(home / "seeds")
-        given = [*given, str(home / "corpus"), str(home / "seeds")]
+        arguments += [str(home / "corpus"), str(home / "seeds")]
     home.mkdir(exist_ok=True)
     _write_dictionary(home / "dictionary")
     atheris.Setup(
-        [sys.argv[0], *options, "-max_len=8192", "-timeout=20", "-rss_limit_mb=2048", *given], fuzz_one
+        [sys.argv[0], *options, "-max_len=8192", "-timeout=20", "-rss_limit_mb=2048", *arguments], fuzz_one
     )
     atheris.Fuzz()

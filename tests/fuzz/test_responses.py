@@ -1,4 +1,4 @@
-"""Input that lies: whatever the service answers, a caller gets a value or an error of the library's own."""
+"""Hostile responses: a caller gets a value or an exception of the library for each of them."""
 
 import copy
 import json
@@ -17,15 +17,15 @@ from aioimagebuilder import (
     WorkflowExecution,
 )
 from aioimagebuilder.models.executions import EXECUTION_CLASSES
-from fuzz.answering import COMPOSED, READINGS, WORKFLOW, Answer, Answering, Reading, check
+from fuzz.responses import API_CALLS, COMPOSED_CALLS, WORKFLOW, ApiCall, Response, ResponseReader, check
 from fuzz.samples import sample_bodies
 
 MEGABYTES = 10 * 1024 * 1024
 DEEP = 100_000
 
-ALL = {**READINGS, **COMPOSED}
-PLAIN_READING = pytest.mark.parametrize("reading", READINGS.values(), ids=READINGS)
-EVERY_READING = pytest.mark.parametrize("reading", ALL.values(), ids=ALL)
+ALL_CALLS = {**API_CALLS, **COMPOSED_CALLS}
+each_simple_call = pytest.mark.parametrize("api_call", API_CALLS.values(), ids=API_CALLS)
+each_call = pytest.mark.parametrize("api_call", ALL_CALLS.values(), ids=ALL_CALLS)
 HOSTILE_TEXT = st.text() | st.sampled_from(
     ["\x1b[2J\x1b[H", "\r\n::error::", "\ud800", "\u202e", "\x00", "a\u2028b"]
 )
@@ -42,12 +42,12 @@ HOSTILE_VALUE = st.recursive(
 
 
 @pytest.fixture(scope="module")
-def answering() -> Iterator[Answering]:
-    with Answering() as answering:
-        yield answering
+def reader() -> Iterator[ResponseReader]:
+    with ResponseReader() as reader:
+        yield reader
 
 
-def _is_own(result: object) -> bool:
+def _is_library_error(result: object) -> bool:
     return isinstance(result, ImageBuilderError)
 
 
@@ -64,13 +64,13 @@ def _is_own(result: object) -> bool:
         b'{"a":' * DEEP,
         b'{"state":' * DEEP + b"{}" + b"}" * DEEP,
     ],
-    ids=["list", "number", "text", "null", "no-utf-8", "gzip", "deep-list", "deep-object", "deep-state"],
+    ids=["list", "number", "text", "null", "not-utf-8", "gzip", "deep-list", "deep-object", "deep-state"],
 )
-@PLAIN_READING
-def test_a_body_that_is_no_object_is_a_malformed_response(
-    answering: Answering, reading: Reading, body: bytes
+@each_simple_call
+def test_non_object_body_raises_malformed_response_error(
+    reader: ResponseReader, api_call: ApiCall, body: bytes
 ):
-    result = answering.read(reading, Answer(200, body))
+    result = reader.read(api_call, Response(200, body))
     causes = [each.__cause__ for each in result.errors] if isinstance(result, WaitGroupError) else [result]
     causes = [each.__cause__ if isinstance(each, ObservationError) else each for each in causes]
     assert {type(each) for each in causes} == {MalformedResponseError}
@@ -92,9 +92,9 @@ def test_a_body_that_is_no_object_is_a_malformed_response(
         b'{"message":"' + b"\x01" * 50 + b'"}',
     ],
 )
-def test_an_error_of_any_form_is_an_error_of_ours(answering: Answering, status: int, body: bytes):
-    for name, reading in ALL.items():
-        assert _is_own(answering.read(reading, Answer(status, body))) or name in COMPOSED
+def test_malformed_error_response_raises_library_error(reader: ResponseReader, status: int, body: bytes):
+    for name, api_call in ALL_CALLS.items():
+        assert _is_library_error(reader.read(api_call, Response(status, body))) or name in COMPOSED_CALLS
 
 
 @pytest.mark.parametrize(
@@ -109,61 +109,61 @@ def test_an_error_of_any_form_is_an_error_of_ours(answering: Answering, status: 
         {"x-amzn-query-error": "nothing"},
     ],
 )
-@PLAIN_READING
-def test_headers_that_lie_are_no_more_than_an_error(answering: Answering, reading: Reading, headers: dict):
-    assert _is_own(answering.read(reading, Answer(429, b'{"__type":"ClientException"}', headers)))
+@each_simple_call
+def test_malformed_headers_raise_library_error(reader: ResponseReader, api_call: ApiCall, headers: dict):
+    assert _is_library_error(reader.read(api_call, Response(429, b'{"__type":"ClientException"}', headers)))
 
 
-@EVERY_READING
+@each_call
 @given(body=st.binary(max_size=200), status=st.sampled_from([200, 204, 301, 400, 404, 429, 500, 599]))
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_any_bytes_are_read_or_refused(answering: Answering, reading: Reading, body: bytes, status: int):
-    result = answering.read(reading, Answer(status, body))
-    assert status < 300 or _is_own(result) or reading in COMPOSED.values()
+def test_arbitrary_body_is_parsed_or_rejected(
+    reader: ResponseReader, api_call: ApiCall, body: bytes, status: int
+):
+    result = reader.read(api_call, Response(status, body))
+    assert status < 300 or _is_library_error(result) or api_call in COMPOSED_CALLS.values()
 
 
-@EVERY_READING
+@each_call
 @given(data=st.data())
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_an_answer_with_some_members_that_lie_is_read_or_refused(
-    answering: Answering, reading: Reading, data: st.DataObject
+def test_replaced_members_are_parsed_or_rejected(
+    reader: ResponseReader, api_call: ApiCall, data: st.DataObject
 ):
-    answer = json.loads(next(sample_bodies(reading.operation)))
+    body = json.loads(next(sample_bodies(api_call.operation)))
     for _ in range(data.draw(st.integers(1, 3))):
-        _lie(answer, data)
-    answering.read(reading, Answer(200, json.dumps(answer).encode()))
+        _replace_member(body, data)
+    reader.read(api_call, Response(200, json.dumps(body).encode()))
 
 
-def _lie(answer: object, data: st.DataObject) -> None:
-    """Put something else in the place of a member, however deep it lies."""
-    while isinstance(answer, dict | list) and answer:
-        key = data.draw(st.sampled_from(sorted(answer) if isinstance(answer, dict) else range(len(answer))))
-        if not isinstance(answer[key], dict | list) or data.draw(st.booleans()):
-            answer[key] = data.draw(HOSTILE_VALUE)
+def _replace_member(body: object, data: st.DataObject) -> None:
+    """Replace the value of one member at any depth."""
+    while isinstance(body, dict | list) and body:
+        key = data.draw(st.sampled_from(sorted(body) if isinstance(body, dict) else range(len(body))))
+        if not isinstance(body[key], dict | list) or data.draw(st.booleans()):
+            body[key] = data.draw(HOSTILE_VALUE)
             return
-        answer = answer[key]
+        body = body[key]
 
 
-def _with(answer: object, text: str) -> object:
-    """Get the answer with all its texts replaced."""
-    match answer:
+def _with_text(body: object, text: str) -> object:
+    """Return a body in which all strings are replaced."""
+    match body:
         case dict():
-            return {name: _with(each, text) for name, each in answer.items()}
+            return {name: _with_text(each, text) for name, each in body.items()}
         case list():
-            return [_with(each, text) for each in answer]
+            return [_with_text(each, text) for each in body]
         case str():
             return text
-    return answer
+    return body
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J\x1b[H", "\r\n::error::\x07", "\ud800", "\u202e", "\x00\x7f\x9b"])
-@EVERY_READING
-def test_texts_that_move_the_cursor_reach_no_message_and_no_repr(
-    answering: Answering, reading: Reading, text: str
-):
-    # What is checked stands in `fuzzing.answering`, for every value, error and log line.
-    for body in sample_bodies(reading.operation):
-        answering.read(reading, Answer(200, json.dumps(_with(json.loads(body), text)).encode()))
+@each_call
+def test_control_characters_reach_no_message_or_repr(reader: ResponseReader, api_call: ApiCall, text: str):
+    # ResponseReader checks every value, exception and log message.
+    for body in sample_bodies(api_call.operation):
+        reader.read(api_call, Response(200, json.dumps(_with_text(json.loads(body), text)).encode()))
 
 
 @pytest.mark.parametrize("status", [200, 400])
@@ -179,28 +179,28 @@ def test_texts_that_move_the_cursor_reach_no_message_and_no_repr(
         "logs",
     ],
 )
-def test_ten_megabytes_of_text_make_no_long_message(answering: Answering, name: str, status: int):
-    reading = ALL[name]
-    answer = json.loads(next(sample_bodies(reading.operation)))
-    body = json.dumps({**_first_text_replaced(answer, "x" * MEGABYTES), "message": "y" * MEGABYTES}).encode()
-    result = answering.read(reading, Answer(status, body))
-    assert status == 200 or _is_own(result) or reading in COMPOSED.values()
+def test_ten_megabytes_of_text_give_short_message(reader: ResponseReader, name: str, status: int):
+    api_call = ALL_CALLS[name]
+    body = json.loads(next(sample_bodies(api_call.operation)))
+    body = json.dumps({**_first_text_replaced(body, "x" * MEGABYTES), "message": "y" * MEGABYTES}).encode()
+    result = reader.read(api_call, Response(status, body))
+    assert status == 200 or _is_library_error(result) or api_call in COMPOSED_CALLS.values()
 
 
-def _first_text_replaced(answer: dict, text: str) -> dict:
-    answer = copy.copy(answer)
-    name = next((name for name, each in answer.items() if isinstance(each, str)), "requestId")
-    return {**answer, name: text}
+def _first_text_replaced(body: dict, text: str) -> dict:
+    body = copy.copy(body)
+    name = next((name for name, each in body.items() if isinstance(each, str)), "requestId")
+    return {**body, name: text}
 
 
-def test_a_status_of_ten_megabytes_is_warned_of_in_a_line_and_forgotten(
-    answering: Answering, caplog: pytest.LogCaptureFixture
+def test_unknown_status_of_ten_megabytes_is_logged_briefly(
+    reader: ResponseReader, caplog: pytest.LogCaptureFixture
 ):
     logger = logging.getLogger("aioimagebuilder")
     logger.addHandler(caplog.handler)
     try:
         body = {"workflowExecutionId": WORKFLOW + "\x1b[2J", "status": "\x1b" + "x" * MEGABYTES}
-        answering.read(READINGS["wait_for_workflow_execution"], Answer(200, json.dumps(body).encode()))
+        reader.read(API_CALLS["wait_for_workflow_execution"], Response(200, json.dumps(body).encode()))
     finally:
         logger.removeHandler(caplog.handler)
     (warning,) = [each for each in caplog.records if each.levelno == logging.WARNING]
@@ -211,13 +211,13 @@ def test_a_status_of_ten_megabytes_is_warned_of_in_a_line_and_forgotten(
 @given(
     st.dictionaries(st.sampled_from(["status", "totalStepCount", "attemptNumber", "message"]), HOSTILE_VALUE)
 )
-def test_no_member_of_an_execution_breaks_what_is_derived_from_it(members: dict):
+def test_arbitrary_members_break_no_derived_property(members: dict):
     for cls in EXECUTION_CLASSES.values():
         check(cls.parse(members))
         check(cls.parse({**members, "state": members}))
 
 
-def test_a_number_of_any_length_is_kept_and_breaks_no_text():
+def test_huge_number_is_kept_in_raw_and_breaks_no_text():
     found = WorkflowExecution.parse({"workflowExecutionId": "wf-1", "totalStepCount": 10**5000})
     check(found)
     assert found.total_step_count is None
