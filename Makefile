@@ -34,7 +34,7 @@ docs: $(READY)
 # Coverage of lines and branches of the core: less than 98 % is an error.
 coverage: $(READY)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group coverage
-	$(BIN)/coverage run -m pytest tests/unit tests/behavior tests/fuzz tests/integration tests/unit/test_public_api.py $(ARGS)
+	$(BIN)/coverage run -m pytest tests/unit tests/behavior tests/fuzz tests/integration $(ARGS)
 	$(BIN)/coverage report
 
 # Mutates the modules that decide when and what is polled, and lists the mutants that no test detects: a quarter of

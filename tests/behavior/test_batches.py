@@ -191,6 +191,13 @@ def test_contradictory_list_does_not_end_the_wait(run):
             with anyio.move_on_after(600) as scope:
                 await ib.wait_all(ids, timeout=None)
         assert scope.cancelled_caught
+        late = [call for call in service.calls if call.time > 60]
+        first = [call.operation for call in late].index("list_workflow_executions")
+        assert late[first + 1].operation == "get_workflow_execution"
+        # From then on, it alone is read by Gets.
+        gets = [call for call in late if call.operation == "get_workflow_execution"]
+        assert len(gets) > 5
+        assert {call.params["workflowExecutionId"] for call in gets} == {ids[1]}
 
     run(main)
 
@@ -309,7 +316,7 @@ def test_crashed_search_is_logged_and_fails_no_wait(run, caplog):
         service = Broken()
         ids = [service.workflow((0, "RUNNING"), (60, "COMPLETED"), number=number) for number in range(1, 121)]
         async with ImageBuilder(client=service) as ib:
-            assert all(each.is_terminal for each in await ib.wait_all(ids, timeout=600))
+            assert {each.status for each in await ib.wait_all(ids, timeout=600)} == {"COMPLETED"}
 
     run(main)
     assert "The search for images failed" in caplog.text

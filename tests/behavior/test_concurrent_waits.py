@@ -101,9 +101,8 @@ def test_later_watch_yields_the_unchanged_state_soon(run):
             tasks.start_soon(lambda: _wait_into([], ib, identifier, timeout=None))
             await anyio.sleep(100)
             with anyio.fail_after(1):
-                async for execution in ib.watch(identifier):
-                    assert execution.status == "RUNNING"
-                    break
+                async with ib.watch(identifier) as watch:
+                    assert (await anext(watch)).status == "RUNNING"
             tasks.cancel_scope.cancel()
 
     run(main)
@@ -118,7 +117,7 @@ def test_later_wait_is_polled_at_its_own_deadline(run):
             async with anyio.create_task_group() as tasks:
                 tasks.start_soon(lambda: _wait_into(results, ib, identifier, timeout=None))
                 await anyio.sleep(1)
-                assert (await ib.wait(identifier, timeout=10)).is_terminal
+                assert (await ib.wait(identifier, timeout=10)).status == "COMPLETED"
         assert service.times == [0, 11]
         assert len(results) == 1
 
@@ -228,7 +227,7 @@ def test_client_can_be_opened_and_closed_in_different_tasks(run):
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ib.__aenter__)
         identifier = service.workflow((0, "RUNNING"), (60, "COMPLETED"))
-        assert (await ib.wait(identifier, timeout=600)).is_terminal
+        assert (await ib.wait(identifier, timeout=600)).status == "COMPLETED"
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(ib.aclose)
 
@@ -262,7 +261,7 @@ def test_wait_cancelled_at_any_checkpoint_leaks_nothing(run, checkpoint):
             await anyio.sleep(100)
             assert service.in_flight == 0
             assert ib._parts.poller.is_idle
-            assert (await ib.wait(identifier, timeout=600)).is_terminal
+            assert (await ib.wait(identifier, timeout=600)).status == "COMPLETED"
 
     run(main)
 

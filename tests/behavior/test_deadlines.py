@@ -1,12 +1,20 @@
 """Deadlines and delays: when `wait` polls, when it ends, and with which error."""
 
+from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import anyio
 import pytest
 import tenacity
 
-from aioimagebuilder import Backoff, ExecutionNotFoundError, ImageBuilder, ObservationError, WaitTimeoutError
+from aioimagebuilder import (
+    Backoff,
+    ExecutionNotFoundError,
+    ImageBuilder,
+    ObservationError,
+    WaitGroupError,
+    WaitTimeoutError,
+)
 from support.scripted_service import ScriptedService, aws_error, throttle, workflow_id
 
 
@@ -19,7 +27,7 @@ def test_zero_timeout_polls_once(run):
             with pytest.raises(WaitTimeoutError) as caught:
                 await ib.wait(running, timeout=0)
             assert (caught.value.polls, len(service.calls)) == (1, 1)
-            assert (await ib.wait(done, timeout=0)).is_terminal
+            assert (await ib.wait(done, timeout=0)).status == "COMPLETED"
             assert len(service.calls) == 2
 
     run(main)
@@ -69,14 +77,34 @@ def test_delays_grow_and_skip_a_poll_just_before_the_deadline(run):
     run(main)
 
 
-def test_wait_overrides_the_delays_of_the_client(run):
+async def _iterate(states: AsyncIterator[object]) -> None:
+    async for _ in states:
+        pass
+
+
+@pytest.mark.parametrize(
+    ("add", "wait"),
+    [
+        (ScriptedService.workflow, ImageBuilder.wait),
+        (ScriptedService.workflow, ImageBuilder.wait_for_workflow_execution),
+        (ScriptedService.step, ImageBuilder.wait_for_workflow_step),
+        (ScriptedService.image, ImageBuilder.wait_for_image),
+        (ScriptedService.lifecycle, ImageBuilder.wait_for_lifecycle_execution),
+        (ScriptedService.workflow, lambda ib, each, **options: ib.wait_all([each], **options)),
+        (ScriptedService.workflow, lambda ib, each, **options: _iterate(ib.as_completed([each], **options))),
+        (ScriptedService.workflow, lambda ib, each, **options: _iterate(ib.watch(each, **options))),
+    ],
+    ids=["wait", "workflow", "step", "image", "lifecycle", "wait-all", "as-completed", "watch"],
+)
+def test_wait_overrides_the_delays_of_the_client(run, add, wait):
     async def main():
         service = ScriptedService(latency=0)
-        identifier = service.workflow((0, "RUNNING"))
+        identifier = add(service, (0, "RUNNING"))
         async with ImageBuilder(client=service, min_delay=5, max_delay=30) as ib:
-            with pytest.raises(WaitTimeoutError):
-                await ib.wait(identifier, timeout=10, min_delay=1, max_delay=1)
-        assert service.times == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]
+            with pytest.raises((WaitTimeoutError, WaitGroupError)):
+                await wait(ib, identifier, timeout=10, min_delay=1, max_delay=1)
+        polls = [round(call.time, 3) for call in service.calls if call.operation.startswith("get_")]
+        assert polls == [0, 1, 2, 3, 4, 5, 6, 7, 8, 10]
 
     run(main)
 
@@ -164,7 +192,7 @@ def test_deadline_of_a_later_wait_interrupts_the_backoff(run):
             tasks.start_soon(lambda: ib.wait(identifier, timeout=None))
             await anyio.sleep(10)
             # Its last poll is made at its own deadline, even if the backoff lasts until second 1000.
-            assert (await ib.wait(identifier, timeout=30)).is_terminal
+            assert (await ib.wait(identifier, timeout=30)).status == "COMPLETED"
             assert service.now == pytest.approx(40, abs=0.1)
 
     run(main)

@@ -109,7 +109,7 @@ def test_leaving_the_watch_stops_polling(run, leave):
                 del watch
             calls = len(service.calls)
             await anyio.sleep(1000)
-            assert len(service.calls) == calls
+            assert len(service.calls) == calls > 0
             assert ib._parts.poller.is_idle
 
     run(main)

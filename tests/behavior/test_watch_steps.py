@@ -5,12 +5,11 @@ import logging
 import anyio
 import pytest
 
-from aioimagebuilder import ImageBuilder
+from aioimagebuilder import ImageBuilder, WaitTimeoutError
 from support.scripted_service import (
     Scripted,
     ScriptedService,
     aws_error,
-    image_arn,
     step_id,
     throttle,
     workflow_id,
@@ -56,7 +55,8 @@ def summary(execution) -> tuple:
 
 def test_watch_of_an_image_yields_each_change_of_its_steps(run):
     async def main():
-        service = ScriptedService()
+        # Without latency, no change falls between the two lists of an inspection.
+        service = ScriptedService(latency=0)
         async with ImageBuilder(client=service) as ib:
             seen = [image async for image in ib.watch(add_image(service), detail="steps", max_delay=20)]
         assert [summary(each) for each in seen] == [
@@ -69,7 +69,8 @@ def test_watch_of_an_image_yields_each_change_of_its_steps(run):
         ]
         assert seen[2].progress.since.isoformat() == "2026-01-02T03:01:00+00:00"
         assert str(seen[2].progress) == "BUILDING 1/3 steps: ApplyBuildComponents"
-        assert {each.id for each in seen[2].detail.workflow_executions} == {workflow_id()}
+        assert [each.id for each in seen[2].detail.workflow_executions] == [workflow_id()]
+        assert [each.name for each in seen[2].detail.steps] == list(NAMES)
 
     run(main)
 
@@ -140,10 +141,23 @@ def test_failed_reads_of_steps_do_not_affect_the_watch(run, caplog, operation, e
 def test_wait_reads_no_steps(run):
     async def main():
         service = ScriptedService()
-        arn = add_image(service)
         async with ImageBuilder(client=service) as ib:
-            assert (await ib.wait(arn, timeout=None)).detail is None
-        assert service.count("list_workflow_step_executions") == 0
-        assert image_arn() == arn
+            await ib.wait(add_image(service), timeout=None)
+        assert service.count("get_image") == len(service.calls)
+
+    run(main)
+
+
+def test_wait_beside_a_watch_of_steps_has_no_detail(run):
+    async def main():
+        service = ScriptedService()
+        arn = add_image(service)
+        async with ImageBuilder(client=service) as ib, ib.watch(arn, detail="steps") as watch:
+            while (await anext(watch)).detail is None:
+                pass
+            with pytest.raises(WaitTimeoutError) as caught:
+                await ib.wait(arn, timeout=100)
+        assert caught.value.execution.progress.stage == "BUILDING"
+        assert caught.value.execution.detail is None
 
     run(main)

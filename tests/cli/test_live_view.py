@@ -192,6 +192,7 @@ def test_dumb_terminal_gets_plain_lines(simulator: Simulator, cli: Cli) -> None:
     identifier = simulator.add_execution("workflow_execution", [("COMPLETED", None)])
     with terminal(cli, "watch", identifier, columns=80, TERM="dumb") as view:
         assert view.code() == 0
+    assert re.match(rf"\[ *\d+s\] {identifier}  COMPLETED\r\n".encode(), view.raw)
     assert b"\x1b" not in view.raw
 
 
@@ -234,9 +235,13 @@ def rendered(*states: BuildState, width: int, height: int = 40, symbols=UNICODE)
 
 @pytest.mark.parametrize("width", [20, 40, 60, 99, 100, 200])
 def test_live_view_fits_the_width(width: int) -> None:
-    state = build_state(("A" * 90, "COMPLETED"), ("ApplyBuildComponents", "RUNNING"))
-    assert all(len(line) <= width for line in rendered(state, width=width))
-    assert all(len(line) <= width for line in rendered(state, state, width=width))
+    state = build_state(("Apply " * 15, "COMPLETED"), ("ApplyBuildComponents", "RUNNING"))
+    # Names are truncated, rather than symbols, durations and statuses.
+    *_, completed, running = rendered(state, width=width)
+    assert re.fullmatch(r"✓ .* 1m00s completed", completed)
+    assert re.fullmatch(r"⠋ .* 29m00s running", running)
+    _, *rows = rendered(state, state, width=width)
+    assert [re.sub(" .* ", " ", row) for row in rows] == ["⠋ BUILDING"] * 2
 
 
 def test_short_terminal_hides_completed_steps() -> None:

@@ -53,17 +53,17 @@ async def test_client_is_configured_by_environment(environment, execution):
     environment.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
     environment.setenv("AWS_SECRET_ACCESS_KEY", "simulated")
     async with ImageBuilder(**CADENCE) as ib:
-        assert (await ib.wait(execution, timeout=30)).is_terminal
+        assert (await ib.wait(execution, timeout=30)).status == "COMPLETED"
 
 
 async def test_client_is_configured_by_profile(environment, execution):
     async with ImageBuilder(profile_name="builds", **CADENCE) as ib:
-        assert (await ib.wait(execution, timeout=30)).is_terminal
+        assert (await ib.wait(execution, timeout=30)).status == "COMPLETED"
 
 
 async def test_client_is_configured_by_session(environment, execution):
     async with ImageBuilder(session=AioSession(profile="builds"), **CADENCE) as ib:
-        assert (await ib.wait(execution, timeout=30)).is_terminal
+        assert (await ib.wait(execution, timeout=30)).status == "COMPLETED"
 
 
 async def test_given_client_is_used_and_left_open(simulator: Simulator, execution):
@@ -72,7 +72,7 @@ async def test_given_client_is_used_and_left_open(simulator: Simulator, executio
         "imagebuilder", config=config, **simulator.client_arguments
     ) as client:
         async with ImageBuilder(client=client, **CADENCE) as ib:
-            assert (await ib.wait(execution, timeout=30)).is_terminal
+            assert (await ib.wait(execution, timeout=30)).status == "COMPLETED"
         response = await client.get_workflow_execution(workflowExecutionId=execution)
         assert response["status"] == "COMPLETED"
 

@@ -34,4 +34,4 @@ def scoped_ib(request: pytest.FixtureRequest, scope: str) -> ImageBuilder:
 async def test_client_in_fixture_of_any_scope_can_wait(scoped_ib: ImageBuilder, simulator: Simulator):
     for _ in range(2):
         execution = simulator.add_execution("workflow_execution", [("RUNNING", 20.0), ("COMPLETED", None)])
-        assert (await scoped_ib.wait(execution, timeout=30)).is_terminal
+        assert (await scoped_ib.wait(execution, timeout=30)).status == "COMPLETED"

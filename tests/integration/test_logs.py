@@ -156,14 +156,17 @@ async def test_denied_log_raises_access_denied_exception(ib: ImageBuilder, simul
     simulator.inject(denied)
     arn = simulator.start_build(simulator.create_pipeline("demo"))
     for follow in (False, True):
-        with pytest.raises(AccessDeniedException, match=r"GetLogEvents: .*Not authorized\. Check the IAM"):
-            await anext(ib.logs(arn, follow=follow))
+        async with aclosing(ib.logs(arn, follow=follow)) as lines:
+            with pytest.raises(
+                AccessDeniedException, match=r"GetLogEvents: .*Not authorized\. Check the IAM"
+            ):
+                await anext(lines)
     assert (await ib.wait(arn, timeout=60)).outcome == "succeeded"
 
 
 @pytest.mark.asyncio
-@pytest.mark.parametrize("fault", ["reset", "error"])
-async def test_log_is_followed_through_faults_while_build_runs(simulator: Simulator, fault):
+@pytest.mark.parametrize(("fault", "status"), [("reset", 0), ("error", 500)])
+async def test_log_is_followed_through_faults_while_build_runs(simulator: Simulator, fault, status):
     # A single read is not retried here, so only following can continue.
     backoff = Backoff(stop=tenacity.stop_after_attempt(1))
     simulator.set_time_scale(300)
@@ -171,20 +174,27 @@ async def test_log_is_followed_through_faults_while_build_runs(simulator: Simula
     async with ImageBuilder(**simulator.client_arguments, **CADENCE, backoff=backoff) as ib:
         arn = simulator.start_build(simulator.create_pipeline("demo"))
         texts = [line.message async for line in ib.logs(arn, follow=True, **LOG_CADENCE)]
+    assert {call.status for call in simulator.calls if call.service == "logs"} == {status, 200}
     assert texts == read_with_boto3(simulator, "/aws/imagebuilder/demo")
 
 
 @pytest.mark.asyncio
-async def test_leaving_followed_log_stops_polling(ib: ImageBuilder, simulator: Simulator):
+@pytest.mark.parametrize("leave", ["close", "cancel"])
+async def test_leaving_followed_log_stops_polling(ib: ImageBuilder, simulator: Simulator, leave):
     simulator.set_time_scale(0)
     arn = simulator.start_build(simulator.create_pipeline("demo"))
     async with aclosing(ib.logs(arn, follow=True, **LOG_CADENCE)) as lines:
         assert "PENDING" in (await anext(lines)).message
-    with anyio.move_on_after(0.3) as scope:
-        async for _ in ib.logs(arn, follow=True, **LOG_CADENCE):
-            pass
-    assert scope.cancelled_caught
-    assert not ib._parts.poller._targets
+        assert not ib._parts.poller.is_idle
+        if leave == "cancel":
+            with anyio.move_on_after(0.3) as scope:
+                await anext(lines)
+            assert scope.cancelled_caught
+        else:
+            await lines.aclose()
+        # The background task ends at its next step.
+        await anyio.wait_all_tasks_blocked()
+        assert ib._parts.poller.is_idle
 
 
 @pytest.mark.asyncio
@@ -221,7 +231,8 @@ async def test_logs_of_given_client_need_given_logs_client(simulator: Simulator)
             with pytest.raises(ValueError, match="also pass logs_client="):
                 ib.logs(arn)
         async with ImageBuilder(client=client, logs_client=logs_client) as ib:
-            assert "PENDING" in (await anext(ib.logs(arn))).message
+            async with aclosing(ib.logs(arn)) as lines:
+                assert "PENDING" in (await anext(lines)).message
         assert (await logs_client.describe_log_groups())["logGroups"]
 
 

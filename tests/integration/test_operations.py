@@ -45,13 +45,17 @@ async def test_get_and_list_return_same_execution(ib: ImageBuilder, arns):
         assert [(each.arn, each.status, each.amis) async for each in rows] == [
             (arn, image.status, image.amis)
         ]
-    async for row in ib.list_workflow_executions(arn, page_size=1):
+    workflows = [row async for row in ib.list_workflow_executions(arn, page_size=1)]
+    assert [str(row.type) for row in workflows] == ["BUILD", "TEST"]
+    for row in workflows:
         found = await ib.get_workflow_execution(row.id)
         assert (found.status, found.type, found.image_build_version_arn) == (row.status, row.type, arn)
         assert (found.start_time, found.end_time) == (row.start_time, row.end_time)
         assert found.start_time.tzinfo is UTC
         assert found.request_id
-        async for step_row in ib.list_workflow_step_executions(row.id):
+        steps = [step_row async for step_row in ib.list_workflow_step_executions(row.id)]
+        assert len(steps) == found.total_step_count
+        for step_row in steps:
             step = await ib.get_workflow_step_execution(step_row.id)
             assert (step.name, step.status, step.outputs) == (
                 step_row.name,

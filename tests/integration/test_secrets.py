@@ -13,19 +13,24 @@ from pathlib import Path
 
 import pytest
 import pytest_asyncio
-from botocore.config import Config
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
 from tenacity import stop_after_attempt, wait_none
 
 from aioimagebuilder import Backoff, CredentialsError, ExecutionFailedError, ImageBuilder, ImageBuilderError
-from aioimagebuilder.testing import Fault, Simulator
+from aioimagebuilder.aws.call import AwsClient
+from aioimagebuilder.testing import BuildScript, Fault, Simulator
 from aioimagebuilder.testing.faults import KINDS
-from fuzz.responses import API_CALLS
+from fuzz.responses import API_CALLS, IMAGE, PIPELINE
 from support.marked_secrets import ECHOES, KEY, MARKS, SECRET, SIGNATURE, TOKEN
 
 CREDENTIALS = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, "aws_session_token": TOKEN}
 
 FAULTS = [
-    *(Fault(kind, seconds=0.05 if kind in {"delay", "hang"} else None) for kind in sorted(KINDS)),
+    *(
+        Fault(kind, seconds=0.05 if kind in {"delay", "hang"} else None, identifiers=[IMAGE])
+        for kind in sorted(KINDS)
+    ),
     *(
         Fault("error", code=code, status=status, message=text)
         for code, status, text in zip(
@@ -39,6 +44,12 @@ FAULTS = [
     Fault("garbage", body=ECHOES["canonical-string"]),
     Fault("garbage", body=json.dumps({"arn": ECHOES["signed-url"], "status": ECHOES["bare"]})),
     Fault("unknown_status", execution_status=ECHOES["bare"]),
+]
+
+BACKOFF = Backoff(throttled=wait_none(), transient=wait_none(), stop=stop_after_attempt(2))
+CALLS = [
+    *(each.call for each in API_CALLS.values()),
+    lambda ib: ib.list_image_pipeline_images(PIPELINE, page_size=1),
 ]
 
 
@@ -64,12 +75,11 @@ class _Handler(logging.Handler):
 
 
 @pytest_asyncio.fixture
-async def ib(simulator: Simulator) -> AsyncIterator[ImageBuilder]:
+async def client(simulator: Simulator) -> AsyncIterator[AwsClient]:
     arguments = {**simulator.client_arguments, **CREDENTIALS}
-    backoff = Backoff(throttled=wait_none(), transient=wait_none(), stop=stop_after_attempt(2))
-    config = Config(read_timeout=1, connect_timeout=1)
-    async with ImageBuilder(**arguments, backoff=backoff, config=config) as ib:
-        yield ib
+    config = AioConfig(read_timeout=1, connect_timeout=1, retries={"total_max_attempts": 1})
+    async with AioSession().create_client("imagebuilder", **arguments, config=config) as client:
+        yield client
 
 
 def _texts_of(error: BaseException) -> Iterator[str]:
@@ -96,34 +106,41 @@ async def _collect(rows: AsyncIterable[object]) -> list[object]:
     "fault", FAULTS, ids=lambda each: f"error-{each.code}" if each.kind == "error" else each.kind
 )
 async def test_no_fault_reveals_a_secret(
-    ib: ImageBuilder, simulator: Simulator, logged: list[str], fault: Fault
+    client: AwsClient, simulator: Simulator, logged: list[str], fault: Fault
 ):
+    simulator.script(BuildScript(early_failure=ECHOES["signed-url"]), default=True)
+    pipeline = simulator.create_pipeline("demo")
+    for _ in range(2):
+        simulator.start_build(pipeline)
+    simulator.advance(60)
     simulator.inject(fault)
     texts: list[str] = []
-    for reading in API_CALLS.values():
-        # A new rate limiter: the slowdown after earlier throttles is not tested here.
-        ib._caller._rate_limiter.__init__()
-        result = reading.call(ib)
-        try:
-            texts.append(repr(await (_collect(result) if isinstance(result, AsyncIterable) else result)))
-        except ImageBuilderError as error:
-            texts.extend(_texts_of(error))
-    assert len(texts) >= len(API_CALLS)
-    assert not _texts_with_secrets([*texts, *logged, repr(ib)])
+    for call in CALLS:
+        # One for each call, since throttles slow it down.
+        async with ImageBuilder(client=client, backoff=BACKOFF) as ib:
+            result = call(ib)
+            try:
+                texts.append(repr(await (_collect(result) if isinstance(result, AsyncIterable) else result)))
+            except ImageBuilderError as error:
+                texts.extend(_texts_of(error))
+    assert len(texts) >= len(CALLS)
+    assert simulator.control.faults._injected[0].matches >= len(CALLS)
+    assert not _texts_with_secrets([*texts, *logged])
 
 
 @pytest.mark.asyncio
-async def test_signed_url_in_failure_is_redacted(ib: ImageBuilder, simulator: Simulator, logged: list[str]):
+async def test_signed_url_in_failure_is_redacted(simulator: Simulator, logged: list[str]):
     step = simulator.add_execution(
         "workflow_step_execution",
         [("FAILED", None)],
         message=ECHOES["signed-url"],
         outputs=json.dumps({"logUrl": ECHOES["signed-url"]}),
     )
-    with pytest.raises(ExecutionFailedError) as caught:
-        await ib.wait(step, timeout=10, diagnose=True)
+    async with ImageBuilder(**{**simulator.client_arguments, **CREDENTIALS}) as ib:
+        with pytest.raises(ExecutionFailedError) as caught:
+            await ib.wait(step, timeout=10, diagnose=True)
     diagnosis = caught.value.diagnosis
-    texts = [str(diagnosis), repr(diagnosis), diagnosis.report(), json.dumps(diagnosis.as_dict())]
+    texts = [str(diagnosis), repr(diagnosis), diagnosis.report(), json.dumps(diagnosis.as_dict()), repr(ib)]
     assert "log.txt" in diagnosis.report()
     assert not _texts_with_secrets([*texts, *_texts_of(caught.value), *logged])
     # The member itself is not redacted.

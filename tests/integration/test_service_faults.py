@@ -8,24 +8,26 @@ from aioimagebuilder.testing import Fault, Simulator
 pytestmark = pytest.mark.asyncio
 
 TRANSIENT_FAULTS = [
-    Fault("throttle", seconds=1.0),
+    Fault("throttle", times=2),
     Fault("throttle_bare", times=2),
     Fault("error", code="ServiceUnavailableException", status=503, times=2),
     Fault("error", status=503, body="<html>Service Unavailable</html>", times=2),
     Fault("reset", times=2),
     Fault("truncate", times=2),
     Fault("garbage", times=2),
-    Fault("delay", seconds=0.3, times=2),
-    Fault("not_found_yet", seconds=0.5),
+    Fault("delay", seconds=0.3, times=1),
+    Fault("not_found_yet", times=2),
     Fault("unknown_status", times=2, execution_status="FROBNICATING"),
 ]
 
 
 @pytest.mark.parametrize("fault", TRANSIENT_FAULTS, ids=lambda fault: fault.kind)
-async def test_transient_service_fault_fails_no_wait(ib: ImageBuilder, simulator: Simulator, fault, caplog):
-    execution = simulator.add_execution("workflow_execution", [("RUNNING", 100.0), ("COMPLETED", None)])
+async def test_transient_service_fault_fails_no_wait(ib: ImageBuilder, simulator: Simulator, fault):
+    execution = simulator.add_execution("workflow_execution", [("RUNNING", 1.0), ("COMPLETED", None)])
     simulator.inject(fault)
     assert (await ib.wait(execution, timeout=60)).status == "COMPLETED"
+    # It has applied as often as it was to.
+    assert simulator.control.faults.active == []
 
 
 async def test_seconds_of_throttling_fail_no_wait(ib: ImageBuilder, simulator: Simulator):
@@ -39,11 +41,13 @@ async def test_seconds_of_throttling_fail_no_wait(ib: ImageBuilder, simulator: S
 async def test_account_rate_limit_fails_no_wait(ib: ImageBuilder, simulator: Simulator):
     ids = [
         simulator.add_execution("workflow_execution", [("RUNNING", 10.0 * n), ("COMPLETED", None)])
-        for n in range(1, 21)
+        for n in range(1, 11)
     ]
-    simulator.set_rate_limit(20, burst=5)
+    # A new client makes more than one call at once.
+    simulator.set_rate_limit(10, burst=1)
     results = await ib.wait_all(ids, timeout=120)
     assert [each.id for each in results] == ids
+    assert 429 in [call.status for call in simulator.calls]
 
 
 async def test_repeated_next_token_raises_malformed_response_error(ib: ImageBuilder, simulator: Simulator):

@@ -52,7 +52,8 @@ def test_executions_route_adds_execution(send, client):
     _, response = send("POST", "executions", body)
     execution = client.get_workflow_execution(workflowExecutionId=response["id"])
     assert (execution["type"], execution["status"]) == ("TEST", "RUNNING")
-    assert list_executions(client, execution["imageBuildVersionArn"])
+    [row] = list_executions(client, execution["imageBuildVersionArn"])
+    assert row["workflowExecutionId"] == response["id"]
 
 
 def test_faults_routes_inject_list_and_clear(send, client):
@@ -84,7 +85,8 @@ def test_lifecycle_runs_route_runs_policy(send, client):
         resourceSelection={"tagMap": {"a": "b"}},
     )["lifecyclePolicyArn"]
     _, response = send("POST", "lifecycle-runs", {"policy": arn, "seconds": 5})
-    assert client.get_lifecycle_execution(lifecycleExecutionId=response["id"])
+    run = client.get_lifecycle_execution(lifecycleExecutionId=response["id"])["lifecycleExecution"]
+    assert (run["lifecyclePolicyArn"], run["state"]) == (arn, {"status": "IN_PROGRESS"})
 
 
 def test_reset_route_discards_resources(send, client, built):

@@ -177,6 +177,8 @@ def test_not_found_yet_ends_after_delay(simulator, client, execution_id):
             break
         except ClientError:
             time.sleep(0.02)
+    else:
+        pytest.fail("the fault did not end")
     simulator.clear_faults()
     simulator.inject(Fault("not_found_yet", times=1))
     with raises_error("ResourceNotFoundException", 404):

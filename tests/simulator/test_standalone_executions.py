@@ -89,9 +89,16 @@ def test_lifecycle_execution_follows_schedule(simulator, client):
     assert (read()["endTime"] - read()["startTime"]).total_seconds() == pytest.approx(3, abs=0.01)
 
 
-def test_execution_can_be_in_another_region(simulator, client):
+def test_execution_can_be_in_another_region(simulator):
     arn = simulator.add_execution("image", [("AVAILABLE", None)], region_name="eu-west-1")
-    assert ":eu-west-1:" in arn
+
+    def list_arns(region):
+        members = simulator.control.perform(
+            "ListImageBuildVersions", {}, account_id="123456789012", region=region
+        )
+        return [row["arn"] for row in members["imageSummaryList"]]
+
+    assert (list_arns("us-east-1"), list_arns("eu-west-1")) == ([], [arn])
 
 
 def test_invalid_execution_is_rejected(simulator):

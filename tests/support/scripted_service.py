@@ -171,13 +171,11 @@ class ScriptedService:
         rows = []
         for identifier, script in self.scripts.items():
             members = script.at(now)
-            if members is None or id_member not in members or identifier in self.hidden:
+            if members is None or members.get(id_member) != identifier or identifier in self.hidden:
                 continue
             if parameter is None and members["status"] != "WAITING":
                 continue
-            if id_member != "arn" and "workflowExecutionId" in members and parameter == "workflowExecutionId":
-                row_parent = members["workflowExecutionId"]
-            elif id_member == "arn":
+            if id_member == "arn":
                 row_parent = identifier.rpartition("/")[0]
             else:
                 row_parent = members.get("lifecyclePolicyArn" if parameter == "resourceArn" else parameter)

@@ -59,8 +59,12 @@ def test_resource_arn_is_parsed_and_is_not_an_execution(resource, kind):
 
 @pytest.mark.parametrize("client_region", [None, "us-west-2"])
 def test_arn_in_the_region_of_the_client_is_accepted(client_region):
-    assert Identifier.parse(f"{BASE}:image/demo/1.0.0/1", client_region=client_region)
-    assert Identifier.parse(f"wf-{UUID}", client_region="eu-west-1")
+    found = Identifier.parse(f"{BASE}:image/demo/1.0.0/1", client_region=client_region)
+    assert found.region == "us-west-2"
+
+
+def test_id_is_accepted_in_any_region():
+    assert Identifier.parse(f"wf-{UUID}", client_region="eu-west-1").region is None
 
 
 @given(st.text())

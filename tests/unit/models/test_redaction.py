@@ -1,6 +1,7 @@
 """Redaction of secrets in untrusted text."""
 
 import re
+import time
 from datetime import UTC, datetime
 
 import pytest
@@ -57,9 +58,13 @@ def test_every_match_of_the_pattern_is_redacted(text):
     assert "[redacted]" in redact(text)
 
 
-def test_redaction_of_megabytes_terminates():
-    for text in ("a" * 10**6, "://" * 10**5, "signature=" * 10**5, "IQoJ" * 10**5, "authorization: " * 10**5):
-        redact(text)
+@pytest.mark.parametrize("repeated", ["a", "://", "signature=", "IQoJ", "authorization: "])
+def test_time_of_redaction_is_linear(repeated):
+    text = "key " + repeated * 10**5
+    started = time.process_time()
+    redact(text)
+    # Linear time is below 0.1 s, quadratic time a minute.
+    assert time.process_time() - started < 5
 
 
 def test_log_line_is_complete_and_its_repr_is_redacted():

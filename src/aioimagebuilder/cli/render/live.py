@@ -121,7 +121,8 @@ def _current_stage(state: BuildState) -> int | None:
 
 def _render_workflows(state: BuildState, context: RenderContext) -> Table:
     is_wide = context.width >= _WIDE
-    name = Column(no_wrap=True, overflow="ellipsis", max_width=None if is_wide else context.width - 24)
+    # Only columns that may wrap are narrowed; a name is truncated instead, by `_add_row`.
+    name = Column(overflow="ellipsis")
     columns = [Column(width=2, no_wrap=True), name, Column(no_wrap=True, justify="right")]
     columns.append(Column(no_wrap=True, overflow="ellipsis"))
     if is_wide:
@@ -163,7 +164,7 @@ def _add_row(
     name = label_of(execution) if execution is state.execution else title_of(execution)
     cells = [
         Text(symbol, style=style),
-        Text(f"{'  ' if is_step else ''}{escape(name)}", style="" if is_step else "bold"),
+        Text(f"{'  ' if is_step else ''}{escape(name)}", style="" if is_step else "bold", no_wrap=True),
         Text(_elapsed_text(execution, context)),
         Text(_status_text(execution, is_waiting=is_waiting), style=style),
     ]
