@@ -273,7 +273,7 @@ def check(value: object) -> None:
         assert value.outcome in {None, *Outcome}
         assert value.is_terminal is (value.outcome is not None)
         assert not value.is_older_than(value)
-        assert str(value.progress) is not None
+        _check_text(str(value.progress))
         hash(value)
     if isinstance(value, Diagnosis):
         _check_text(str(value))

@@ -18,6 +18,7 @@ from typing import ClassVar, Final
 
 from .kinds import KINDS, ExecutionKind
 from .parsing import Structure, boolean, enumerated, integer, member, parse_time, text
+from .redaction import one_line
 from .shapes import (
     Ami,
     ImageLoggingConfiguration,
@@ -331,7 +332,7 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far an execution has advanced, as far as it is known.
+    """How far an execution has advanced, as far as it is known. As `str`, one line of safe text.
 
     Attributes:
         stage: The type of a workflow, the name of a step, or the status of an image or lifecycle execution.
@@ -355,8 +356,10 @@ class Progress:
         text = " ".join(filter(None, (self.stage, steps)))
         if self.waiting_steps:
             names = ", ".join(step.name or step.id for step in self.waiting_steps)
-            return f"{text}: {names} waits for a person"
-        return f"{text}: {self.step}" if self.step not in {None, self.stage} else text
+            text = f"{text}: {names} waits for a person"
+        elif self.step not in {None, self.stage}:
+            text = f"{text}: {self.step}"
+        return one_line(text)
 
     @classmethod
     def of_steps(
