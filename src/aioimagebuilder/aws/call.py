@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from typing import Final, Protocol, TypeVar, cast
 
@@ -116,7 +117,9 @@ class Caller:
         try:
             return await retrying.copy(sleep=sleep)(attempt)
         except OperationError as error:
-            # The frames of tenacity in the traceback hold the exception: a reference cycle.
+            # Tenacity's frames hold the exception, and the tracebacks of its causes may lead to these frames: a
+            # reference cycle.
+            traceback.clear_frames(error.__traceback__)
             raise error.with_traceback(None) from error.__cause__
 
     async def pages(
@@ -169,11 +172,7 @@ class Caller:
             failure = from_botocore(error, operation)
             if failure is None:
                 raise
-            try:
-                raise self._failed(failure, sent) from error
-            finally:
-                # A frame that holds its own exception is a reference cycle.
-                del failure
+            raise self._failed(failure, sent) from error
         if response is None:
             detail = f"no complete response within {_RESPONSE_TIMEOUT:g} s."
             raise self._failed(ConnectionFailedError.create(operation, detail), sent)
