@@ -319,5 +319,5 @@ def test_crashed_search_is_logged_and_fails_no_wait(run, caplog):
             assert {each.status for each in await ib.wait_all(ids, timeout=600)} == {"COMPLETED"}
 
     run(main)
-    assert "The search for images failed" in caplog.text
+    assert "Listing images to find executions failed" in caplog.text
     assert "a bug of the given client" in caplog.text

@@ -4,6 +4,7 @@ import logging
 
 import anyio
 import pytest
+from botocore.exceptions import ClientError
 
 from aioimagebuilder import (
     ExecutionCancelledError,
@@ -104,8 +105,9 @@ def test_rejection_without_an_end_is_raised_in_bounded_time(run):
         service = cancellable_service()
         service.actions["cancel_image_creation"] = _reject("InvalidRequestException")
         async with ImageBuilder(client=service) as ib:
-            with pytest.raises(InvalidRequestException):
+            with pytest.raises(InvalidRequestException) as caught:
                 await ib.cancel(service.image((0, "BUILDING")), timeout=None)
+            assert isinstance(caught.value.__cause__, ClientError)
             assert service.now < 45
 
     run(main)

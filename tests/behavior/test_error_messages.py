@@ -1,6 +1,7 @@
 """The messages of the errors of waits, word by word: users read them in the logs of their pipelines."""
 
 import math
+import re
 
 import anyio
 import pytest
@@ -61,32 +62,32 @@ def test_timeout_says_that_the_work_continues(run, throttled, expected):
 
 def test_unknown_id_is_not_found(run):
     message = _message_of(run, ExecutionNotFoundError, ScriptedService())
-    start = f"{WORKFLOW} could not be observed (never seen): GetWorkflowExecution: ResourceNotFoundException"
-    assert message.startswith(start)
+    effort = r"never seen; after 10 s, [23] polls"
+    start = rf"{WORKFLOW} could not be observed \({effort}\): GetWorkflowExecution: ResourceNotFoundException"
+    assert re.match(start, message)
 
 
 def test_forbidden_read_is_not_reported_as_not_found(run):
     service = ScriptedService(fault=lambda _: aws_error("ForbiddenException", 403))
     message = _message_of(run, ObservationError, service)
-    assert message.startswith(
-        f"{WORKFLOW} could not be observed (never seen): GetWorkflowExecution: Forbidden"
-    )
+    effort = "never seen; after 0 s, 1 polls"
+    assert message.startswith(f"{WORKFLOW} could not be observed ({effort}): GetWorkflowExecution: Forbidden")
 
 
 def test_missing_response_is_reported(run):
     service = ScriptedService(hang=lambda _: 3600)
     service.workflow((0, "RUNNING"))
     message = _message_of(run, ObservationError, service)
-    assert message.startswith(
-        f"{WORKFLOW} could not be observed (never seen): no response came in time. (after "
-    )
+    effort = "never seen; after 110 s, 1 polls"
+    assert message == f"{WORKFLOW} could not be observed ({effort}): no response came in time."
 
 
 def test_outage_message_includes_the_last_state(run):
     service = ScriptedService(fault=lambda now: aws_error("ServiceException", 500) if now > 20 else None)
     service.workflow((0, "RUNNING"))
     message = _message_of(run, ObservationError, service, timeout=600)
-    assert message.startswith(f"{WORKFLOW} could no longer be observed (last seen RUNNING): GetWorkflow")
+    effort = r"last seen RUNNING; after 600 s, \d+ polls"
+    assert re.match(rf"{WORKFLOW} could no longer be observed \({effort}\): GetWorkflow", message)
 
 
 @pytest.mark.parametrize(
@@ -110,7 +111,7 @@ def test_closed_client_is_reported(run, hang, seen):
                 await anyio.sleep(50)
         return str(errors[0])
 
-    start = f"{WORKFLOW} ({seen}) is no longer awaited: the client was closed (after 50 s, "
+    start = f"{WORKFLOW} is no longer awaited, since the client was closed ({seen}; after 50 s, "
     assert run(main).startswith(start)
 
 

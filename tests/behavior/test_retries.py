@@ -108,6 +108,21 @@ def test_long_outage_and_its_end_are_logged_as_warnings(run, caplog):
     assert 570 <= int(re.fullmatch(r"The service responds again after (\d+) s", recovery)[1]) <= 640
 
 
+def test_outage_includes_the_time_of_its_first_call(run, caplog):
+    async def main():
+        timeout = EndpointConnectionError(endpoint_url="http://nowhere")
+        service = ScriptedService(latency=40, fault=lambda now: timeout if now < 30 else None)
+        identifier = service.workflow((0, "COMPLETED"))
+        async with ImageBuilder(client=service) as ib:
+            await ib.wait(identifier, timeout=None)
+
+    caplog.set_level(logging.WARNING, "aioimagebuilder")
+    run(main)
+    outage, recovery = [record.getMessage() for record in caplog.records]
+    assert outage.startswith("No call has succeeded for 40 s: GetWorkflowExecution: ")
+    assert 80 <= int(re.fullmatch(r"The service responds again after (\d+) s", recovery)[1]) < 90
+
+
 def test_short_faults_and_rejections_log_no_warning(run, caplog):
     async def main():
         fault = aws_error("ServiceUnavailableException", 503)

@@ -117,8 +117,8 @@ class Caller:
         try:
             return await retrying.copy(sleep=sleep)(attempt)
         except OperationError as error:
-            # Tenacity's frames hold the exception, and the tracebacks of its causes may lead to these frames: a
-            # reference cycle.
+            # Tenacity's frames hold the exception, and the tracebacks of its causes may lead to these frames:
+            # a reference cycle.
             traceback.clear_frames(error.__traceback__)
             raise error.with_traceback(None) from error.__cause__
 
@@ -188,7 +188,7 @@ class Caller:
         elif isinstance(error, CredentialsError):
             error = self._credentials.rejected(error, now)
         if isinstance(error, TRANSIENT_ERRORS):
-            self._outage.failed(error, now)
+            self._outage.failed(error, now, sent=sent)
         else:
             self._outage.answered(now)
         _log.debug("%s", error)

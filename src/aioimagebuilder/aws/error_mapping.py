@@ -127,6 +127,11 @@ def from_botocore(error: Exception, operation: str) -> OperationError | None:
     return None
 
 
+def is_denied(error: OperationError) -> bool:
+    """Return whether AWS knows the caller and denies the call, which would be denied again."""
+    return isinstance(error, AccessError) and not isinstance(error, CredentialsError)
+
+
 def _raised_in(modules: frozenset[str], error: Exception) -> bool:
     frames = traceback.walk_tb(error.__traceback__)
     return any(frame.f_globals.get("__name__") in modules for frame, _ in frames)

@@ -56,11 +56,11 @@ class OutageMonitor:
         self._report_at = math.inf
         self._is_reported = False
 
-    def failed(self, error: OperationError, now: float) -> None:
-        """Record a call that failed temporarily."""
+    def failed(self, error: OperationError, now: float, *, sent: float) -> None:
+        """Record a call, made at the time `sent`, that failed temporarily."""
         if self._began_at is None:
-            self._began_at = now
-            self._report_at = now + _OUTAGE_REPORTED_AFTER
+            self._began_at = sent
+            self._report_at = sent + _OUTAGE_REPORTED_AFTER
         if now >= self._report_at:
             _log.warning("No call has succeeded for %.0f s: %s", now - self._began_at, error)
             self._report_at = now + _OUTAGE_REPORTED_EVERY

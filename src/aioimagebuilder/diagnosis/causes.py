@@ -35,7 +35,7 @@ _NO_WORKFLOW: Final = WorkflowExecution()
 _NO_STEP: Final = WorkflowStepExecution()
 _NO_CONTEXT: Final = ImageFailureContext()
 
-_MAXIMUM_SUSPECTS: Final = 3
+_MAXIMUM_CANDIDATES: Final = 3
 _MAXIMUM_TARGETS: Final = 20
 
 _COMPONENT_ACTION: Final = "ExecuteComponents"
@@ -59,8 +59,8 @@ _WRAPPER: Final = re.compile(r"^Workflow Execution ID: '?wf-[0-9A-Za-z-]{36}'? f
 _TIMED_OUT: Final = re.compile(r"\bstep\b.*\btimed out\b", re.IGNORECASE)
 
 
-def suspects(evidence: Evidence) -> tuple[str, ...]:
-    """Return the ids of the workflow executions to examine, the most suspect first.
+def candidate_workflows(evidence: Evidence) -> tuple[str, ...]:
+    """Return the ids of the workflow executions to examine, the most likely cause first.
 
     The one that the service names comes first, then those that failed, by time. Runs that a retry has
     replaced are irrelevant. If none failed, it is the one that ran last.
@@ -78,7 +78,7 @@ def suspects(evidence: Evidence) -> tuple[str, ...]:
     found += [each.id for each in failed]
     if not found and evidence.image is not None and evidence.image.outcome is not Outcome.SUCCEEDED:
         found += [each.id for each in reversed(current) if each.outcome is not Outcome.SUCCEEDED][:1]
-    return tuple(dict.fromkeys(found))[:_MAXIMUM_SUSPECTS]
+    return tuple(dict.fromkeys(found))[:_MAXIMUM_CANDIDATES]
 
 
 def failed_step(evidence: Evidence, workflow_execution_id: str) -> WorkflowStepExecution | None:
@@ -101,26 +101,26 @@ def causes_of(evidence: Evidence) -> tuple[RootCause, ...]:
     subject = evidence.subject
     if isinstance(subject, LifecycleExecution):
         return _lifecycle_cause(evidence, subject)
-    cases = [_case(evidence, each) for each in suspects(evidence)]
-    found = [_cause(evidence, case) for case in cases if case.has_failed]
+    failures = [_failure(evidence, each) for each in candidate_workflows(evidence)]
+    found = [_cause(evidence, each) for each in failures if each.is_known]
     image = evidence.image
     if found or image is None or image.outcome is not Outcome.FAILED or not _is_about_image(subject):
         return tuple(found)
     if image.status == ImageStatus.DELETED:
         return ()
     context = evidence.failure_context or _NO_CONTEXT
-    return (_cause(evidence, _Case(context=context, reason=image.reason)),)
+    return (_cause(evidence, _Failure(context=context, reason=image.reason)),)
 
 
 def place_of(evidence: Evidence) -> Place | None:
     """Return the step that an execution has reached that has not failed; ``None`` if it is unknown."""
-    for identifier in suspects(evidence):
-        steps = evidence.steps_of(identifier)
-        begun = [each for each in steps if each.start_time is not None]
-        open_ones = [each for each in begun if each.outcome in {None, Outcome.CANCELLED}]
-        step = next(iter(open_ones), begun[-1] if begun else _NO_STEP)
-        return _place(evidence.workflow(identifier) or _NO_WORKFLOW, step, _NO_CONTEXT)
-    return None
+    identifier = next(iter(candidate_workflows(evidence)), None)
+    if identifier is None:
+        return None
+    begun = [each for each in evidence.steps_of(identifier) if each.start_time is not None]
+    open_ones = [each for each in begun if each.outcome in {None, Outcome.CANCELLED}]
+    step = next(iter(open_ones), begun[-1] if begun else _NO_STEP)
+    return _place(evidence.workflow(identifier) or _NO_WORKFLOW, step, _NO_CONTEXT)
 
 
 def error_output(lines: Sequence[LogLine]) -> str | None:
@@ -136,7 +136,7 @@ def error_output(lines: Sequence[LogLine]) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Case:
+class _Failure:
     """The parts of one failure; what is not known is an empty structure.
 
     The context is present only if the service says that it concerns this failure.
@@ -148,17 +148,17 @@ class _Case:
     reason: str | None = None
 
     @property
-    def has_failed(self) -> bool:
+    def is_known(self) -> bool:
         return (
             self.step != _NO_STEP or self.context != _NO_CONTEXT or self.workflow.status in _FAILED_WORKFLOWS
         )
 
 
-def _case(evidence: Evidence, workflow_execution_id: str) -> _Case:
+def _failure(evidence: Evidence, workflow_execution_id: str) -> _Failure:
     named = _named_workflow(evidence)
     context = evidence.failure_context if named == workflow_execution_id else None
     image = evidence.image
-    return _Case(
+    return _Failure(
         workflow=evidence.workflow(workflow_execution_id) or _NO_WORKFLOW,
         step=failed_step(evidence, workflow_execution_id) or _NO_STEP,
         context=context or _NO_CONTEXT,
@@ -166,16 +166,16 @@ def _case(evidence: Evidence, workflow_execution_id: str) -> _Case:
     )
 
 
-def _cause(evidence: Evidence, case: _Case) -> RootCause:
-    distribution = case.context.distribution_failure
+def _cause(evidence: Evidence, failure: _Failure) -> RootCause:
+    distribution = failure.context.distribution_failure
     targets = () if distribution is None else _regions(distribution)
-    lines = evidence.lines_until(case.step.end_time)
-    component = _component(case, lines)
-    message = clean(_message(case))
+    lines = evidence.lines_until(failure.step.end_time)
+    component = _component(failure, lines)
+    message = clean(_message(failure))
     output = None if component is None else error_output(lines)
     return RootCause(
-        kind=next(kind for kind, matches in _KINDS if matches(case)),
-        place=_place(case.workflow, case.step, case.context),
+        kind=next(kind for kind, matches in _KINDS if matches(failure)),
+        place=_place(failure.workflow, failure.step, failure.context),
         message=message,
         component=component,
         error_output=None if output == message else output,
@@ -184,8 +184,8 @@ def _cause(evidence: Evidence, case: _Case) -> RootCause:
     )
 
 
-def _timed_out(case: _Case) -> bool:
-    step = case.step
+def _timed_out(failure: _Failure) -> bool:
+    step = failure.step
     if step.status == WorkflowStepExecutionStatus.TIMED_OUT or _TIMED_OUT.search(step.message or ""):
         return True
     if step.timeout_seconds is None or step.start_time is None or step.end_time is None:
@@ -193,8 +193,8 @@ def _timed_out(case: _Case) -> bool:
     return (step.end_time - step.start_time).total_seconds() >= step.timeout_seconds
 
 
-def _component(case: _Case, lines: Sequence[LogLine] = ()) -> FailedComponent | None:
-    reported = case.context.component_failure
+def _component(failure: _Failure, lines: Sequence[LogLine] = ()) -> FailedComponent | None:
+    reported = failure.context.component_failure
     if reported is not None:
         return FailedComponent(
             arn=clean(reported.component_arn),
@@ -202,35 +202,35 @@ def _component(case: _Case, lines: Sequence[LogLine] = ()) -> FailedComponent | 
             step=clean(reported.step_name),
             action=clean(reported.action),
         )
-    if case.step.action != _COMPONENT_ACTION:
+    if failure.step.action != _COMPONENT_ACTION:
         return None
-    texts = (case.reason, case.workflow.message, case.step.message, case.step.outputs)
+    texts = (failure.reason, failure.workflow.message, failure.step.message, failure.step.outputs)
     # If nothing else names it, it is the last one in the log.
     return FailedComponent(arn=clean(component_arn(*texts, *(line.message for line in reversed(lines)))))
 
 
 # The kind of a failure: the first matching row.
-_KINDS: Final[Sequence[tuple[CauseKind, Callable[[_Case], bool]]]] = (
-    (CauseKind.DISTRIBUTION, lambda case: case.context.distribution_failure is not None),
+_KINDS: Final[Sequence[tuple[CauseKind, Callable[[_Failure], bool]]]] = (
+    (CauseKind.DISTRIBUTION, lambda failure: failure.context.distribution_failure is not None),
     (CauseKind.TIMEOUT, _timed_out),
-    (CauseKind.COMPONENT, lambda case: _component(case) is not None),
-    (CauseKind.STOPPED, lambda case: case.step.action == WAIT_FOR_ACTION),
-    (CauseKind.STEP, lambda case: bool(case.step.name or case.context.failed_step)),
-    (CauseKind.WORKFLOW, lambda case: case.workflow != _NO_WORKFLOW),
+    (CauseKind.COMPONENT, lambda failure: _component(failure) is not None),
+    (CauseKind.STOPPED, lambda failure: failure.step.action == WAIT_FOR_ACTION),
+    (CauseKind.STEP, lambda failure: bool(failure.step.name or failure.context.failed_step)),
+    (CauseKind.WORKFLOW, lambda failure: failure.workflow != _NO_WORKFLOW),
     (CauseKind.IMAGE, lambda _: True),
 )
 
 
-def _message(case: _Case) -> str | None:
+def _message(failure: _Failure) -> str | None:
     """Return the most specific message, which is the innermost."""
-    component, distribution = case.context.component_failure, case.context.distribution_failure
+    component, distribution = failure.context.component_failure, failure.context.distribution_failure
     messages = (
         component.error_message if component else None,
         distribution.error_message if distribution else None,
-        case.step.message,
-        facts_of(case.step.outputs).error,
-        case.workflow.message,
-        _WRAPPER.sub("", case.reason or ""),
+        failure.step.message,
+        facts_of(failure.step.outputs).error,
+        failure.workflow.message,
+        _WRAPPER.sub("", failure.reason or ""),
     )
     return next(filter(None, messages), None)
 

@@ -27,7 +27,7 @@ from ..models.kinds import KINDS, ExecutionKind, ListOperation
 from ..models.log_streams import LogLine, LogStream, image_log_stream
 from ..models.parsing import Structure
 from ..models.shapes import LifecycleExecutionResource
-from .causes import failed_step, suspects
+from .causes import candidate_workflows, failed_step
 from .conclusion import failed_at
 from .evidence import Evidence
 
@@ -90,7 +90,7 @@ class Collector:
             self._add(workflows=(subject,))
         await self._collect_image(subject)
         await self._collect_workflows()
-        for identifier in suspects(self._evidence):
+        for identifier in candidate_workflows(self._evidence):
             await self._collect_steps(identifier)
         if self._log_lines:
             await self._collect_log()

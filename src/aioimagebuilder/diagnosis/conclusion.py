@@ -12,7 +12,7 @@ from ..models.diagnosis import Diagnosis, Source
 from ..models.executions import Execution
 from ..models.log_streams import LogLine
 from ..models.statuses import Outcome
-from .causes import causes_of, failed_step, place_of, suspects
+from .causes import candidate_workflows, causes_of, failed_step, place_of
 from .evidence import Evidence
 from .hints import next_steps
 from .sanitize import MAXIMUM_LINE, StepFacts, clean, facts_of, find_instance
@@ -55,7 +55,7 @@ def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
 
 def failed_at(evidence: Evidence) -> datetime | None:
     """Return the time of the failure: that of the failed step, or of its workflow; ``None`` if unknown."""
-    for identifier in suspects(evidence):
+    for identifier in candidate_workflows(evidence):
         for each in (failed_step(evidence, identifier), evidence.workflow(identifier)):
             if each is not None and each.end_time is not None:
                 return each.end_time
@@ -90,18 +90,18 @@ _WITHOUT_CAUSE: Final[Mapping[Outcome | None, Callable[[Execution], str]]] = {
 
 def _facts(evidence: Evidence) -> StepFacts:
     """Return the ids that lead to more evidence: those of the failed step and of its instance."""
-    found = StepFacts()
-    for identifier in suspects(evidence)[:1]:
-        step = failed_step(evidence, identifier)
-        own = facts_of(step.outputs) if step else StepFacts()
-        launches = [each for each in evidence.steps_of(identifier) if each.action == _LAUNCH_ACTION]
-        inputs = facts_of(step.inputs) if step else StepFacts()
-        instances = [own, inputs, *(facts_of(each.outputs) for each in launches)]
-        known = [each.instance_id for each in instances]
-        # A step whose instance never came up has no outputs, but the log contains the instance.
-        known += [find_instance(line.message) for line in reversed(last_lines(evidence, len(evidence.lines)))]
-        found = replace(own, instance_id=next(filter(None, known), None))
-    return found
+    identifier = next(iter(candidate_workflows(evidence)), None)
+    if identifier is None:
+        return StepFacts()
+    step = failed_step(evidence, identifier)
+    own = facts_of(step.outputs) if step else StepFacts()
+    launches = [each for each in evidence.steps_of(identifier) if each.action == _LAUNCH_ACTION]
+    inputs = facts_of(step.inputs) if step else StepFacts()
+    instances = [own, inputs, *(facts_of(each.outputs) for each in launches)]
+    known = [each.instance_id for each in instances]
+    # A step whose instance never came up has no outputs, but the log contains the instance.
+    known += [find_instance(line.message) for line in reversed(last_lines(evidence, len(evidence.lines)))]
+    return replace(own, instance_id=next(filter(None, known), None))
 
 
 def _image_outcome(evidence: Evidence) -> Outcome | None:

@@ -1,4 +1,4 @@
-"""Which call answers most of what is due. No I/O and no clock.
+"""Which call reads what has been due longest, and whatever the same list contains. No I/O and no clock.
 
 Workflow executions of one image are read by one ListWorkflowExecutions, steps of one workflow execution by
 one ListWorkflowStepExecutions, images by a few pages of ListImageBuildVersions, lifecycle executions of one
@@ -118,7 +118,7 @@ class Batcher:
         parent = self._parents.get(identifier)
         return None if parent is None else (identifier.kind, parent)
 
-    def is_awaited(self, batch: Batch) -> bool:
+    def has_members(self, batch: Batch) -> bool:
         """Return whether a batch has members. That of all images is kept forever."""
         return batch[1] is None or batch in self._members
 
@@ -230,7 +230,8 @@ class Batcher:
         if first not in unknown or len(unknown) == 1:
             return None
         if not self._is_disabled(_WORKFLOW):
-            for image in tuple(self._unexplored_images):
+            image = next(iter(self._unexplored_images), None)
+            if image is not None:
                 del self._unexplored_images[image]
                 return Call(KINDS[_WORKFLOW].list, image, _WORKFLOW, (), _PAGE_SIZE)
         is_worth_it = len(unknown) >= _WORTH_SEARCHING and not self._has_searched

@@ -25,9 +25,10 @@ from tenacity import RetryCallState
 
 from ..aws.backoff import Backoff
 from ..aws.call import Caller
+from ..aws.error_mapping import is_denied
 from ..aws.event_loops import BackgroundTask, protect_from_interrupts
 from ..aws.reads import get, list_executions
-from ..errors import AccessError, CredentialsError, OperationError, ThrottledError
+from ..errors import OperationError, ThrottledError
 from ..models.executions import Execution
 from ..models.identifiers import Identifier
 from ..models.redaction import one_line
@@ -215,7 +216,7 @@ class Poller:
             except Exception as error:  # noqa: BLE001 - raised in all who wait for this call
                 if not request.targets:
                     self._batcher.disable(request.call, for_all=True)
-                    _log.error("The search for images failed", exc_info=error)
+                    _log.error("Listing images to find executions failed", exc_info=error)
                 for target in request.targets:
                     self._end(target, EndReason.FAILURE, error)
             finally:
@@ -276,8 +277,7 @@ class Poller:
     def _handle_final_error(self, request: _Request, error: OperationError) -> None:
         if request.call.listing is not None:
             # A list only saves calls: that it fails says nothing about an execution.
-            is_denied = isinstance(error, AccessError) and not isinstance(error, CredentialsError)
-            self._batcher.disable(request.call, for_all=is_denied)
+            self._batcher.disable(request.call, for_all=is_denied(error))
             return
         self._record_error(request, error)
         for target in request.targets:
@@ -300,7 +300,7 @@ class Poller:
             is_additional = self._requests.get(target) is not request
             target.history.polls += is_additional
             self._deliver(target, execution, now)
-            if is_additional and self._is_awaited(target) and target not in self._requests:
+            if is_additional and self._is_current(target) and target not in self._requests:
                 self._schedule_next(target, now)
 
     def _deliver(self, target: Target, execution: Execution, now: float) -> None:
@@ -321,14 +321,14 @@ class Poller:
         for target in request.targets:
             del self._requests[target]
         now = anyio.current_time()
-        for target in filter(self._is_awaited, request.targets):
+        for target in filter(self._is_current, request.targets):
             if request.call.listing is not None and target.identifier not in request.answered:
                 # That a list lacks an execution proves nothing: it is read by a Get, even past a deadline.
                 self._batcher.read_alone(target.identifier)
                 self._poll_at(target, now)
                 continue
             self._expire(target, request.attempted_at)
-            if self._is_awaited(target):
+            if self._is_current(target):
                 self._schedule_next(target, now)
 
     def _schedule_next(self, target: Target, now: float) -> None:
@@ -362,21 +362,21 @@ class Poller:
             self._end(target, EndReason.CLOSED)
 
     def _drop(self, target: Target) -> None:
-        """Stop to poll `target`."""
+        """Stop polling `target`."""
         target.subscriptions.clear()
-        if self._is_awaited(target):
+        if self._is_current(target):
             del self._targets[target.identifier]
             self._queue.discard(target)
             batch = self._batcher.batch_of(target.identifier)
             self._batcher.forget(target.identifier)
-            if batch is not None and not self._batcher.is_awaited(batch):
+            if batch is not None and not self._batcher.has_members(batch):
                 self._batch_due.pop(batch, None)
         if (request := self._requests.get(target)) is not None:
             request.cancel_if_unwanted()
         if not self._targets:
             self._scope.cancel()
 
-    def _is_awaited(self, target: Target) -> bool:
+    def _is_current(self, target: Target) -> bool:
         return self._targets.get(target.identifier) is target
 
     def _warn_of_unknown_status(self, execution: Execution) -> None:

@@ -24,9 +24,10 @@ import anyio
 
 from ..aws.backoff import Backoff
 from ..aws.call import Caller
+from ..aws.error_mapping import is_denied
 from ..aws.event_loops import BackgroundTask
 from ..aws.reads import WAITING_WORKFLOW_STEPS, list_executions
-from ..errors import AccessError, CredentialsRefreshError, OperationError
+from ..errors import OperationError
 from ..models.executions import Detail, Execution, WorkflowExecution, WorkflowStepExecution
 from ..models.identifiers import Identifier
 from ..models.kinds import KINDS, ExecutionKind, ListOperation
@@ -163,7 +164,7 @@ class StepInspector:
             async with aclosing(listed) as pages:
                 return [each async for page in pages for each in page if isinstance(each, cls)]
         except OperationError as error:
-            if isinstance(error, AccessError) and not isinstance(error, CredentialsRefreshError):
+            if is_denied(error):
                 self._disabled.add(listing)
                 _log.warning("Steps cannot be shown: %s", error)
             else:

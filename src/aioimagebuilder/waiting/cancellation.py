@@ -66,10 +66,7 @@ class Canceller:
 
     async def cancel(self, identifier: Identifier, timeout: float | None) -> Execution:
         """Cancel an execution, and return it when it has ended; see `ImageBuilder.cancel`."""
-        rejection = await self._request(identifier)
-        if rejection is not None:
-            return await self._end_after(rejection, identifier, timeout)
-        return await self._wait_for_end(identifier, timeout)
+        return await self._outcome(identifier, await self._request(identifier), timeout)
 
     async def cancel_at_deadline(self, identifier: Identifier, expired: WaitError) -> Execution:
         """Cancel an execution at the deadline of a wait, and return it if it ended with another outcome.
@@ -80,45 +77,39 @@ class Canceller:
             WaitError: `expired`, with the result of the cancellation: it succeeded, could not be requested,
                 or was not confirmed in time.
         """
-        deadline = anyio.current_time()
-
-        def error(what: str, execution: Execution | None, cause: Exception | None = None) -> WaitError:
-            is_terminal = execution is not None and execution.is_terminal
-            cls = WaitTimeoutError if is_terminal else type(expired)
-            seen = "" if execution is None else f"is {execution.status}: "
-            elapsed = expired.elapsed + anyio.current_time() - deadline
-            what = f"{seen}{what} ({elapsed:.0f} s after the wait started)"
-            return create_error(cls, identifier, what, facts_after(expired, execution, elapsed), cause)
-
-        rejection: RequestError | None = None
-        failure: OperationError | None = None
-        with anyio.move_on_after(_REQUEST_TIMEOUT, shield=True) as request:
-            try:
-                rejection = await self._request(identifier)
-            except OperationError as refused:
-                failure = refused
-        # A cancellation that was shielded takes effect now.
-        await anyio.lowlevel.checkpoint_if_cancelled()
-        if failure is not None:
-            what = f"it could not be cancelled at the deadline: {failure}"
-            raise error(what, expired.execution, failure)
-        if request.cancelled_caught:
-            what = (
-                f"a cancellation was requested at the deadline, but not answered in {_REQUEST_TIMEOUT:.0f} s"
-            )
-            raise error(what, expired.execution)
+        requested_at = anyio.current_time()
         try:
-            if rejection is not None:
-                return await self._end_after(rejection, identifier, _CONFIRMATION_TIMEOUT)
-            execution = await self._wait_for_end(identifier, _CONFIRMATION_TIMEOUT)
-        except (WaitError, OperationError) as unconfirmed:
-            seen = unconfirmed.execution if isinstance(unconfirmed, WaitError) else None
-            what = f"a cancellation was requested at the deadline, but not confirmed: {unconfirmed}"
-            raise error(what, seen or expired.execution, unconfirmed) from unconfirmed
-        if execution.outcome is Outcome.CANCELLED:
-            raise error("it was cancelled at the deadline", execution)
-        _log.info("%s was to be cancelled at the deadline, but became %s", identifier, execution.status)
+            rejection = await self._request_shielded(identifier)
+        except OperationError as error:
+            what = f"it could not be cancelled at the deadline: {error}"
+            raise _error(identifier, expired, requested_at, what, expired.execution, error) from error
+        except TimeoutError:
+            seconds = f"{_REQUEST_TIMEOUT:.0f} s"
+            what = f"a cancellation was requested at the deadline, but not answered in {seconds}"
+            raise _error(identifier, expired, requested_at, what, expired.execution) from None
+        try:
+            execution = await self._outcome(identifier, rejection, _CONFIRMATION_TIMEOUT)
+        except (WaitError, OperationError) as error:
+            seen = error.execution if isinstance(error, WaitError) else None
+            what = f"a cancellation was requested at the deadline, but not confirmed: {error}"
+            raise _error(identifier, expired, requested_at, what, seen or expired.execution, error) from error
+        if rejection is None and execution.outcome is Outcome.CANCELLED:
+            raise _error(identifier, expired, requested_at, "it was cancelled at the deadline", execution)
         return execution
+
+    async def _request_shielded(self, identifier: Identifier) -> RequestError | None:
+        """Request a cancellation, shielded from a cancellation of the caller.
+
+        Raises:
+            TimeoutError: There was no response within the time limit.
+            OperationError: As `_request`.
+        """
+        try:
+            with anyio.fail_after(_REQUEST_TIMEOUT, shield=True):
+                return await self._request(identifier)
+        finally:
+            # A cancellation that was shielded takes effect now.
+            await anyio.lowlevel.checkpoint_if_cancelled()
 
     async def _request(self, identifier: Identifier) -> RequestError | None:
         """Request a cancellation; return the error if there may be nothing to cancel."""
@@ -130,23 +121,43 @@ class Canceller:
             return rejection
         return None
 
-    async def _end_after(
-        self, rejection: RequestError, identifier: Identifier, timeout: float | None
+    async def _outcome(
+        self, identifier: Identifier, rejection: RequestError | None, timeout: float | None
     ) -> Execution:
-        """Return the terminal state that a rejection implies.
+        """Return the terminal state after a request for cancellation.
 
         Raises:
-            RequestError: The rejection, if there is no terminal state.
+            RequestError: The rejection of the request, if no terminal state explains it.
         """
-        # Something that is being cancelled already is in use, and has not ended yet.
-        is_in_use = isinstance(rejection, ResourceInUseException)
-        if not is_in_use:
-            timeout = _READ_LAG if timeout is None else min(timeout, _READ_LAG)
-        try:
+        # Something that is in use is being cancelled already, and has not ended yet.
+        if rejection is None or isinstance(rejection, ResourceInUseException):
             execution = await self._wait_for_end(identifier, timeout)
-        except WaitTimeoutError:
-            if is_in_use:
-                raise
-            raise rejection from None
-        _log.info("%s was not cancelled, since it is %s: %s", identifier, execution.status, rejection)
+        else:
+            try:
+                execution = await self._wait_for_end(
+                    identifier, _READ_LAG if timeout is None else min(timeout, _READ_LAG)
+                )
+            except WaitTimeoutError:
+                raise rejection from rejection.__cause__
+        if rejection is not None:
+            _log.info("%s was not cancelled, since it is %s: %s", identifier, execution.status, rejection)
+        elif execution.outcome is not Outcome.CANCELLED:
+            _log.info("%s was to be cancelled, but ended as %s", identifier, execution.status)
         return execution
+
+
+def _error(
+    identifier: Identifier,
+    expired: WaitError,
+    requested_at: float,
+    what: str,
+    execution: Execution | None,
+    cause: Exception | None = None,
+) -> WaitError:
+    """Return the exception of a wait that ended with `expired`, with the result of its cancellation."""
+    is_terminal = execution is not None and execution.is_terminal
+    cls = WaitTimeoutError if is_terminal else type(expired)
+    seen = "" if execution is None else f"is {execution.status}: "
+    elapsed = expired.elapsed + anyio.current_time() - requested_at
+    what = f"{seen}{what} ({elapsed:.0f} s after the wait started)"
+    return create_error(cls, identifier, what, facts_after(expired, execution, elapsed), cause)

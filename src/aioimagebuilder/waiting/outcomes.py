@@ -20,7 +20,7 @@ from ..errors import (
     WaitingForActionError,
     WaitTimeoutError,
 )
-from ..models.executions import Execution, WorkflowStepExecution
+from ..models.executions import Execution, Image, WorkflowStepExecution
 from ..models.identifiers import Identifier
 from ..models.redaction import one_line
 from ..models.statuses import ImageStatus, Outcome
@@ -82,7 +82,7 @@ def failure_of(identifier: Identifier, execution: Execution, facts: WaitFacts) -
     cls = _FAILURES.get(execution.outcome)
     if cls is None:
         return None
-    if execution.status == ImageStatus.DELETED:
+    if isinstance(execution, Image) and execution.status == ImageStatus.DELETED:
         cls = ImageDeletedError
     reason = f": {execution.reason}" if execution.reason else ", and the service gives no reason"
     return create_error(cls, identifier, f"is {execution.status}{reason}", {**facts, "execution": execution})
@@ -111,10 +111,13 @@ def end_error(subscription: Subscription) -> WaitError:
     history = subscription.history
     cause = failure or history.error
     newest = history.withheld or subscription.seen
-    seen = "never seen" if newest is None else f"last seen {newest.status}"
+    facts = facts_of(subscription, newest)
+    throttled = f", {facts['throttles']} throttled" if facts["throttles"] else ""
+    effort = f"after {facts['elapsed']:.0f} s, {facts['polls']} polls{throttled}"
+    seen = f"never seen; {effort}" if newest is None else f"last seen {newest.status}; {effort}"
     cls: type[WaitError]
     if subscription.end_reason is EndReason.CLOSED:
-        cls, what = ClientClosedError, f"({seen}) is no longer awaited: the client was closed"
+        cls, what = ClientClosedError, f"is no longer awaited, since the client was closed ({seen})"
     elif failure is not None or newest is None:
         # Within the grace period of a new id, only the last poll decides that it does not exist.
         is_decided = failure is not None or history.failed_at >= subscription.deadline
@@ -124,13 +127,13 @@ def end_error(subscription: Subscription) -> WaitError:
     elif history.is_outdated(subscription.ended_at, subscription.cadence):
         cls, what = ObservationError, f"could no longer be observed ({seen}): {cause or _NO_RESPONSE}"
     elif history.withheld is not None:
-        cls, what = WaitTimeoutError, f"is being retried, and still reads {newest.status} as before"
+        cls, what = (
+            WaitTimeoutError,
+            f"is being retried, and still reads {newest.status} as before ({effort})",
+        )
     elif newest.progress.waiting_steps:
         steps = describe_waiting_steps(newest.progress.waiting_steps)
-        cls, what = WaitTimeoutError, f"is still {newest.status}: {steps}"
+        cls, what = WaitTimeoutError, f"is still {newest.status} ({effort}): {steps}"
     else:
-        cls, what = WaitTimeoutError, f"is still {newest.status}, and continues at AWS"
-    facts = facts_of(subscription, newest)
-    throttled = f", {facts['throttles']} throttled" if facts["throttles"] else ""
-    effort = f"after {facts['elapsed']:.0f} s, {facts['polls']} polls{throttled}"
-    return create_error(cls, subscription.identifier, f"{what} ({effort})", facts, cause)
+        cls, what = WaitTimeoutError, f"is still {newest.status}, and continues at AWS ({effort})"
+    return create_error(cls, subscription.identifier, what, facts, cause)

@@ -267,7 +267,8 @@ async def wait(
         await gathering.next_ended()
         if at_deadline is not None:
             await gathering.settle(at_deadline)
-        for error in gathering.errors.values():
+        error = gathering.errors.get(identifier)
+        if error is not None:
             raise error
         return gathering.states[identifier]
 

@@ -17,7 +17,7 @@ from aioimagebuilder import (
     WorkflowExecution,
     WorkflowStepExecution,
 )
-from aioimagebuilder.diagnosis.causes import error_output, suspects
+from aioimagebuilder.diagnosis.causes import candidate_workflows, error_output
 from aioimagebuilder.diagnosis.conclusion import conclude
 from aioimagebuilder.diagnosis.evidence import Evidence
 from aioimagebuilder.models.parsing import Structure, wire_name
@@ -233,7 +233,7 @@ def test_any_evidence_yields_a_diagnosis(subject, of_image, workflows, steps, re
         resources=tuple(resources),
         lines=tuple(lines),
     )
-    assert len(suspects(evidence)) <= 3
+    assert len(candidate_workflows(evidence)) <= 3
     diagnosis = conclude(evidence, log_lines=3)
     assert json.loads(json.dumps(diagnosis.as_dict())) == diagnosis.as_dict()
     assert diagnosis.report().replace("\n", "").isprintable()

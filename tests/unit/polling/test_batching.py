@@ -174,15 +174,15 @@ def test_steps_and_lifecycle_executions_are_listed():
     ]
 
 
-def test_batch_is_awaited_while_it_has_members():
+def test_batch_is_kept_while_it_has_members():
     batcher = Batcher()
     (identifier,) = _learn_batch(batcher, range(1), image=1)
     batch = batcher.batch_of(identifier)
-    assert batcher.is_awaited(batch)
+    assert batcher.has_members(batch)
     batcher.forget(identifier)
-    assert not batcher.is_awaited(batch)
+    assert not batcher.has_members(batch)
     image = Identifier.parse(image_arn(1))
-    assert batcher.is_awaited(batcher.batch_of(image))
+    assert batcher.has_members(batcher.batch_of(image))
 
 
 def test_step_of_an_unknown_workflow_lists_no_image():
