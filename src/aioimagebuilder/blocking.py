@@ -25,7 +25,7 @@ from botocore.config import Config
 
 from . import client
 from .aws.backoff import Backoff
-from .waiting.options import Seconds
+from .waiting.options import Duration
 
 __all__ = ["BlockingIterator", "ImageBuilder"]
 
@@ -149,9 +149,9 @@ class ImageBuilder:
         aws_session_token: str | None = None,
         session: AioSession | None = None,
         config: Config | None = None,
-        min_delay: Seconds = 5,
-        max_delay: Seconds = 30,
-        not_found_grace: Seconds = 10,
+        min_delay: Duration = 5,
+        max_delay: Duration = 30,
+        not_found_grace: Duration = 10,
         backoff: Backoff | None = None,
     ) -> None:
         self._open: tuple[BlockingPortal, ExitStack] | None = None

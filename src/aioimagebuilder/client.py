@@ -1,4 +1,4 @@
-"""`ImageBuilder`, the async client: it opens its parts, and its methods validate arguments and hand over."""
+"""`ImageBuilder`, the async client: its methods validate their arguments, and delegate to its parts."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ from .polling.schedule import Cadence
 from .polling.step_inspector import StepInspector
 from .waiting.cancellation import Canceller
 from .waiting.options import (
+    Duration,
     PollOptions,
-    Seconds,
     WaitOptions,
     WaitSettings,
     WatchDetail,
@@ -102,12 +102,15 @@ class ImageBuilder(Operations):
             given.
         config: A botocore or aiobotocore config. Its ``retries`` are ignored, since tenacity retries.
         min_delay: The minimum delay between two polls of an execution, as seconds or timedelta.
-        max_delay: The maximum delay, up to which the delay grows.
-        not_found_grace: The time for which the service may not know an id that was never read.
+        max_delay: The maximum delay, up to which the delay grows, as seconds or timedelta.
+        not_found_grace: The time for which the service may not know an id that was never read, as seconds or
+            timedelta.
         backoff: How calls are retried.
 
     Raises:
         ValueError: Two arguments are mutually exclusive, or the delays are not 0 < min_delay <= max_delay.
+        TypeError: An argument has the wrong type.
+        RuntimeError: From every method: the client is not open.
     """
 
     def __init__(
@@ -123,9 +126,9 @@ class ImageBuilder(Operations):
         client: AwsClient | None = None,
         logs_client: AwsClient | None = None,
         config: Config | None = None,
-        min_delay: Seconds = 5,
-        max_delay: Seconds = 30,
-        not_found_grace: Seconds = 10,
+        min_delay: Duration = 5,
+        max_delay: Duration = 30,
+        not_found_grace: Duration = 10,
         backoff: Backoff | None = None,
     ) -> None:
         super().__init__()
@@ -217,13 +220,13 @@ class ImageBuilder(Operations):
         return await (parts.diagnoser.explain(waiting) if settings.diagnose else waiting)
 
     async def _wait_for(
-        self, value: str, *kinds: ExecutionKind, timeout: Seconds | None, options: WaitOptions
+        self, value: str, *kinds: ExecutionKind, timeout: Duration | None, options: WaitOptions
     ) -> Execution:
         identifier = self._identify(value, *kinds)
         return await self._wait(WaitSettings.parse(self._cadence, timeout, options, [identifier]), identifier)
 
     async def wait(
-        self, identifier: str, *, timeout: Seconds | None, **options: Unpack[WaitOptions]
+        self, identifier: str, *, timeout: Duration | None, **options: Unpack[WaitOptions]
     ) -> Execution:
         """Wait until an execution of any kind has ended, and return its terminal state.
 
@@ -250,7 +253,7 @@ class ImageBuilder(Operations):
         return await self._wait_for(identifier, timeout=timeout, options=options)
 
     async def wait_for_image(
-        self, image_build_version_arn: str, *, timeout: Seconds | None, **options: Unpack[WaitOptions]
+        self, image_build_version_arn: str, *, timeout: Duration | None, **options: Unpack[WaitOptions]
     ) -> Image:
         """Wait until the build of an image has ended, and return the image with its output; see `wait`.
 
@@ -269,7 +272,7 @@ class ImageBuilder(Operations):
         )
 
     async def wait_for_workflow_execution(
-        self, workflow_execution_id: str, *, timeout: Seconds | None, **options: Unpack[WaitOptions]
+        self, workflow_execution_id: str, *, timeout: Duration | None, **options: Unpack[WaitOptions]
     ) -> WorkflowExecution:
         """Wait until a workflow execution has ended, and return it; see `wait`.
 
@@ -284,7 +287,7 @@ class ImageBuilder(Operations):
         return cast("WorkflowExecution", found)
 
     async def wait_for_workflow_step(
-        self, step_execution_id: str, *, timeout: Seconds | None, **options: Unpack[WaitOptions]
+        self, step_execution_id: str, *, timeout: Duration | None, **options: Unpack[WaitOptions]
     ) -> WorkflowStepExecution:
         """Wait until a workflow step has ended and has no attempts left, and return it; see `wait`.
 
@@ -299,7 +302,7 @@ class ImageBuilder(Operations):
         return cast("WorkflowStepExecution", found)
 
     async def wait_for_lifecycle_execution(
-        self, lifecycle_execution_id: str, *, timeout: Seconds | None, **options: Unpack[WaitOptions]
+        self, lifecycle_execution_id: str, *, timeout: Duration | None, **options: Unpack[WaitOptions]
     ) -> LifecycleExecution:
         """Wait until a lifecycle execution has ended, and return it; see `wait`.
 
@@ -321,7 +324,7 @@ class ImageBuilder(Operations):
         identifier: str,
         *,
         detail: WatchDetail | None = None,
-        timeout: Seconds | None = None,
+        timeout: Duration | None = None,
         **options: Unpack[PollOptions],
     ) -> Watch[Execution]:
         """Watch an execution: iterate over its present state, then each change, up to the terminal one.
@@ -352,7 +355,7 @@ class ImageBuilder(Operations):
         self,
         identifiers: Iterable[str],
         *,
-        timeout: Seconds | None,
+        timeout: Duration | None,
         fail_fast: bool = False,
         **options: Unpack[WaitOptions],
     ) -> list[Execution]:
@@ -381,7 +384,7 @@ class ImageBuilder(Operations):
         return await (parts.diagnoser.explain(waiting) if settings.diagnose else waiting)
 
     def as_completed(
-        self, identifiers: Iterable[str], *, timeout: Seconds | None, **options: Unpack[PollOptions]
+        self, identifiers: Iterable[str], *, timeout: Duration | None, **options: Unpack[PollOptions]
     ) -> AsCompleted:
         """Iterate over executions, each as it ends, with any outcome.
 
@@ -404,7 +407,7 @@ class ImageBuilder(Operations):
         self,
         pipeline_arn: str | None = None,
         *,
-        timeout: Seconds | None,
+        timeout: Duration | None,
         client_token: str | None = None,
         tags: Mapping[str, str] | None = None,
         **options: Unpack[BuildOptions],
@@ -433,9 +436,7 @@ class ImageBuilder(Operations):
         configurations = cast("Configurations", {name: given.pop(name) for name in names if name in given})
         settings = WaitSettings.parse(self._cadence, timeout, cast("WaitOptions", given), ())
         if (pipeline_arn is None) == (not configurations):
-            raise ValueError(
-                "Pass either pipeline_arn, or a recipe and its configurations as to create_image."
-            )
+            raise ValueError("Pass either pipeline_arn, or a recipe and configurations as for create_image.")
         if pipeline_arn is not None:
             operation = "StartImagePipelineExecution"
             arn = await self.start_image_pipeline_execution(
@@ -454,7 +455,7 @@ class ImageBuilder(Operations):
         self,
         image_build_version_arn: str,
         *,
-        timeout: Seconds | None,
+        timeout: Duration | None,
         client_token: str | None = None,
         **options: Unpack[WaitOptions],
     ) -> Image:
@@ -507,7 +508,7 @@ class ImageBuilder(Operations):
         self._parts.poller.expect_rerun(identifier)
         return arn
 
-    async def cancel(self, identifier: str, *, timeout: Seconds | None = 300) -> Execution:
+    async def cancel(self, identifier: str, *, timeout: Duration | None = 300) -> Execution:
         """Cancel an image or a lifecycle execution, and return it when it has ended.
 
         Its `outcome` is mostly ``cancelled``. But it may have succeeded or failed before the service
@@ -569,7 +570,7 @@ class ImageBuilder(Operations):
         return answered
 
     async def diagnose(
-        self, identifier: str, *, log_lines: int = LOG_LINES, timeout: Seconds = TIMEOUT
+        self, identifier: str, *, log_lines: int = LOG_LINES, timeout: Duration = TIMEOUT
     ) -> Diagnosis:
         """Find out why an execution of any kind failed, with the evidence and what to look at next.
 
@@ -602,8 +603,8 @@ class ImageBuilder(Operations):
         *,
         follow: bool = False,
         since: datetime | None = None,
-        min_delay: Seconds = 2,
-        max_delay: Seconds = 15,
+        min_delay: Duration = 2,
+        max_delay: Duration = 15,
     ) -> AsyncIterator[LogLine]:
         """Iterate over the lines of a build's or a pipeline's log in CloudWatch Logs, each once and in order.
 
@@ -620,8 +621,9 @@ class ImageBuilder(Operations):
             follow: Continue with lines that are written later, rather than end with the present ones.
             since: Return no line from before this time; by default the whole log of a build, and today's of a
                 pipeline.
-            min_delay: The minimum delay between two reads of a log that returns nothing new.
-            max_delay: The maximum delay, up to which the delay grows.
+            min_delay: The minimum delay between two reads of a log that returns nothing new, as seconds or
+                timedelta.
+            max_delay: The maximum delay, up to which the delay grows, as seconds or timedelta.
 
         Raises:
             OperationError: During the iteration: the log could not be read.

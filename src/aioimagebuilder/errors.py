@@ -1,27 +1,7 @@
 """The exceptions of this library.
 
 Three different facts have three different types: the work failed, the wait ended, nobody could observe the
-work. A fourth is raised only on request, with ``on_waiting_step="raise"``.
-
-    ImageBuilderError
-    ├── WaitError                       base of the next four
-    │   ├── ExecutionFailedError            the work failed
-    │   │   ├── ExecutionCancelledError         it was cancelled
-    │   │   └── ImageDeletedError               the image no longer exists
-    │   ├── WaitingForActionError           a step waits for a person
-    │   ├── WaitTimeoutError                the wait reached its deadline (also a TimeoutError)
-    │   └── ObservationError                the state of the work is unknown
-    │       ├── ExecutionNotFoundError          the service knows no such execution
-    │       └── ClientClosedError               the client was closed during the wait
-    ├── WaitGroupError                  a group of WaitErrors, from `wait_all` and `as_completed`
-    └── OperationError                  one call to AWS failed; its cause is the botocore error
-        ├── ThrottledError                  429: CallRateLimitExceededException, TooManyRequestsException
-        ├── ServerError                     5xx: ServiceException, ServiceUnavailableException
-        ├── ConnectionFailedError           no response: unreachable, reset, timed out
-        ├── MalformedResponseError          a response without what it must contain
-        ├── AccessError                     ForbiddenException, AccessDeniedException, CredentialsError
-        │   └── CredentialsRefreshError         credentials that worked before and may work again
-        └── RequestError                    4xx: the request is invalid; subclasses have the service's names
+work. A fourth is raised only on request, with ``on_waiting_step="raise"``. docs/errors.md has their tree.
 
 Exceptions that the service's model defines keep its spelling, so that the name in AWS's documentation is the
 name to catch. `aws.error_mapping` creates them from botocore's errors.
@@ -107,7 +87,7 @@ class WaitingForActionError(WaitError):
 class WaitTimeoutError(WaitError, TimeoutError):
     """The wait reached its deadline. The work continues at AWS.
 
-    With ``on_timeout="cancel"`` it was to be cancelled: `execution` and the message say what happened to it.
+    With ``on_timeout="cancel"``, its cancellation was requested: `execution` and the message have the result.
     """
 
 
@@ -149,7 +129,7 @@ class OperationError(ImageBuilderError):
     """One call to AWS failed.
 
     Attributes:
-        operation: The operation, as AWS names it.
+        operation: The operation, as AWS names it; ``"ImageBuilder"`` for an error of opening the client.
         code: The service's error code; ``None`` without a response.
         status_code: The HTTP status; ``None`` without a response.
         request_id: The id that AWS support asks for; ``None`` without a response.

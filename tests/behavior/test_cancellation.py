@@ -124,7 +124,7 @@ CALLS: dict[str, Call] = {
 }
 
 
-def test_every_public_method_is_covered():
+def test_cancellation_cases_cover_every_public_method():
     assert {name for name in dir(ImageBuilder) if not name.startswith("_")} == set(CALLS)
 
 

@@ -97,7 +97,7 @@ def test_lost_credentials_end_the_wait_after_15_minutes(run, caplog):
         assert HOUR + 15 * MINUTE < error.elapsed < HOUR + LIFETIME + 16 * MINUTE
 
     run(main)
-    assert sum("They worked before" in record.message for record in caplog.records) == 1
+    assert sum("They were accepted before" in record.message for record in caplog.records) == 1
 
 
 def test_token_expired_until_deadline_raises_observation_error(run):

@@ -24,7 +24,7 @@ from typing import Any
 import report
 import server
 from report import Verdict
-from smithy_law import polls_by_law
+from smithy_backoff import polls_by_smithy
 from workloads import Spec, Workload
 
 _PEERS = str(Path(__file__).with_name("peers.py"))
@@ -83,9 +83,9 @@ def _judge_images(_: Scenario, rows: Rows) -> list[Verdict]:
 def _judge_single(scenario: Scenario, rows: Rows) -> list[Verdict]:
     spec = scenario.spec
     (end,) = Workload(spec).ends().values()
-    law = polls_by_law(end, spec.min_delay, spec.max_delay)
-    calls = rows["ours"]["calls"] / max(law)
-    return [Verdict("calls, relative to the maximum by the Smithy law", calls, 1, unit=" x")]
+    expected = polls_by_smithy(end, spec.min_delay, spec.max_delay)
+    calls = rows["ours"]["calls"] / max(expected)
+    return [Verdict("calls, relative to the maximum by Smithy's backoff", calls, 1, unit=" x")]
 
 
 _HERD = Spec(images=100)

@@ -1,4 +1,4 @@
-"""A single wait: its number of calls compared with the Smithy law, and the CPU of a poll with that of a call.
+"""A single wait: its calls compared with Smithy's backoff, and the CPU of a poll with that of a call.
 
 Calls are counted on virtual time, over many waits, each with a client of its own. CPU is measured over
 loopback, in alternating blocks: aiobotocore calls without pauses, aiobotocore calls with pauses like those
@@ -25,7 +25,7 @@ import server
 from memory_client import MemoryClient
 from peers import open_client
 from report import Verdict
-from smithy_law import polls_by_law
+from smithy_backoff import polls_by_smithy
 from workloads import Spec, Workload
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
@@ -47,7 +47,7 @@ async def _count_calls(spec: Spec) -> int:
     return client.calls
 
 
-def _compare_with_law() -> list[dict[str, Any]]:
+def _compare_with_smithy() -> list[dict[str, Any]]:
     rows = []
     for duration, min_delay, max_delay in _CASES:
         spec = Spec(
@@ -60,8 +60,10 @@ def _compare_with_law() -> list[dict[str, Any]]:
             max_delay=max_delay,
         )
         calls = [run_virtually("asyncio", lambda spec=spec: _count_calls(spec)) for _ in range(_WAITS)]
-        law = polls_by_law(duration, min_delay, max_delay)
-        error = math.hypot(statistics.stdev(calls) / _WAITS**0.5, statistics.stdev(law) / len(law) ** 0.5)
+        expected = polls_by_smithy(duration, min_delay, max_delay)
+        error = math.hypot(
+            statistics.stdev(calls) / _WAITS**0.5, statistics.stdev(expected) / len(expected) ** 0.5
+        )
         rows.append(
             {
                 "duration s": duration,
@@ -69,11 +71,11 @@ def _compare_with_law() -> list[dict[str, Any]]:
                 "max_delay": max_delay,
                 "waits": _WAITS,
                 "calls": report.mean(calls),
-                "by law": report.mean(law),
+                "expected": report.mean(expected),
                 "range": f"{min(calls)}-{max(calls)}",
-                "range by law": f"{min(law)}-{max(law)}",
-                "deviation %": 100 * (report.mean(calls) / report.mean(law) - 1),
-                "standard error %": 100 * error / report.mean(law),
+                "expected range": f"{min(expected)}-{max(expected)}",
+                "deviation %": 100 * (report.mean(calls) / report.mean(expected) - 1),
+                "standard error %": 100 * error / report.mean(expected),
             }
         )
     return rows
@@ -119,8 +121,8 @@ def main() -> int:
     parser.add_argument("--blocks", type=int, default=30, help="the number of blocks of each method")
     parser.add_argument("--polls", type=int, default=50, help="the number of polls in a block")
     parsed = parser.parse_args()
-    laws = _compare_with_law()
-    report.print_table("single wait: calls compared with the Smithy law", laws)
+    comparisons = _compare_with_smithy()
+    report.print_table("single wait: calls compared with Smithy's backoff", comparisons)
     # One image for each block, so all responses have the same size.
     spec = Spec(images=3 * (parsed.blocks + 1), executions_per_image=1, reads=parsed.polls, rate=None)
     with server.run_server(spec) as url:
@@ -146,14 +148,14 @@ def main() -> int:
     ]
     report.print_table(f"single wait: CPU of a poll, {parsed.polls} polls per block", rows)
     print(f"  calls: {calls}")
-    what = "calls of a wait of {:g} s, deviation from the Smithy law"
+    what = "calls of a wait of {:g} s, deviation from Smithy's backoff"
     verdicts = [
         Verdict(what.format(row["duration s"]), abs(row["deviation %"]), _TOLERANCE, unit=" %")
-        for row in laws
+        for row in comparisons
     ]
     ratio = statistics.median(ratios["ours"])
     verdicts.append(Verdict("CPU of a poll, relative to a call with the same pauses", ratio, 1.6, unit=" x"))
-    return report.finish(parsed, {"law": laws, "cpu": rows, "blocks": blocks}, verdicts)
+    return report.finish(parsed, {"calls": comparisons, "cpu": rows, "blocks": blocks}, verdicts)
 
 
 if __name__ == "__main__":

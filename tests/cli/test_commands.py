@@ -141,7 +141,7 @@ def test_cancel_of_an_ended_build_exits_with_1(simulator: Simulator, cli: Cli) -
     result = cli("cancel", arn)
     assert result.code == 1
     assert re.fullmatch(rf"{arn}\tsucceeded\tAVAILABLE\t{AMI}\n", result.stdout)
-    assert "Error: demo 1.0.0/1 was not cancelled: it was already AVAILABLE." in result.stderr
+    assert "Error: demo 1.0.0/1 was not cancelled: it ended as AVAILABLE." in result.stderr
     assert cli("cancel", "wf-12345678-1234-1234-1234-123456789012").code == 2
 
 

@@ -232,13 +232,13 @@ async def test_stuck_build_is_cancelled_at_deadline(ib: ImageBuilder, simulator:
 
 async def test_cancel_request_at_deadline_is_shielded_and_bounded(simulator: Simulator, pipeline):
     simulator.script(BuildScript(steps={"ApplyBuildComponents": StepScript(never_ends=True)}))
-    simulator.inject(Fault("delay", operation="CancelImageCreation", seconds=2))
+    simulator.inject(Fault("delay", operation="CancelImageCreation", seconds=5))
     async with ImageBuilder(**simulator.client_arguments, **CADENCE) as ib:
         started = time.monotonic()
-        with anyio.move_on_after(1) as scope:
+        with anyio.move_on_after(4) as scope:
             await ib.build(pipeline, timeout=0.5, on_timeout="cancel")
         assert scope.cancelled_caught
-        assert 2 < time.monotonic() - started < 10
+        assert 5 < time.monotonic() - started < 15
         arn = next(each.identifier for each in simulator.calls if each.operation == "CancelImageCreation")
         assert (await ib.wait(arn, timeout=30, check=False)).status == ImageStatus.CANCELLED
 

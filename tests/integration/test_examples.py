@@ -313,7 +313,9 @@ def polling_has_stopped(simulator: Simulator) -> Callable[[], bool]:
     return lambda: time.time() - simulator.calls[-1].at > 5 * (6 * POLL_SECONDS)
 
 
-def test_service_starts_build_and_returns_its_location(simulator: Simulator, service: httpx2.Client) -> None:
+def test_web_service_starts_build_and_returns_its_location(
+    simulator: Simulator, service: httpx2.Client
+) -> None:
     response = service.post("/builds", json={"pipeline_arn": simulator.create_pipeline()})
     assert response.status_code == 202
     location = response.headers["Location"]
@@ -340,7 +342,7 @@ def test_service_starts_build_and_returns_its_location(simulator: Simulator, ser
     ids=["unknown", "unknown-events", "malformed", "malformed-events", "malformed-pipeline", "wrong-region"],
 )
 @pytest.mark.usefixtures("simulator")
-def test_service_rejects_unknown_and_invalid_arns(
+def test_web_service_rejects_unknown_and_invalid_arns(
     service: httpx2.Client, method: str, path: str, body: object, status: int
 ) -> None:
     response = service.request(method, path, json=body)
@@ -348,7 +350,7 @@ def test_service_rejects_unknown_and_invalid_arns(
     assert response.json()["detail"]
 
 
-def test_service_returns_502_if_aws_denies_access(simulator: Simulator, service: httpx2.Client) -> None:
+def test_web_service_returns_502_if_aws_denies_access(simulator: Simulator, service: httpx2.Client) -> None:
     path = start_build(service, simulator)
     simulator.inject(Fault("error", status=403, code="AccessDeniedException"))
     assert service.get(path).status_code == 502

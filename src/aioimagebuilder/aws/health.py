@@ -44,7 +44,7 @@ class CredentialsHealth:
         if not self._is_reported:
             self._is_reported = True
             minutes = _REFRESH_PERIOD / 60
-            _log.warning("%s They worked before: retrying for %.0f minutes.", error, minutes)
+            _log.warning("%s They were accepted before: retrying for up to %.0f minutes.", error, minutes)
         return temporary
 
 

@@ -18,7 +18,7 @@ from ..models.statuses import Outcome
 
 
 class ExitCode(IntEnum):
-    """The exit codes, as documented in the help and the README."""
+    """The exit codes, as documented in `--help` and docs/command-line.md."""
 
     SUCCEEDED = 0
     FAILED = 1

@@ -12,7 +12,7 @@ from ..models.log_streams import LogLine, LogStream
 from ..models.shapes import ImageFailureContext, LifecycleExecutionResource
 
 # A line may be written shortly after the failure that it reports.
-_REPORTING_DELAY: Final = timedelta(seconds=5)
+_LOG_DELAY: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +61,7 @@ class Evidence:
         """Return the lines of the log up to a failure; all of them if its time is not known."""
         if failure is None:
             return self.lines
-        before = (line for line in self.lines if line.timestamp - failure <= _REPORTING_DELAY)
+        before = (line for line in self.lines if line.timestamp - failure <= _LOG_DELAY)
         return tuple(before) or self.lines
 
     def workflow(self, workflow_execution_id: str | None) -> WorkflowExecution | None:

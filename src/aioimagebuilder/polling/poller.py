@@ -127,7 +127,7 @@ class Poller:
         if target in self._requests:
             self._poll_at(target, deadline)
         elif is_fresh:
-            # The other subscribers may be content with fewer polls.
+            # The next poll may be later than this cadence permits.
             self._poll_at(
                 target, min(deadline, self._queue.due_of(target), history.seen_at + cadence.max_delay)
             )

@@ -1,8 +1,8 @@
 """When to poll: the delay between two polls, and the queue of what is due. No I/O and no clock.
 
-The delay follows the Smithy waiter law: exponential from `min_delay` to `max_delay`, jittered, never past the
-deadline. One last poll falls on the deadline itself; a poll that would come within `min_delay` before it is
-left out.
+The delay follows Smithy's waiter backoff: exponential from `min_delay` to `max_delay`, jittered, never past
+the deadline. One last poll falls on the deadline itself; a poll that would fall less than `min_delay` before
+it is skipped.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Cadence:
 
 
 def delay_before_poll(attempt: int, cadence: Cadence, random: Callable[[], float]) -> float:
-    """Return the seconds between poll number `attempt` and the next one, by the Smithy law.
+    """Return the seconds between poll number `attempt` and the next one.
 
     Args:
         attempt: The number of polls made so far, from 1.
@@ -67,7 +67,7 @@ def next_poll(
     random: Callable[[], float],
     batch_due: float | None = None,
 ) -> float:
-    """Return the time of the next poll by the Smithy law, but not past the deadline or shortly before it.
+    """Return the time of the next poll, but not past the deadline or shortly before it.
 
     Args:
         now: The time of the last poll.
@@ -75,7 +75,7 @@ def next_poll(
         cadence: The bounds.
         deadline: The deadline.
         random: Returns a random number from 0 to 1.
-        batch_due: When others are due that can be read by the same call. It is used if the law permits it.
+        batch_due: When others are due that can be read by the same call. It is used if within the bounds.
     """
     due = now + delay_before_poll(attempt, cadence, random)
     if batch_due is not None and cadence.min_delay <= batch_due - now <= _longest_delay(attempt, cadence):

@@ -166,9 +166,9 @@ class StepInspector:
         except OperationError as error:
             if is_denied(error):
                 self._disabled.add(listing)
-                _log.warning("Steps cannot be shown: %s", error)
+                _log.warning("Steps are not shown, since they cannot be read: %s", error)
             else:
-                _log.info("%s Steps are not shown for now.", error)
+                _log.info("%s The steps shown may be outdated.", error)
         except Exception as error:  # noqa: BLE001 - logged with its traceback, and not repeated
             self._disabled.add(listing)
             _log.error("%s failed", listing.operation, exc_info=error)

@@ -1,4 +1,4 @@
-"""Who waits for which execution, and how updates reach them. No I/O and no clock."""
+"""Who waits for which execution, and how updates reach them. No I/O."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from ..models.identifiers import Identifier
 from ..models.kinds import KINDS
 from ..polling.schedule import Cadence
 
-Seconds = float | timedelta
+Duration = float | timedelta
 OnWaitingStep = Literal["ignore", "report", "raise"]
 OnTimeout = Literal["leave", "cancel"]
 WatchDetail = Literal["steps"]
@@ -27,8 +27,8 @@ class PollOptions(TypedDict, total=False):
         max_delay: The maximum delay, up to which the delay grows; by default the client's.
     """
 
-    min_delay: Seconds | None
-    max_delay: Seconds | None
+    min_delay: Duration | None
+    max_delay: Duration | None
 
 
 class WaitOptions(PollOptions, total=False):
@@ -75,7 +75,7 @@ class WaitSettings:
     def parse(
         cls,
         cadence: Cadence,
-        timeout: Seconds | None,
+        timeout: Duration | None,
         options: PollOptions,
         identifiers: Iterable[Identifier],
         *,
@@ -133,7 +133,7 @@ class WaitSettings:
         return settings
 
 
-def parse_seconds(value: Seconds, name: str) -> float:
+def parse_seconds(value: Duration, name: str) -> float:
     """Return a time in seconds.
 
     Args:

@@ -142,7 +142,7 @@ def test_same_end_precedes_the_rerun_for_the_grace_period(before):
 
 
 @pytest.mark.parametrize("status", ["AVAILABLE", "DEPRECATED", "DISABLED", "DELETED", "FROBNICATING"])
-def test_end_that_cannot_be_retried_is_new_at_once(status):
+def test_terminal_state_that_cannot_be_retried_is_new_at_once(status):
     reruns = Reruns()
     reruns.expect(IMAGE, None, 0.0)
     assert not reruns.precedes(IMAGE, _image(status), 0.0)

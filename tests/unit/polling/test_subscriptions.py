@@ -89,7 +89,7 @@ def test_first_state_is_delivered_even_if_it_is_not_news():
     assert subscription.pop_update() is state
 
 
-def test_consumer_of_the_end_receives_no_other_states():
+def test_queue_without_changes_receives_only_terminal_states():
     queue = UpdateQueue(wants_changes=False)
     subscription = _subscription(queue)
     states = [

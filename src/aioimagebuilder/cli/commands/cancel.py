@@ -39,5 +39,5 @@ async def _cancel(
     if result.execution.outcome is Outcome.CANCELLED:
         return ExitCode.SUCCEEDED
     label, status = escape(label_of(result.execution)), escape(str(result.execution.status))
-    invocation.reporter.print_message(f"Error: {label} was not cancelled: it was already {status}.")
+    invocation.reporter.print_message(f"Error: {label} was not cancelled: it ended as {status}.")
     return ExitCode.FAILED

@@ -28,7 +28,8 @@ async def _demo(options: WaitOptions, invocation: Invocation) -> ExitCode:
     with Simulator(time_scale=options.time_scale) as simulator:
         minute = 60 / options.time_scale
         invocation.reporter.print_progress(
-            f"Simulating EC2 Image Builder at {simulator.endpoint_url}; a minute takes {minute:.3g} s"
+            f"Simulating EC2 Image Builder at {simulator.endpoint_url}: "
+            f"one simulated minute takes {minute:.3g} s"
         )
         async with ImageBuilder(
             **simulator.client_arguments, min_delay=options.min_delay, max_delay=options.max_delay

@@ -57,7 +57,7 @@ def _has_step_changed(earlier: WorkflowStepExecution | None, step: WorkflowStepE
 
 
 def _verb(step: WorkflowStepExecution) -> str:
-    return "waits for a person" if step.is_waiting else "runs"
+    return "waits for a person" if step.is_waiting else "is running"
 
 
 def _elapsed_text(step: WorkflowStepExecution, now: datetime) -> str:

@@ -1,14 +1,14 @@
-"""A second implementation of the Smithy waiter law, with which the library is compared."""
+"""A second implementation of Smithy's waiter backoff, with which the library is compared."""
 
 from __future__ import annotations
 
 import math
 import random
 
-__all__ = ["polls_by_law"]
+__all__ = ["polls_by_smithy"]
 
 
-def polls_by_law(duration: float, min_delay: float, max_delay: float, *, times: int = 2000) -> list[int]:
+def polls_by_smithy(duration: float, min_delay: float, max_delay: float, *, times: int = 2000) -> list[int]:
     """Return the number of polls of each of `times` simulated waits of this `duration`.
 
     https://smithy.io/2.0/additional-specs/waiters.html#waiter-retries: the delay after attempt n is a random
