@@ -10,15 +10,29 @@ name to catch. `aws.error_mapping` creates them from botocore's errors.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Self
+from typing import Final, Self, TypeVar, cast
+
+from botocore.exceptions import ClientError
 
 from .models.diagnosis import Diagnosis
 from .models.executions import Execution, WorkflowStepExecution
 from .models.redaction import one_line
 
+T = TypeVar("T", bound="ImageBuilderError")
+
 
 class ImageBuilderError(Exception):
-    """Base of all exceptions of this library, except those for invalid arguments and misuse."""
+    """Base of all exceptions of this library, except those for invalid arguments and misuse.
+
+    They can be pickled and copied, with everything they carry. Of a pickled cause that is neither an
+    exception of this library nor a botocore ClientError, only the text remains: it may hold a connection.
+    """
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _restore, (type(self), self.args, vars(self), _picklable(self.__cause__))
+
+    def __copy__(self) -> Self:
+        return _restore(type(self), self.args, vars(self), self.__cause__)
 
 
 class WaitError(ImageBuilderError):
@@ -265,6 +279,25 @@ class ServiceQuotaExceededException(RequestError):
 
 class DryRunOperationException(RequestError):
     """The dry run succeeded (HTTP 412)."""
+
+
+def _restore(
+    cls: type[T], args: tuple[object, ...], attributes: Mapping[str, object], cause: BaseException | None
+) -> T:
+    error = cls.__new__(cls, *args)
+    error.args = args
+    vars(error).update(attributes)
+    error.__cause__ = cause
+    return error
+
+
+def _picklable(cause: BaseException | None) -> BaseException | None:
+    if cause is None or isinstance(cause, ImageBuilderError):
+        return cause
+    if isinstance(cause, ClientError):
+        # The classes that botocore creates for a client's exceptions cannot be pickled.
+        return cast("BaseException", ClientError(cause.response, cause.operation_name))
+    return Exception(f"{type(cause).__name__}: {cause}")
 
 
 _ADVICE: Final[Mapping[type[OperationError], str]] = {

@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from types import MappingProxyType
 from typing import Any, Final, Self, TypeVar
 
 from .redaction import redact
@@ -25,7 +24,6 @@ Convert = Callable[[object], T]
 
 # 64 with the sign.
 _MAXIMUM_BITS: Final = 63
-_EMPTY: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 def member(convert: Convert[T], *, compare: bool = True) -> T | None:
@@ -48,7 +46,7 @@ class Structure:
         raw: The members that are unknown or could not be parsed, unchanged.
     """
 
-    raw: Mapping[str, object] = field(default_factory=lambda: _EMPTY, compare=False, repr=False)
+    raw: Mapping[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
 
     def __repr__(self) -> str:
         # Most members of most responses are absent.
@@ -66,7 +64,7 @@ class Structure:
         if not isinstance(value, Mapping):
             raise TypeError(f"expected an object, not {type(value).__name__}")
         read, left = _read(cls, value)
-        return cls(**read, raw=MappingProxyType(left) if left else _EMPTY)
+        return cls(**read, raw=left)
 
 
 def _read(cls: type[Structure], members: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, object]]:
