@@ -18,7 +18,7 @@ from .aws.call import AwsClient, Caller
 from .aws.cloudwatch import CloudWatchLogs, OpenClient
 from .aws.operations import NOT_OPEN, Members, Operations
 from .aws.reads import get
-from .aws.session import SessionArguments
+from .aws.session import SessionArguments, check_client
 from .diagnosis.diagnoser import LOG_LINES, TIMEOUT, Diagnoser
 from .errors import RequestError, ResourceInUseException
 from .logs import follow_build_log, pipeline_log, read_build_log
@@ -146,6 +146,8 @@ class ImageBuilder(Operations):
             raise ValueError("Pass client= alone: it has its own region, endpoint and credentials.")
         if session is not None and profile_name is not None:
             raise ValueError("Pass session= or profile_name=, not both: a session has its own profile.")
+        check_client("client", client, "imagebuilder")
+        check_client("logs_client", logs_client, "logs")
         self._client = client
         self._logs_client = logs_client
         self._cadence = Cadence(parse_seconds(min_delay, "min_delay"), parse_seconds(max_delay, "max_delay"))
@@ -166,7 +168,9 @@ class ImageBuilder(Operations):
         async with AsyncExitStack() as stack:
             # A session reads botocore's files, which a given client does not need.
             arguments = self._session_arguments if self._client else self._session_arguments.with_session()
-            caller = Caller(self._client or await arguments.open_client(stack), self._backoff)
+            client = self._client or await arguments.open_client(stack)
+            ca_bundle = None if self._client else arguments.ca_bundle
+            caller = Caller(client, self._backoff, ca_bundle=ca_bundle)
             cloudwatch = CloudWatchLogs(self._open_logs_client(arguments), self._backoff)
             stack.push_async_callback(cloudwatch.aclose)
             inspector = StepInspector(caller)
@@ -563,7 +567,7 @@ class ImageBuilder(Operations):
         # SendWorkflowStepAction also requires the image.
         arn = arn or (await self.get_workflow_step_execution(step_id)).image_build_version_arn
         if arn is None:
-            raise RequestError.create("SendWorkflowStepAction", f"the image of {step_id} is unknown.")
+            raise RequestError.create("SendWorkflowStepAction", f"the image of {step_id} is unknown")
         self._identify_returned("GetWorkflowStepExecution", arn, ExecutionKind.IMAGE)
         answered = await self.send_workflow_step_action(step_id, arn, action, reason=reason)
         self._parts.inspector.step_answered(step_id)

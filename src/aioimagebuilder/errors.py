@@ -19,6 +19,7 @@ from .models.executions import Execution, WorkflowStepExecution
 from .models.redaction import one_line
 
 T = TypeVar("T", bound="ImageBuilderError")
+E = TypeVar("E", bound="OperationError")
 
 
 class ImageBuilderError(Exception):
@@ -160,8 +161,14 @@ class OperationError(ImageBuilderError):
     def create(cls, operation: str, detail: str) -> Self:
         """Return an exception for `operation`, with the advice for its class appended to the message."""
         advice = _ADVICE.get(cls, "")
-        error = cls(f"{operation}: {one_line(detail)}{' ' if advice else ''}{advice}")
+        error = cls(f"{operation}: {_sentence(one_line(detail))}{' ' if advice else ''}{advice}")
         error.operation = operation
+        return error
+
+    def converted(self, cls: type[E]) -> E:
+        """Return this error as one of another class, with the same message and attributes."""
+        error = cls(*self.args)
+        vars(error).update(vars(self))
         return error
 
 
@@ -178,7 +185,7 @@ class TooManyRequestsException(ThrottledError):
 
 
 class ServerError(OperationError):
-    """The service failed (HTTP 5xx); the same call may succeed later."""
+    """The service failed (HTTP 5xx), or gave up for now (HTTP 408, 421, 425); it may succeed later."""
 
 
 class ServiceException(ServerError):
@@ -193,8 +200,12 @@ class ConnectionFailedError(OperationError):
     """There was no response: the endpoint is unreachable, the connection broke, or it took too long."""
 
 
+class CertificateError(OperationError):
+    """The certificate of the endpoint is not trusted, and never was while the client was open."""
+
+
 class MalformedResponseError(OperationError):
-    """The response does not contain what it must."""
+    """The response does not contain what it must, or redirects to another address."""
 
 
 class AccessError(OperationError):
@@ -281,6 +292,10 @@ class DryRunOperationException(RequestError):
     """The dry run succeeded (HTTP 412)."""
 
 
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
 def _restore(
     cls: type[T], args: tuple[object, ...], attributes: Mapping[str, object], cause: BaseException | None
 ) -> T:
@@ -304,6 +319,7 @@ _ADVICE: Final[Mapping[type[OperationError], str]] = {
     CredentialsError: "Set AWS credentials (environment, profile, role), or pass profile_name= or session=.",
     ForbiddenException: "Check the IAM permissions of these credentials.",
     AccessDeniedException: "Check the IAM permissions of these credentials.",
+    CertificateError: "Set AWS_CA_BUNDLE to the file of the authority that signed it.",
     ConnectionFailedError: "Check the region, endpoint_url and the network.",
     IdempotentParameterMismatchException: "Use another client_token, or the same parameters.",
 }

@@ -97,7 +97,7 @@ def test_lost_credentials_end_the_wait_after_15_minutes(run, caplog):
         assert HOUR + 15 * MINUTE < error.elapsed < HOUR + LIFETIME + 16 * MINUTE
 
     run(main)
-    assert sum("They were accepted before" in record.message for record in caplog.records) == 1
+    assert sum("This may be temporary" in record.message for record in caplog.records) == 1
 
 
 def test_token_expired_until_deadline_raises_observation_error(run):
@@ -148,5 +148,69 @@ def test_lists_resume_once_credentials_are_valid_again(run):
             assert len(await ib.wait_all(ids, timeout=2 * HOUR)) == len(ids)
         assert service.count("list_workflow_executions") > 10
         assert service.count("get_workflow_execution") < 10
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "operation"),
+    [
+        ("Throttling", 400, "AssumeRole"),
+        ("InternalFailure", 500, "AssumeRoleWithWebIdentity"),
+        ("TooManyRequestsException", 429, "GetRoleCredentials"),
+    ],
+)
+def test_unavailable_credentials_provider_fails_no_wait_at_its_start(run, code, status, operation):
+    async def main():
+        failure = aws_error(code, status, operation=operation)
+        service = ScriptedService(fault=lambda now: failure if now < 10 * MINUTE else None)
+        identifier = service.workflow((0, "RUNNING"), (HOUR, "COMPLETED"))
+        async with ImageBuilder(client=service) as ib:
+            found = await ib.wait(identifier, timeout=2 * HOUR)
+            # A throttle of the provider says nothing about the rate of Image Builder.
+            assert ib._caller._rate_limiter.rate >= 5
+        assert found.status == "COMPLETED"
+
+    run(main)
+
+
+def test_credentials_provider_that_stays_unavailable_ends_the_wait(run):
+    async def main():
+        service = ScriptedService(fault=lambda _: aws_error("Throttling", 400, operation="AssumeRole"))
+        identifier = service.workflow((0, "RUNNING"))
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(ObservationError, match="AssumeRole") as caught:
+                await ib.wait(identifier, timeout=None)
+        assert type(caught.value.__cause__) is CredentialsError
+        assert 15 * MINUTE <= caught.value.elapsed < 16 * MINUTE
+
+    run(main)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "operation"),
+    [
+        ("AccessDenied", 403, "AssumeRole"),
+        ("ResourceNotFoundException", 404, "GetRoleCredentials"),
+        ("InvalidIdentityToken", 400, "AssumeRoleWithWebIdentity"),
+        ("IDPCommunicationError", 400, "AssumeRoleWithWebIdentity"),
+        ("UnauthorizedException", 401, "CreateToken"),
+    ],
+)
+def test_rejection_by_the_credentials_provider_is_not_that_of_the_service(run, code, status, operation):
+    async def main():
+        rejection = aws_error(code, status, operation=operation)
+        service = ScriptedService(fault=lambda now: rejection if MINUTE < now < 10 * MINUTE else None)
+        identifier = service.workflow((0, "RUNNING"), (HOUR, "COMPLETED"))
+        async with ImageBuilder(client=service) as ib:
+            assert (await ib.wait(identifier, timeout=2 * HOUR)).status == "COMPLETED"
+        # Without credentials that were ever accepted, it is final.
+        service = ScriptedService(fault=lambda _: rejection)
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(ObservationError, match=operation) as caught:
+                await ib.wait(service.workflow((0, "RUNNING")), timeout=2 * HOUR)
+        assert type(caught.value) is ObservationError
+        assert type(caught.value.__cause__) is CredentialsError
+        assert caught.value.elapsed < 1
 
     run(main)

@@ -16,6 +16,8 @@
 | ``expired_token`` | 403: the security token has expired |
 | ``trickle`` | the correct response, a few bytes at a time |
 | ``close_after_response`` | the correct response, then the keep-alive connection is closed |
+| ``redirect`` | a redirect with the status and to the address in `FaultProxy.redirect` |
+| ``undecodable_header`` | the correct response with a header that is not UTF-8 |
 """
 
 from __future__ import annotations
@@ -24,6 +26,7 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 import struct
 import threading
 import time
@@ -74,9 +77,13 @@ class FaultProxy:
         counts: The number of requests for each kind of fault; those without one are under ``None``.
         tokens: The session tokens that requests were signed with.
         has_expired: Returns whether a session token is to be rejected as expired.
+        redirect: The status and the address of redirects.
+        tls: The TLS context of new connections; ``None`` for HTTP.
     """
 
-    def __init__(self, upstream: str) -> None:
+    def __init__(self, upstream: str, *, tls: ssl.SSLContext | None = None) -> None:
+        self.redirect = (301, "")
+        self.tls = tls
         self.upstream = urlsplit(upstream).netloc
         self.counts: Counter[str | None] = Counter()
         self.tokens: set[str] = set()
@@ -94,15 +101,13 @@ class FaultProxy:
     def __exit__(self, *_: object) -> None:
         self._server.shutdown()
         self._thread.join()
-        for connection in tuple(self._connections):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
+        self.close_connections()
         self._server.server_close()
 
     @property
     def endpoint_url(self) -> str:
         """The URL of the proxy."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http{'s' if self.tls else ''}://127.0.0.1:{self._server.server_port}"
 
     @property
     def requests(self) -> int:
@@ -113,6 +118,12 @@ class FaultProxy:
         """Replace the faults; each starts when the one before it has expired."""
         with self._lock:
             self._faults = [_InjectedFault(each) for each in faults]
+
+    def close_connections(self) -> None:
+        """Close the connections of clients, which then open others."""
+        for connection in tuple(self._connections):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
 
     def has_connections(self, *, timeout: float = 2.0) -> bool:
         """Return whether a client still has a connection open after `timeout` seconds."""
@@ -162,6 +173,9 @@ class _Handler(BaseHTTPRequestHandler):
     server: _Server
 
     def setup(self) -> None:
+        if self.server.proxy.tls is not None:
+            self.request.settimeout(5)
+            self.request = self.server.proxy.tls.wrap_socket(self.request, server_side=True)
         super().setup()
         self.server.proxy.connection_opened(self.connection)
 
@@ -169,6 +183,9 @@ class _Handler(BaseHTTPRequestHandler):
         with contextlib.suppress(OSError, ValueError):
             super().finish()
         self.server.proxy.connection_closed(self.connection)
+        if self.server.proxy.tls is not None:
+            # The server itself only closes the socket that it has accepted.
+            self.connection.close()
 
     def log_message(self, *_: object) -> None:
         """Print nothing."""
@@ -256,6 +273,15 @@ def _close_after_response(handler: _Handler, head: bytes, body: bytes) -> None:
     handler.close_connection = True
 
 
+def _redirect(handler: _Handler, _head: bytes, _body: bytes) -> None:
+    status, location = handler.server.proxy.redirect
+    handler.wfile.write(_message(f"{status} Redirect", [("Location", location)], b""))
+
+
+def _undecodable_header(handler: _Handler, head: bytes, body: bytes) -> None:
+    handler.wfile.write(head.replace(b"\r\n", b"\r\nX-Broken: \xff\xfe\r\n", 1) + body)
+
+
 _FAULTS: dict[str, Callable[[_Handler, bytes, bytes], None]] = {
     "reset": _reset,
     "reset_in_body": _reset_in_body,
@@ -264,6 +290,8 @@ _FAULTS: dict[str, Callable[[_Handler, bytes, bytes], None]] = {
     "garbage": _garbage,
     "trickle": _trickle,
     "close_after_response": _close_after_response,
+    "redirect": _redirect,
+    "undecodable_header": _undecodable_header,
 }
 
 # The responses of the proxy itself: status, header fields, body.

@@ -3,11 +3,14 @@
 import asyncio
 import re
 import time
+from importlib import import_module
 
 import anyio
+import boto3
 import pytest
 from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession
+from aiobotocore.credentials import AioCredentialResolver, AioCredentials
+from aiobotocore.session import AioSession, get_session
 
 from aioimagebuilder import (
     Backoff,
@@ -189,7 +192,7 @@ async def test_id_of_wrong_kind_or_type_raises_before_any_request(ib: ImageBuild
     assert simulator.calls == []
 
 
-@pytest.mark.parametrize("timeout", [-1, -0.001, float("nan"), float("inf")])
+@pytest.mark.parametrize("timeout", [-1, -0.001, float("nan"), float("inf"), 10**400, -(10**400)])
 async def test_invalid_timeout_raises_before_any_request(ib: ImageBuilder, simulator: Simulator, timeout):
     with pytest.raises(ValueError, match="timeout must be a finite number of seconds of at least 0"):
         await ib.wait(workflow_id(), timeout=timeout)
@@ -215,6 +218,64 @@ async def test_missing_region_or_credentials_raise_on_opening(environment):
         await ImageBuilder(region_name="us-east-1").__aenter__()
     with pytest.raises(CredentialsError, match="Partial credentials"):
         await ImageBuilder(region_name="us-east-1", aws_access_key_id="AKIA").__aenter__()
+
+
+async def test_region_of_the_environment_is_used(environment, monkeypatch, tmp_path):
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIA")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    config = tmp_path / "config"
+    config.write_text("[default]\nregion = eu-west-1\n")
+
+    async def region(**arguments: object) -> str:
+        async with ImageBuilder(**arguments) as ib:
+            return ib._caller.region
+
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(config))
+    assert await region() == "eu-west-1"
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-2")
+    assert await region() == "eu-west-2"
+    monkeypatch.setenv("AWS_REGION", "eu-west-3")
+    assert await region() == "eu-west-3"
+    assert await region(region_name="us-east-1") == "us-east-1"
+    session = get_session()
+    session.set_config_variable("region", "us-west-2")
+    assert await region(session=session) == "us-west-2"
+
+
+async def test_credentials_found_only_by_a_second_search_are_not_assumed(environment, monkeypatch):
+    """The client would be created without credentials, and stay so."""
+    session = get_session()
+    answers = iter([None, AioCredentials("AKIA", "secret"), AioCredentials("AKIA", "secret")])
+
+    class Provider(AioCredentialResolver):
+        async def load_credentials(self):
+            return next(answers)
+
+    session.register_component("credential_provider", Provider([]))
+    with pytest.raises(CredentialsError):
+        await ImageBuilder(region_name="us-east-1", session=session).__aenter__()
+
+
+@pytest.mark.parametrize("argument", ["client", "logs_client"])
+async def test_client_of_another_library_or_service_is_refused_by_name(simulator: Simulator, argument):
+    service = {"client": "imagebuilder", "logs_client": "logs"}[argument]
+    with pytest.raises(TypeError, match=rf"{argument}= must be .*not botocore.client"):
+        ImageBuilder(**{argument: boto3.client(service, **simulator.client_arguments)})
+    async with get_session().create_client("ec2", **simulator.client_arguments) as client:
+        with pytest.raises(ValueError, match=f"{argument}= must be a client of {service}, not .*EC2"):
+            ImageBuilder(**{argument: client})
+    creator = get_session().create_client(service, **simulator.client_arguments)
+    with pytest.raises(TypeError, match=f"{argument}= must be an open client.*ClientCreatorContext"):
+        ImageBuilder(**{argument: creator})
+    async with creator:
+        pass
+
+
+@pytest.mark.parametrize("module", ["boto3", "botocore.session"])
+async def test_session_of_another_library_is_refused_by_name(module):
+    session = getattr(import_module(module), "Session")()  # noqa: B009
+    with pytest.raises(TypeError, match=rf"session= must be a session of aiobotocore, not {module}"):
+        ImageBuilder(session=session)
 
 
 async def test_invalid_endpoint_url_raises_on_opening(simulator: Simulator):

@@ -3,15 +3,19 @@
 import gc
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AsyncExitStack, ExitStack
+from dataclasses import replace
 
 import anyio
 import pytest
 from aiobotocore.config import AioConfig
+from tenacity import stop_after_attempt
 
 from aioimagebuilder import (
+    Backoff,
     CallRateLimitExceededException,
     ConnectionFailedError,
     ImageBuilder,
+    MalformedResponseError,
     ObservationError,
     ServerError,
     WaitTimeoutError,
@@ -32,6 +36,8 @@ TRANSIENT_FAULTS = [
     NetworkFault("stall", times=2),
     NetworkFault("half_close", times=3),
     NetworkFault("garbage", times=3),
+    NetworkFault("redirect", times=3),
+    NetworkFault("undecodable_header", times=3),
     NetworkFault("throttle", seconds=0.4),
     NetworkFault("unavailable", seconds=0.4),
     NetworkFault("trickle", times=2),
@@ -67,10 +73,10 @@ def start_proxy(simulator: Simulator):
 
 @pytest.fixture
 def open_client(simulator: Simulator) -> Callable[..., ImageBuilder]:
-    def open_client(proxy: FaultProxy, **options: object) -> ImageBuilder:
+    def open_client(proxy: FaultProxy, *, backoff: Backoff = BACKOFF, **options: object) -> ImageBuilder:
         arguments = {**simulator.client_arguments, "endpoint_url": proxy.endpoint_url}
         config = AioConfig(read_timeout=READ_TIMEOUT, **options)
-        return ImageBuilder(**arguments, **CADENCE, config=config, backoff=BACKOFF)
+        return ImageBuilder(**arguments, **CADENCE, config=config, backoff=backoff)
 
     return open_client
 
@@ -145,6 +151,7 @@ def test_successive_network_faults_fail_no_wait(
             arn = await ib.start_image_pipeline_execution(pipeline)
             states = [str(image.status) async for image in ib.watch(arn, timeout=30)]
             images = [image.arn async for image in ib.list_image_pipeline_images(pipeline)]
+            await ib.get_image(arn)
             return arn, states, images
 
     arn, states, images = anyio.run(main, backend=backend)
@@ -193,3 +200,43 @@ def test_wait_cancelled_during_fault_leaves_no_connection(
                 return await ib.get_workflow_execution(execution)
 
     assert anyio.run(main, backend=backend).status == "RUNNING"
+
+
+@pytest.mark.parametrize("location", ["http://[::1", "//", "http://127.0.0.1:99999", "ftp://x", "\x07", ""])
+@pytest.mark.parametrize(("backend", "options"), CLIENTS)
+def test_invalid_redirect_fails_no_wait(simulator, start_proxy, open_client, backend, options, location):
+    identifier = simulator.add_execution("workflow_execution", [("COMPLETED", None)])
+
+    async def main() -> None:
+        proxy = start_proxy()
+        proxy.redirect = (308, location)
+        proxy.inject(NetworkFault("redirect", times=2))
+        async with open_client(proxy, **options) as ib:
+            assert (await ib.wait(identifier, timeout=20)).status == "COMPLETED"
+
+    anyio.run(main, backend=backend)
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 303, 307, 308])
+@pytest.mark.parametrize(("backend", "options"), CLIENTS)
+def test_redirect_is_not_followed(simulator, start_proxy, open_client, backend, options, status):
+    identifier = simulator.add_execution("workflow_execution", [("COMPLETED", None)])
+
+    async def main() -> None:
+        proxy, other = start_proxy(), start_proxy()
+        proxy.redirect = (status, f"{other.endpoint_url}/GetWorkflowExecution")
+        proxy.inject(NetworkFault("redirect"))
+        backoff = replace(BACKOFF, stop=stop_after_attempt(2))
+        async with open_client(proxy, backoff=backoff, **options) as ib:
+            with pytest.raises(ObservationError) as caught:
+                await ib.wait(identifier, timeout=0.3)
+            assert isinstance(caught.value.__cause__, MalformedResponseError)
+            assert str(status) in str(caught.value)
+            # Nor by a call with a body.
+            with pytest.raises(MalformedResponseError):
+                await ib.cancel_image_creation(
+                    "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
+                )
+        assert other.requests == 0
+
+    anyio.run(main, backend=backend)

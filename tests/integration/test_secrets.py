@@ -1,28 +1,43 @@
 """The library logs, raises and shows no credential, token or signed URL, whatever fails.
 
-The credentials are recognizable strings, and responses of the service repeat them. The botocore errors that
-cause the library's own ones are not checked.
+The credentials are recognizable strings, and responses of the service repeat them. All that is printed of an
+uncaught error is checked, including its causes.
 """
 
 import json
 import logging
 import shlex
 import sys
+import traceback
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from pathlib import Path
 
+import anyio
 import pytest
 import pytest_asyncio
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession
 from tenacity import stop_after_attempt, wait_none
 
-from aioimagebuilder import Backoff, CredentialsError, ExecutionFailedError, ImageBuilder, ImageBuilderError
+from aioimagebuilder import (
+    Backoff,
+    ConnectionFailedError,
+    CredentialsError,
+    ExecutionFailedError,
+    ImageBuilder,
+    ImageBuilderError,
+    ObservationError,
+)
 from aioimagebuilder.aws.call import AwsClient
 from aioimagebuilder.testing import BuildScript, Fault, Simulator
 from aioimagebuilder.testing.faults import KINDS
 from fuzz.responses import API_CALLS, IMAGE, PIPELINE
 from support.marked_secrets import ECHOES, KEY, MARKS, SECRET, SIGNATURE, TOKEN
+from support.scripted_service import workflow_id
+
+from .conftest import CLIENTS
+
+WORKFLOW = workflow_id()
 
 CREDENTIALS = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, "aws_session_token": TOKEN}
 
@@ -83,14 +98,11 @@ async def client(simulator: Simulator) -> AsyncIterator[AwsClient]:
 
 
 def _texts_of(error: BaseException) -> Iterator[str]:
-    """Yield all texts of an error of this library, including its causes and the last state seen."""
-    if not isinstance(error, ImageBuilderError):
-        return
-    yield from (str(error), repr(error), *getattr(error, "__notes__", ()))
+    """Yield all texts of an error, including its traceback, its causes and the last state seen."""
+    yield "".join(traceback.format_exception(error))
     yield repr(getattr(error, "execution", None))
-    for related in (error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
-        if related is not None:
-            yield from _texts_of(related)
+    for each in (error, error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
+        yield from (str(each), repr(each))
 
 
 def _texts_with_secrets(texts: list[str]) -> list[str]:
@@ -163,4 +175,42 @@ async def test_output_of_credential_process_is_not_repeated(
             region_name="us-east-1", endpoint_url=simulator.endpoint_url, profile_name="verbose"
         ):
             pass
+    assert not _texts_with_secrets([*_texts_of(caught.value), *logged])
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize(("backend", "options"), CLIENTS)
+def test_password_of_a_proxy_is_not_revealed(
+    simulator: Simulator, logged: list[str], backend: str, options: dict, scheme: str
+):
+    async def main() -> list[str]:
+        proxies = {scheme: f"http://me:{SIGNATURE}@127.0.0.1:1"}
+        config = AioConfig(proxies=proxies, connect_timeout=1, **options)
+        arguments = {**simulator.client_arguments, "endpoint_url": f"{scheme}://example.invalid"}
+        async with ImageBuilder(**arguments, config=config, backoff=BACKOFF) as ib:
+            with pytest.raises(ConnectionFailedError) as failed:
+                await ib.get_workflow_execution(WORKFLOW)
+            with pytest.raises(ObservationError) as waited:
+                await ib.wait(WORKFLOW, timeout=0.2)
+        return [*_texts_of(failed.value), *_texts_of(waited.value)]
+
+    assert not _texts_with_secrets([*anyio.run(main, backend=backend), *logged])
+
+
+@pytest.mark.asyncio
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"endpoint_url": f"no-url://me:{SIGNATURE}@"},
+        {"endpoint_url": f"https://me:{SIGNATURE}@[::1"},
+        {"endpoint_url": f"https://me:{SIGNATURE}@127.0.0.1:99999"},
+        {"config": AioConfig(proxies={"https": f"nothing://me:{SIGNATURE}@["})},
+    ],
+)
+async def test_invalid_address_is_reported_without_its_password(
+    simulator: Simulator, logged: list[str], arguments: dict
+):
+    with pytest.raises(Exception) as caught:  # noqa: PT011 - its type depends on the address
+        async with ImageBuilder(**{**simulator.client_arguments, **arguments}, backoff=BACKOFF) as ib:
+            await ib.wait(WORKFLOW, timeout=0.2)
     assert not _texts_with_secrets([*_texts_of(caught.value), *logged])

@@ -33,8 +33,16 @@ def image_arn(number: int = 1, name: str = "demo", region: str = REGION) -> str:
     return f"arn:aws:imagebuilder:{region}:123456789012:image/{name}/1.0.0/{number}"
 
 
-def aws_error(code: str, status: int, *, message: str = "the request failed", headers: dict | None = None):
-    return ClientError(
+def aws_error(
+    code: str,
+    status: int,
+    *,
+    message: str = "the request failed",
+    headers: dict | None = None,
+    operation: str | None = None,
+):
+    """Return a ClientError of `operation`; by default of the one that the scripted service raises it in."""
+    error = ClientError(
         {
             "Error": {"Code": code, "Message": message},
             "ResponseMetadata": {
@@ -43,8 +51,10 @@ def aws_error(code: str, status: int, *, message: str = "the request failed", he
                 "HTTPHeaders": headers or {},
             },
         },
-        "GetSomething",
+        operation or "GetImage",
     )
+    error.is_of_any_operation = operation is None
+    return error
 
 
 def throttle(**options):
@@ -148,9 +158,14 @@ class ScriptedService:
                 await anyio.sleep(self.latency + self.hang(now))
             finally:
                 self.in_flight -= 1
-            if (error := self.faults.get(operation, self.fault)(now)) is not None:
-                raise error
-            return respond(operation, params, now)
+            try:
+                if (error := self.faults.get(operation, self.fault)(now)) is not None:
+                    raise error
+                return respond(operation, params, now)
+            except ClientError as error:
+                if getattr(error, "is_of_any_operation", False):
+                    error.operation_name = "".join(map(str.capitalize, operation.split("_")))
+                raise
 
         return call
 

@@ -12,6 +12,7 @@ from botocore import xform_name
 from tenacity import AsyncRetrying
 
 from ..errors import (
+    CertificateError,
     ConnectionFailedError,
     CredentialsError,
     MalformedResponseError,
@@ -19,9 +20,10 @@ from ..errors import (
     ThrottledError,
 )
 from ..models.parsing import wire_name
+from ..models.redaction import redact_chain
 from .backoff import TRANSIENT_ERRORS, Backoff
 from .error_mapping import from_botocore
-from .health import CredentialsHealth, OutageMonitor
+from .health import CertificateHealth, CredentialsHealth, OutageMonitor
 from .rate_limiter import RateLimiter
 
 T = TypeVar("T")
@@ -57,13 +59,15 @@ class Caller:
     Args:
         client: The aiobotocore client. Its own retries should be off.
         backoff: What is retried, and when.
+        ca_bundle: The file with which certificates are verified; ``None`` if it is not known.
     """
 
-    def __init__(self, client: AwsClient, backoff: Backoff) -> None:
+    def __init__(self, client: AwsClient, backoff: Backoff, *, ca_bundle: str | None = None) -> None:
         self._client = client
         self._backoff = backoff
         self._rate_limiter = RateLimiter()
         self._credentials = CredentialsHealth()
+        self._certificates = CertificateHealth(ca_bundle)
         self._outage = OutageMonitor()
 
     @property
@@ -110,7 +114,7 @@ class Caller:
             try:
                 return parse(response)
             except (TypeError, ValueError) as error:
-                raise MalformedResponseError.create(operation, f"{error}.") from error
+                raise MalformedResponseError.create(operation, str(error)) from error
 
         if not has_permit:
             await self.acquire_permit()
@@ -158,7 +162,7 @@ class Caller:
             if not token:
                 return
             if token in tokens:
-                raise MalformedResponseError.create(operation, "the service repeated a nextToken.")
+                raise MalformedResponseError.create(operation, "the service repeated a nextToken")
             tokens.add(token)
 
     async def _send(self, operation: str, params: Mapping[str, object]) -> Response:
@@ -171,11 +175,13 @@ class Caller:
         except Exception as error:
             failure = from_botocore(error, operation)
             if failure is None:
+                redact_chain(error)
                 raise
-            raise self._failed(failure, sent) from error
+            raise self._failed(failure, sent) from redact_chain(error)
         if response is None:
-            detail = f"no complete response within {_RESPONSE_TIMEOUT:g} s."
+            detail = f"no complete response within {_RESPONSE_TIMEOUT:g} s"
             raise self._failed(ConnectionFailedError.create(operation, detail), sent)
+        self._certificates.accepted()
         self._rate_limiter.succeeded()
         self._credentials.accepted(sent)
         self._outage.answered(anyio.current_time())
@@ -183,10 +189,14 @@ class Caller:
 
     def _failed(self, error: OperationError, sent: float) -> OperationError:
         now = anyio.current_time()
+        if error.status_code is not None:
+            self._certificates.accepted()
         if isinstance(error, ThrottledError):
             self._rate_limiter.throttled(now, sent=sent, retry_after=error.retry_after)
         elif isinstance(error, CredentialsError):
             error = self._credentials.rejected(error, now)
+        elif isinstance(error, CertificateError):
+            error = self._certificates.rejected(error)
         if isinstance(error, TRANSIENT_ERRORS):
             self._outage.failed(error, now, sent=sent)
         else:

@@ -5,6 +5,7 @@ Never by the text of a message: texts change, and are not part of any contract.
 
 from __future__ import annotations
 
+import ssl
 import traceback
 from collections.abc import Mapping, Sequence
 from typing import Final, cast
@@ -15,8 +16,10 @@ from botocore.parsers import ResponseParserError
 from ..errors import (
     AccessDeniedException,
     AccessError,
+    CertificateError,
     ConnectionFailedError,
     CredentialsError,
+    CredentialsRefreshError,
     MalformedResponseError,
     OperationError,
     ParameterValidationError,
@@ -33,15 +36,30 @@ _BY_CODE: Final[Mapping[str, type[OperationError]]] = {
     for cls in base.__subclasses__()
     if cls.__name__.endswith("Exception")
 } | {
-    # Not in the model, but returned by AWS's front ends for any service.
-    "ThrottlingException": ThrottledError,
-    "Throttling": ThrottledError,
-    "ThrottledException": ThrottledError,
+    # Not in the model, but returned by AWS's front ends for any service, and retried by botocore.
+    "BandwidthLimitExceeded": ThrottledError,
+    "EC2ThrottledException": ThrottledError,
+    "LimitExceededException": ThrottledError,
+    "PriorRequestNotComplete": ThrottledError,
+    "ProvisionedThroughputExceeded": ThrottledError,
+    "ProvisionedThroughputExceededException": ThrottledError,
+    "RequestLimitExceeded": ThrottledError,
     "RequestThrottled": ThrottledError,
     "RequestThrottledException": ThrottledError,
-    "RequestLimitExceeded": ThrottledError,
-    "LimitExceededException": ThrottledError,
     "SlowDown": ThrottledError,
+    "ThrottledException": ThrottledError,
+    "Throttling": ThrottledError,
+    "ThrottlingException": ThrottledError,
+    "TooManyRequests": ThrottledError,
+    "TransactionInProgressException": ThrottledError,
+    "InternalError": ServerError,
+    "InternalException": ServerError,
+    "InternalFailure": ServerError,
+    "InternalServerError": ServerError,
+    "InternalServerException": ServerError,
+    "RequestTimeout": ServerError,
+    "RequestTimeoutException": ServerError,
+    "ServiceUnavailable": ServerError,
     "AccessDenied": AccessDeniedException,
     "NotAuthorized": AccessDeniedException,
     "UnauthorizedOperation": AccessDeniedException,
@@ -61,7 +79,13 @@ _BY_CODE: Final[Mapping[str, type[OperationError]]] = {
 
 # For unknown codes, the HTTP status: the first matching row.
 _BY_STATUS: Final[Sequence[tuple[range, type[OperationError]]]] = (
+    # Redirects are not followed: whoever sends one would be sent the credentials.
+    (range(300, 400), MalformedResponseError),
     (range(429, 430), ThrottledError),
+    # Request Timeout, Misdirected Request, Too Early: the connection failed, not the request.
+    (range(408, 409), ServerError),
+    (range(421, 422), ServerError),
+    (range(425, 426), ServerError),
     (range(401, 402), CredentialsError),
     (range(403, 404), AccessDeniedException),
     (range(404, 405), ResourceNotFoundException),
@@ -108,7 +132,11 @@ _PARSERS: Final = frozenset({"aiobotocore.parsers", "botocore.parsers", "botocor
 # ``credential_process``, or botocore's RuntimeError for refreshed credentials that have expired already.
 _CREDENTIALS: Final = frozenset({"aiobotocore.credentials"})
 
-_BUGS: Final = (RuntimeError, TypeError, ValueError, LookupError, AttributeError, AssertionError)
+# Exactly these classes: their subclasses are raised by networks as well, such as SSLCertVerificationError and
+# UnicodeDecodeError, which are ValueErrors.
+_BUGS: Final = frozenset(
+    {RuntimeError, TypeError, ValueError, KeyError, IndexError, AttributeError, AssertionError}
+)
 
 
 def from_botocore(error: Exception, operation: str) -> OperationError | None:
@@ -117,13 +145,14 @@ def from_botocore(error: Exception, operation: str) -> OperationError | None:
     Return ``None`` for an exception that does not come from botocore, a response or the credentials.
     """
     if isinstance(error, botocore_exceptions.ClientError):
-        return _from_response(error, operation)
+        found = _from_response(error, operation)
+        return found if error.operation_name == operation else _from_credentials_call(found, error, operation)
     if isinstance(error, ResponseParserError) or _raised_in(_PARSERS, error):
-        return MalformedResponseError.create(operation, f"the response could not be parsed: {error!r}.")
+        return MalformedResponseError.create(operation, f"the response could not be parsed: {error!r}")
     if isinstance(error, botocore_exceptions.BotoCoreError):
         return _from_botocore_error(error, operation)
     if _raised_in(_CREDENTIALS, error):
-        return CredentialsError.create(operation, f"the credentials could not be refreshed: {error!r}.")
+        return CredentialsError.create(operation, f"the credentials could not be refreshed: {error!r}")
     return None
 
 
@@ -137,11 +166,25 @@ def _raised_in(modules: frozenset[str], error: Exception) -> bool:
     return any(frame.f_globals.get("__name__") in modules for frame, _ in frames)
 
 
+def _from_credentials_call(
+    found: OperationError, error: botocore_exceptions.ClientError, operation: str
+) -> CredentialsError:
+    """Return the error for a call that failed while botocore refreshed the credentials, to STS for example.
+
+    It says nothing about Image Builder.
+    """
+    cls = CredentialsRefreshError if isinstance(found, ThrottledError | ServerError) else CredentialsError
+    return cls.create(operation, f"the credentials could not be refreshed: {error.operation_name}: {error}")
+
+
 def _from_botocore_error(error: botocore_exceptions.BotoCoreError, operation: str) -> OperationError:
     # aiobotocore wraps every exception of its HTTP client. A bug (a client that is closed already, an
     # argument of the wrong type) would recur, and retries would hide it.
-    if isinstance(error.kwargs.get("error"), _BUGS):
-        return OperationError.create(operation, f"{error}. Is the client closed already?")
+    cause = error.kwargs.get("error")
+    if type(cause) in _BUGS:
+        return OperationError.create(operation, f"{error} Is the client closed already?")
+    if isinstance(cause, ssl.SSLCertVerificationError):
+        return CertificateError.create(operation, str(error))
     for classes, cls in _BY_BOTOCORE_ERROR:
         if isinstance(error, classes):
             return cls.create(operation, str(error))
@@ -157,7 +200,6 @@ def _from_response(error: botocore_exceptions.ClientError, operation: str) -> Op
     status_code = status if isinstance(status, int) else None
     cls = _classify(code, status_code)
     message = str(response.get("Error", {}).get("Message") or "no message").strip()
-    message += "" if message.endswith(".") else "."
     found = cls.create(operation, f"{code} (HTTP {status_code}): {message}")
     found.code = code
     found.status_code = status_code
@@ -169,9 +211,14 @@ def _from_response(error: botocore_exceptions.ClientError, operation: str) -> Op
 def _classify(code: str, status: int | None) -> type[OperationError]:
     by_code = _BY_CODE.get(code)
     by_status = next((cls for statuses, cls in _BY_STATUS if status in statuses), OperationError)
-    # The HTTP status of a throttle or of a server error takes precedence over an unrelated code.
-    if by_code is None or (by_status in {ThrottledError, ServerError} and not issubclass(by_code, by_status)):
+    if by_code is None or by_status is MalformedResponseError:
         return by_status
+    # A throttle takes precedence over a failure of the server, and this over everything else.
+    for cls in (ThrottledError, ServerError):
+        if issubclass(by_code, cls):
+            return by_code
+        if by_status is cls:
+            return by_status
     return by_code
 
 

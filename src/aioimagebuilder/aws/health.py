@@ -6,7 +6,13 @@ import logging
 import math
 from typing import Final
 
-from ..errors import CredentialsError, CredentialsRefreshError, OperationError
+from ..errors import (
+    CertificateError,
+    ConnectionFailedError,
+    CredentialsError,
+    CredentialsRefreshError,
+    OperationError,
+)
 
 _log: Final = logging.getLogger("aioimagebuilder")
 
@@ -23,29 +29,57 @@ class CredentialsHealth:
     """When the credentials of a client were last accepted.
 
     A rejection soon afterwards may be temporary: the credentials have expired between two refreshes, cannot
-    be refreshed at the moment, or the clock of the machine has not been set yet after it slept.
+    be refreshed at the moment, or the clock of the machine has not been set yet after it slept. So may be the
+    first rejections, if the provider of the credentials is only throttled or unavailable.
     """
 
     def __init__(self) -> None:
-        self._accepted_at: float = -math.inf
+        self._may_pass_since: float = -math.inf
         self._is_reported = False
 
     def accepted(self, now: float) -> None:
         """Record that the credentials were accepted."""
-        self._accepted_at = now
+        self._may_pass_since = now
         self._is_reported = False
 
     def rejected(self, error: CredentialsError, now: float) -> CredentialsError:
-        """Return `error`, as a CredentialsRefreshError if the rejection may be temporary."""
-        if now - self._accepted_at >= _REFRESH_PERIOD:
-            return error
-        temporary = CredentialsRefreshError(*error.args)
-        vars(temporary).update(vars(error))
+        """Return `error`, as a CredentialsRefreshError if and only if the rejection may be temporary."""
+        if isinstance(error, CredentialsRefreshError) and self._may_pass_since == -math.inf:
+            self._may_pass_since = now
+        if now - self._may_pass_since >= _REFRESH_PERIOD:
+            return error.converted(CredentialsError)
         if not self._is_reported:
             self._is_reported = True
             minutes = _REFRESH_PERIOD / 60
-            _log.warning("%s They were accepted before: retrying for up to %.0f minutes.", error, minutes)
-        return temporary
+            _log.warning("%s This may be temporary: retrying for up to %.0f minutes.", error, minutes)
+        return error.converted(CredentialsRefreshError)
+
+
+class CertificateHealth:
+    """Whether the certificate of the endpoint was trusted before.
+
+    Args:
+        ca_bundle: The file with which certificates are verified; ``None`` if it is not known.
+    """
+
+    def __init__(self, ca_bundle: str | None) -> None:
+        self._ca_bundle = ca_bundle
+        self._was_accepted = False
+
+    def accepted(self) -> None:
+        """Record that the certificate was trusted."""
+        self._was_accepted = True
+
+    def rejected(self, error: CertificateError) -> OperationError:
+        """Return `error`, as a ConnectionFailedError if the certificate was trusted before.
+
+        Then it is being replaced, or something else responds for a while.
+        """
+        if self._was_accepted:
+            return error.converted(ConnectionFailedError)
+        if self._ca_bundle is not None:
+            error.args = (f"{error} The present one is {self._ca_bundle}.",)
+        return error
 
 
 class OutageMonitor:

@@ -2,20 +2,30 @@
 
 from __future__ import annotations
 
+import os
+import ssl
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.util import find_spec
+from types import SimpleNamespace
 from typing import Final, Self, cast
 from urllib.parse import urlsplit
 
+import anyio.to_thread
+from aiobotocore.client import AioBaseClient
 from aiobotocore.config import AioConfig
+from aiobotocore.httpsession import AIOHTTPSession
 from aiobotocore.httpxsession import HttpxSession, is_httpx_session_cls
-from aiobotocore.session import AioSession
+from aiobotocore.session import AioSession, ClientCreatorContext
 from botocore import UNSIGNED
 from botocore import exceptions as botocore_exceptions
+from botocore.client import BaseClient
 from botocore.config import Config
+from botocore.httpsession import get_cert_path
 
 from ..errors import CredentialsError
+from ..models.redaction import redact_chain
 from .call import AwsClient
 from .error_mapping import from_botocore
 from .event_loops import running_trio
@@ -39,9 +49,23 @@ class SessionArguments:
     session: AioSession | None = None
     config: Config | None = None
 
+    def __post_init__(self) -> None:
+        if self.session is not None and not isinstance(self.session, AioSession):
+            raise TypeError(
+                f"session= must be a session of aiobotocore, not {_name(self.session)}: "
+                "use aiobotocore.session.get_session()."
+            )
+
     def with_session(self) -> Self:
-        """Return these arguments with a session, so that all clients share its credentials."""
-        return self if self.session else replace(self, session=AioSession(profile=self.profile_name))
+        """Return these arguments with a session, so that all clients share its credentials.
+
+        Unless a session is given, which has a region of its own, AWS_REGION is respected: botocore reads only
+        AWS_DEFAULT_REGION, unlike the other SDKs.
+        """
+        if self.session is not None:
+            return self
+        region_name = self.region_name or os.environ.get("AWS_REGION") or None
+        return replace(self, session=AioSession(profile=self.profile_name), region_name=region_name)
 
     async def open_client(self, stack: AsyncExitStack) -> AwsClient:
         """Open a client of Image Builder, which `stack` closes.
@@ -62,8 +86,13 @@ class SessionArguments:
     async def _open(self, stack: AsyncExitStack, service: str, endpoint_url: str | None) -> AwsClient:
         try:
             session = self.session or AioSession(profile=self.profile_name)
+            config = self._config()
             if running_trio() is not None:
                 _prepare_for_trio(session, self.config)
+            elif getattr(config, "http_session_cls", None) is AIOHTTPSession:
+                config = config.merge(AioConfig(http_session_cls=_NonRedirectingSession))
+            await anyio.to_thread.run_sync(_check_files, self.ca_bundle, config.client_cert)
+            has_credentials = await self._has_credentials(session)
             client = await stack.enter_async_context(
                 session.create_client(
                     service,
@@ -72,36 +101,101 @@ class SessionArguments:
                     aws_access_key_id=self.aws_access_key_id,
                     aws_secret_access_key=self.aws_secret_access_key,
                     aws_session_token=self.aws_session_token,
-                    config=self._config(),
+                    config=config,
                 )
             )
-            await self._check_credentials(session)
         except botocore_exceptions.NoRegionError as error:
             raise ValueError(
-                "No AWS region: pass region_name=, or set AWS_DEFAULT_REGION or a profile."
+                "No AWS region: pass region_name=, or set AWS_REGION, AWS_DEFAULT_REGION or a profile."
             ) from error
         except botocore_exceptions.ProfileNotFound as error:
             raise ValueError(f"{error}. See `aws configure list-profiles`.") from error
         except Exception as error:
             if (failure := from_botocore(error, "ImageBuilder")) is None:
+                redact_chain(error)
                 raise
-            raise failure from error
+            raise failure from redact_chain(error)
+        if not has_credentials:
+            raise CredentialsError.create("ImageBuilder", "no AWS credentials were found")
         return cast("AwsClient", client)
 
-    def _config(self) -> Config:
+    @property
+    def ca_bundle(self) -> str:
+        """The path of the file with which certificates are verified."""
+        session = self.session or AioSession(profile=self.profile_name)
+        path = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
+        return cast("str", path or get_cert_path(True))
+
+    def _config(self) -> AioConfig:
         config = AioConfig(connect_timeout=_CONNECT_TIMEOUT, read_timeout=_READ_TIMEOUT)
         if self.config is not None:
             config = config.merge(self.config)
         # One retry layer: botocore's retry modes either fail at the service's throttle, or hide it.
-        return cast("Config", config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"})))
+        return cast("AioConfig", config.merge(Config(retries={"total_max_attempts": 1, "mode": "standard"})))
 
-    async def _check_credentials(self, session: AioSession) -> None:
+    async def _has_credentials(self, session: AioSession) -> bool:
+        """Return whether a client that is created now has credentials: those found are cached."""
         is_unsigned = self.config is not None and self.config.signature_version is UNSIGNED
         if is_unsigned or self.aws_access_key_id is not None:
-            return
-        # The client has just resolved them, and botocore caches the result.
-        if await session.get_credentials() is None:
-            raise CredentialsError.create("ImageBuilder", "no AWS credentials were found.")
+            return True
+        return await session.get_credentials() is not None
+
+
+def check_client(argument: str, client: object, service: str) -> None:
+    """Check a client that was given as `argument`.
+
+    Raises:
+        TypeError: It is not a client of aiobotocore, or not open.
+        ValueError: It is a client of another service.
+    """
+    is_blocking = isinstance(client, BaseClient) and not isinstance(client, AioBaseClient)
+    if is_blocking or isinstance(client, ClientCreatorContext):
+        raise TypeError(
+            f"{argument}= must be an open client of aiobotocore, not {_name(client)}: "
+            f'use `async with get_session().create_client("{service}") as client:`.'
+        )
+    if isinstance(client, AioBaseClient) and client.meta.service_model.service_name != service:
+        raise ValueError(f"{argument}= must be a client of {service}, not {_name(client)}.")
+
+
+def _name(value: object) -> str:
+    return f"{type(value).__module__}.{type(value).__qualname__}"
+
+
+class _NonRedirectingSession(AIOHTTPSession):  # type: ignore[misc] # it is not typed
+    """An aiohttp session that follows no redirect, which would send the credentials to another address.
+
+    aiobotocore's own follows redirects, unlike botocore's and that for httpx2.
+    """
+
+    async def _get_session(self, proxy_url: str | None) -> object:
+        session = await super()._get_session(proxy_url)
+        return SimpleNamespace(request=partial(session.request, allow_redirects=False))
+
+
+def _check_files(ca_bundle: str, client_cert: str | tuple[str, str] | None) -> None:
+    """Check the files of TLS, which are otherwise read by the first call on aiohttp.
+
+    Raises:
+        ValueError: A file cannot be read, or contains no certificate.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    try:
+        context.load_verify_locations(ca_bundle)
+    except OSError as error:
+        raise ValueError(
+            f"The CA bundle {ca_bundle} cannot be used: {error.strerror or error}. "
+            "Check AWS_CA_BUNDLE and ca_bundle in the AWS config file."
+        ) from error
+    if client_cert is None:
+        return
+    certificate, key = (client_cert, None) if isinstance(client_cert, str) else client_cert
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:
+        raise ValueError(
+            f"The client certificate {certificate} cannot be used: {error.strerror or error}."
+        ) from error
 
 
 def _prepare_for_trio(session: AioSession, config: Config | None) -> None:

@@ -54,6 +54,32 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in shown).strip()
 
 
+def redact_chain(error: BaseException) -> BaseException | None:
+    """Redact the texts that are printed with an exception: its own, and those of its causes and notes.
+
+    Return the exception, which is changed in place; ``None`` if its text cannot be changed. Such an exception
+    is removed from the causes of another one.
+    """
+    return _redact_chain(error, set())
+
+
+def _redact_chain(error: BaseException, seen: set[int]) -> BaseException | None:
+    if id(error) in seen:
+        return error
+    seen.add(id(error))
+    error.args = tuple(redact(each) if isinstance(each, str) else each for each in error.args)
+    if notes := getattr(error, "__notes__", None):
+        error.__notes__ = [redact(each) for each in notes]
+    if error.__cause__ is not None and _redact_chain(error.__cause__, seen) is None:
+        error.__cause__ = None
+    if error.__context__ is not None and _redact_chain(error.__context__, seen) is None:
+        error.__context__ = None
+    members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    texts = (str(error), repr(error))
+    is_safe = all(redact(each) == each for each in texts)
+    return error if is_safe and all(_redact_chain(each, seen) for each in members) else None
+
+
 # Compiled on first use, to keep the import fast.
 @cache
 def _pattern() -> re.Pattern[str]:

@@ -148,9 +148,13 @@ def parse_seconds(value: Duration, name: str) -> float:
         value = value.total_seconds()
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise TypeError(f"{name} must be seconds or a timedelta, not {type(value).__name__}.")
-    if not (0 <= value < math.inf):
-        raise ValueError(f"{name} must be a finite number of seconds of at least 0, not {value}.")
-    return float(value)
+    try:
+        seconds = float(value)
+    except OverflowError:
+        seconds = math.inf
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"{name} must be a finite number of seconds of at least 0, not {seconds:g}.")
+    return seconds
 
 
 def check_cancellable(identifier: Identifier) -> None:

@@ -3,8 +3,10 @@
 import botocore.session
 import pytest
 from botocore import exceptions as botocore_exceptions
+from botocore.retries.standard import ThrottledRetryableChecker, TransientRetryableChecker
 
 from aioimagebuilder import errors
+from aioimagebuilder.aws.backoff import TRANSIENT_ERRORS
 from aioimagebuilder.aws.error_mapping import from_botocore
 from support.scripted_service import aws_error
 
@@ -38,11 +40,83 @@ def test_every_modeled_exception_has_a_class_of_its_name(shape):
         ("ExpiredTokenException", 403, errors.CredentialsError),
         ("UnrecognizedClientException", 400, errors.CredentialsError),
         ("SomethingNew", 418, errors.RequestError),
-        ("SomethingNew", 302, errors.OperationError),
+        ("RequestTimeout", 400, errors.ServerError),
+        ("RequestTimeoutException", 403, errors.ServerError),
+        ("InternalFailure", 400, errors.ServerError),
+        ("SomethingNew", 408, errors.ServerError),
+        ("SomethingNew", 421, errors.ServerError),
+        ("SomethingNew", 425, errors.ServerError),
+        ("RequestTimeout", 429, errors.ThrottledError),
+        ("SlowDown", 503, errors.ThrottledError),
+        ("ThrottlingException", 500, errors.ThrottledError),
+        ("EC2ThrottledException", 404, errors.ThrottledError),
+        ("ResourceNotFoundException", 301, errors.MalformedResponseError),
+        ("SomethingNew", 308, errors.MalformedResponseError),
+        ("SomethingNew", 101, errors.OperationError),
     ],
 )
 def test_code_and_status_determine_the_class(code, status, cls):
     assert type(from_botocore(aws_error(code, status), "GetImage")) is cls
+
+
+@pytest.mark.parametrize("status", [200, 302, 400, 403, 404, 409, 413, 500, 503])
+def test_all_that_botocore_retries_is_retried(status):
+    throttles = ThrottledRetryableChecker._THROTTLED_ERROR_CODES
+    transient = TransientRetryableChecker._TRANSIENT_ERROR_CODES
+    assert len(throttles) > 10
+    assert len(transient) > 1
+    for code in throttles:
+        found = from_botocore(aws_error(code, 400 if status == 302 else status), "GetImage")
+        assert isinstance(found, errors.ThrottledError), code
+    for code in transient:
+        found = from_botocore(aws_error(code, status), "GetImage")
+        assert isinstance(found, TRANSIENT_ERRORS), code
+
+
+def test_every_status_and_exception_that_botocore_retries_is_retried():
+    for status in TransientRetryableChecker._TRANSIENT_STATUS_CODES:
+        assert isinstance(from_botocore(aws_error("Unknown", status), "GetImage"), TRANSIENT_ERRORS)
+    bases = TransientRetryableChecker._TRANSIENT_EXCEPTION_CLS
+    arguments = {
+        "endpoint_url": "https://x",
+        "proxy_url": "x",
+        "error": "y",
+        "request": None,
+        "response": None,
+    }
+    classes = [
+        each
+        for each in vars(botocore_exceptions).values()
+        if isinstance(each, type) and issubclass(each, bases)
+    ]
+    assert len(classes) > 8
+    for cls in classes:
+        assert isinstance(from_botocore(cls(**arguments), "GetImage"), TRANSIENT_ERRORS), cls
+
+
+def test_every_operation_retries_what_the_model_marks_as_retryable():
+    marked = [shape.name for shape in MODELLED if "retryable" in shape.metadata]
+    assert all(issubclass(getattr(errors, name), TRANSIENT_ERRORS) for name in marked)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "cls"),
+    [
+        ("AccessDenied", 403, errors.CredentialsError),
+        ("ResourceNotFoundException", 404, errors.CredentialsError),
+        ("InvalidIdentityToken", 400, errors.CredentialsError),
+        ("IDPCommunicationError", 400, errors.CredentialsError),
+        ("Throttling", 400, errors.CredentialsRefreshError),
+        ("InternalFailure", 500, errors.CredentialsRefreshError),
+    ],
+)
+def test_error_of_a_credentials_call_is_a_credentials_error(code, status, cls):
+    cause = aws_error(code, status, operation="AssumeRoleWithWebIdentity")
+    error = from_botocore(cause, "GetImage")
+    assert type(error) is cls
+    assert (error.operation, error.code, error.status_code) == ("GetImage", None, None)
+    assert "AssumeRoleWithWebIdentity" in str(error)
+    assert code in str(error)
 
 
 def test_text_of_an_error_is_ignored():
