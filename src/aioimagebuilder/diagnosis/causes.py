@@ -18,8 +18,9 @@ from ..models.shapes import DistributionFailureContext, ImageFailureContext
 from ..models.statuses import Outcome, WorkflowStepExecutionStatus
 from .build_log import command_of
 from .evidence import Evidence
-from .failures import NO_CONTEXT, NO_STEP, NO_WORKFLOW, STAGES, Failure, candidate_workflows, failures_of
+from .failures import NO_CONTEXT, NO_STEP, NO_WORKFLOW, STAGES, Failure, candidate_workflows
 from .lifecycle import lifecycle_cause
+from .reasons import failed_component
 from .sanitize import clean, component_arn
 from .toe_log import ToeFailure, has_toe_output, toe_failure
 
@@ -35,11 +36,11 @@ _NOT_STARTED: Final = re.compile(
 _UNREPORTED: Final = "ExpectationNotMet"
 
 
-def causes_of(evidence: Evidence) -> tuple[RootCause, ...]:
+def causes_of(evidence: Evidence, failures: Sequence[Failure]) -> tuple[RootCause, ...]:
     """Return what failed, the root cause first; nothing if nothing failed, or if it was only cancelled."""
     if isinstance(evidence.subject, LifecycleExecution):
         return lifecycle_cause(evidence, evidence.subject)
-    return tuple(_cause(evidence, each) for each in failures_of(evidence))
+    return tuple(_cause(evidence, each) for each in failures)
 
 
 def place_of(evidence: Evidence) -> Place | None:
@@ -91,7 +92,8 @@ def _component(failure: Failure) -> tuple[FailedComponent | None, ToeFailure]:
     named = clean(reported.component_arn if reported else None) or named
     runs_components = failure.step.action == _COMPONENT_ACTION
     if named is None and runs_components:
-        named = clean(component_arn(*failure.texts, failure.step.outputs))
+        says = (failed_component(line.message) for line in reversed(failure.lines))
+        named = clean(component_arn(*failure.texts, failure.step.outputs, *says))
     toe = toe_failure(failure.lines, named)
     if reported is not None and (reported.phase_name or reported.step_name):
         if toe.step is not None and reported.step_name not in {None, toe.step}:

@@ -30,12 +30,14 @@ _MAXIMUM_AMIS: Final = 20
 def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
     """Return the diagnosis of this evidence, with at most `log_lines` lines of the log."""
     subject = evidence.subject
-    causes = causes_of(evidence)
+    failures = failures_of(evidence)
+    causes = causes_of(evidence, failures)
     # A cancellation is not caused by a failure that happened beside it.
     is_cancelled = subject.outcome is Outcome.CANCELLED and _image_outcome(evidence) is not Outcome.FAILED
     cause = None if is_cancelled or not causes else causes[0]
     place = place_of(evidence) if cause is None and subject.outcome in {None, Outcome.CANCELLED} else None
-    facts = _facts(evidence)
+    failure = next(iter(failures), None)
+    facts = _facts(evidence, failure)
     diagnosis = Diagnosis(
         identifier=subject.id,
         kind=subject.kind,
@@ -58,7 +60,7 @@ def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
         ),
         sources=tuple(Source(each.name, each.state, clean(each.detail)) for each in evidence.sources),
     )
-    return replace(diagnosis, next_steps=next_steps(diagnosis, evidence))
+    return replace(diagnosis, next_steps=next_steps(diagnosis, evidence, failure.lines if failure else ()))
 
 
 def failed_at(evidence: Evidence) -> datetime | None:
@@ -96,10 +98,9 @@ _WITHOUT_CAUSE: Final[Mapping[Outcome | None, Callable[[Execution], str]]] = {
 }
 
 
-def _facts(evidence: Evidence) -> StepFacts:
+def _facts(evidence: Evidence, failure: Failure | None) -> StepFacts:
     """Return the ids that lead to more evidence: those of the failed step and of its instance."""
     identifier = next(iter(candidate_workflows(evidence)), None)
-    failure = next(iter(failures_of(evidence)), None)
     if failure is None and identifier is None:
         return StepFacts()
     known = failure or Failure(workflow=evidence.workflow(identifier) or NO_WORKFLOW)
@@ -122,7 +123,8 @@ def _facts(evidence: Evidence) -> StepFacts:
 def _left_amis(evidence: Evidence) -> tuple[Ami, ...]:
     """Return the AMIs that a build has made and left behind, without the one that it started from."""
     image = evidence.image
-    if image is None or image != evidence.subject or image.status not in _UNSUCCESSFUL:
+    is_subject = isinstance(evidence.subject, Image)
+    if image is None or not is_subject or image.status not in _UNSUCCESSFUL:
         return ()
     return tuple(
         Ami(region=clean(each.region), image=each.image, account_id=clean(each.account_id))

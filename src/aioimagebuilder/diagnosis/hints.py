@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from ..models.causes import CauseKind, RootCause
+from ..models.causes import CauseKind, Place, RootCause
 from ..models.diagnosis import Diagnosis
 from ..models.executions import WAIT_FOR_ACTION
 from ..models.log_streams import LogLine
@@ -20,7 +20,6 @@ from ..models.shapes import Ami
 from ..models.statuses import ImageStatus, ImageType, Outcome, WorkflowStepExecutionStatus
 from .denials import Denial
 from .evidence import Evidence
-from .failures import failures_of
 from .toe_log import has_toe_output
 
 _UPDATES: Final = re.compile(
@@ -32,6 +31,16 @@ _REBOOT: Final = re.compile(
 )
 _COMPONENT_ACTIONS: Final = frozenset({"ExecuteComponents", "BootstrapInstanceForContainer"})
 _LAUNCH_ACTIONS: Final = frozenset({"LaunchInstance", "WaitForSSMAgent"})
+# The steps of the default workflows that run commands.
+_DEFAULT_STEPS: Final[Mapping[str, str]] = {
+    "LaunchBuildInstance": "LaunchInstance",
+    "LaunchTestInstance": "LaunchInstance",
+    "ApplyBuildComponents": "ExecuteComponents",
+    "ApplyTestComponents": "ExecuteComponents",
+    "InventoryCollection": "CollectImageMetadata",
+    "RunSanitizeScript": "SanitizeInstance",
+    "RunSysPrepScript": "RunSysPrep",
+}
 # The actions of commands that may run AWSTOE; the action is not always known.
 _WITH_TOE: Final = frozenset({*_COMPONENT_ACTIONS, "RunCommand", None})
 _AGENT_ACTIONS: Final = frozenset({"RunCommand", "CollectImageMetadata", "SanitizeInstance", "RunSysPrep"})
@@ -43,19 +52,26 @@ class _Case:
 
     diagnosis: Diagnosis
     evidence: Evidence
+    # The lines of the log that belong to the failure.
+    lines: Sequence[LogLine]
 
     @property
     def causes(self) -> tuple[RootCause, ...]:
         return (*filter(None, (self.diagnosis.cause,)), *self.diagnosis.also)
 
     @property
-    def lines(self) -> Sequence[LogLine]:
-        """The lines of the log that belong to the failure."""
-        return next((each.lines for each in failures_of(self.evidence)), ())
+    def action(self) -> str | None:
+        """The action of the step that failed, also if only its name is known."""
+        place = self.diagnosis.cause.place if self.diagnosis.cause else Place()
+        return place.action or _DEFAULT_STEPS.get(place.step or "")
 
     @property
-    def action(self) -> str | None:
-        return self.diagnosis.cause.place.action if self.diagnosis.cause else None
+    def timed_out(self) -> bool:
+        return self.diagnosis.cause is not None and self.diagnosis.cause.kind is CauseKind.TIMEOUT
+
+    @property
+    def has_step(self) -> bool:
+        return self.diagnosis.cause is not None and self.diagnosis.cause.place.step is not None
 
     @property
     def output(self) -> str | None:
@@ -102,9 +118,15 @@ _POSSIBLE_ROLES: Final[Mapping[CauseKind, str]] = {
 Applies = Callable[[_Case], bool]
 
 
-def next_steps(diagnosis: Diagnosis, evidence: Evidence) -> tuple[str, ...]:
-    """Return what to look at next, the most specific hint first."""
-    case = _Case(diagnosis, evidence)
+def next_steps(diagnosis: Diagnosis, evidence: Evidence, lines: Sequence[LogLine]) -> tuple[str, ...]:
+    """Return what to look at next, the most specific hint first.
+
+    Args:
+        diagnosis: The diagnosis without hints.
+        evidence: The evidence.
+        lines: The lines of the log that belong to the failure.
+    """
+    case = _Case(diagnosis, evidence, lines)
     facts = _facts(case)
     found = [hint.text.format_map(facts) for hint in _HINTS if hint.applies(case)]
     return tuple(dict.fromkeys((*found, *map(_deregister, diagnosis.amis))))
@@ -243,7 +265,7 @@ _HINTS: Final[Sequence[_Hint]] = (
         "such as a reboot, Sysprep, or a component that changes the firewall.",
     ),
     _Hint(
-        lambda case: _UNREPORTED(case) and case.action in _WITH_TOE and not case.ran_toe,
+        lambda case: _UNREPORTED(case) and case.action in _WITH_TOE and not (case.ran_toe or case.timed_out),
         "The command ended without a report of the components: often the instance could not fetch AWSTOE "
         "from S3. The output of the Run Command shows it.",
     ),
@@ -277,7 +299,7 @@ _HINTS: Final[Sequence[_Hint]] = (
     ),
     _Hint(lambda case: case.denial is not None, "{denial}"),
     _Hint(
-        lambda case: _is(CauseKind.TIMEOUT)(case) and case.action is not None,
+        lambda case: case.timed_out and case.has_step,
         "Find out from the log what the step waited for. If it only needs longer, raise its "
         "timeoutSeconds in the workflow document.",
     ),
@@ -321,7 +343,7 @@ _HINTS: Final[Sequence[_Hint]] = (
         "aws s3 cp --recursive {url} .   # console.log, application.log, detailedoutput.json",
     ),
     _Hint(
-        lambda case: bool(case.diagnosis.cause and case.diagnosis.log_lines),
+        lambda case: bool(case.diagnosis.cause and case.diagnosis.log_lines and case.diagnosis.log_group),
         "aws logs get-log-events --log-group-name {group} --log-stream-name {stream}",
     ),
     _Hint(

@@ -48,7 +48,7 @@ _TIMED_OUT: Final = re.compile(r"\bstep\b.*\btimed out\b", re.IGNORECASE)
 _TIMEOUT_STATES: Final = frozenset({"timedout", "executiontimedout"})
 
 _DISTRIBUTION: Final = re.compile(r"\bdistribution job|\bdistributing the image\b", re.IGNORECASE)
-_ITEM: Final = re.compile(r"(?:^|\s)\d{1,3}\) ")
+_ITEM: Final = re.compile(r"(?:^|(?<!ID:)\s)\d{1,3}\) ")
 _REGION: Final = re.compile(r"\bregions?:? '?([a-z]{2,}(?:-[a-z]+)+-\d+)", re.IGNORECASE)
 _ACCOUNT: Final = re.compile(r"\bdestination account \(ID: (\w{1,20})\)")
 _ROUTE: Final = re.compile(r"'? when distributing the image\b.*", re.DOTALL)
@@ -91,7 +91,7 @@ def parse_reason(text: str | None) -> Reason:
     if _ERROR.match(message):
         message = _unquoted(_ERROR.sub("", message))
     states += _STATE.findall(message)
-    step, component = _STEP.search(message), _COMPONENT.search(message)
+    step = _STEP.search(message)
     regions = _regions(message) if _DISTRIBUTION.search(message) or stage == ImageStatus.DISTRIBUTING else ()
     return Reason(
         message=(regions[0].message if len(regions) == 1 else None) or message or None,
@@ -99,9 +99,15 @@ def parse_reason(text: str | None) -> Reason:
         timed_out=_TIMED_OUT.search(message) is not None
         or not _TIMEOUT_STATES.isdisjoint(map(str.lower, states)),
         step=(step[1] or step[2]) if step else None,
-        component=component[1] if component else None,
+        component=failed_component(message),
         regions=regions,
     )
+
+
+def failed_component(text: str) -> str | None:
+    """Return the ARN of the component that a text says has failed; ``None`` if it says of none."""
+    found = _COMPONENT.search(text)
+    return found[1] if found else None
 
 
 def _unquoted(message: str) -> str:

@@ -99,8 +99,9 @@ class _Run:
     phase: str | None = None
     step: str | None = None
     action: str | None = None
-    # Whether it only follows the end of something.
+    # Whether it only follows the end of something, and whether its own end was written.
     is_trailing: bool = True
+    is_finished: bool = False
     stderr: list[str] = field(default_factory=list)
     output: list[str] = field(default_factory=list)
     exit_code: int | None = None
@@ -110,12 +111,23 @@ class _Run:
         return self.exit_code is not None and self.exit_code not in _GOOD_EXITS
 
     @property
+    def has_ended_well(self) -> bool:
+        if self.exit_code is not None:
+            return self.exit_code in _GOOD_EXITS
+        return self.is_finished and not self.says_failed
+
+    @property
+    def is_empty(self) -> bool:
+        return self.is_trailing and self.exit_code is None and not (self.stderr or self.says_failed)
+
+    @property
     def says_failed(self) -> bool:
-        return bool(self.stderr) or any(_says_failed(text, _FAILED) for text in self.output)
+        stderr = any(_says_failed(text, _FAILED_LOOSELY) for text in self.stderr)
+        return stderr or any(_says_failed(text, _FAILED) for text in self.output)
 
     def following(self, **place: str | bool | None) -> _Run:
         """Return the run that follows this one, in the same place except for `place`."""
-        fresh = replace(self, stderr=[], output=[], exit_code=None, is_trailing=False)
+        fresh = replace(self, stderr=[], output=[], exit_code=None, is_trailing=False, is_finished=False)
         return replace(fresh, **place)  # type: ignore[arg-type]  # members by their names
 
 
@@ -180,7 +192,7 @@ def _runs(lines: Sequence[LogLine]) -> list[_Run]:
             else:
                 stream = None
                 runs = _with_line(runs, text)
-    return [each for each in runs if not each.is_trailing or each.exit_code is not None or each.says_failed]
+    return [each for each in runs if not each.is_empty]
 
 
 def _with_line(runs: list[_Run], text: str) -> list[_Run]:
@@ -208,6 +220,7 @@ def _after_boundary(run: _Run, text: str) -> _Run | None:
         return run.following(step=found[1], action=None)
     if (found := _EXECUTION.fullmatch(text)) is None:
         return None
+    run.is_finished = found[2] == "FINISHED"
     if found[1] == "Executor":
         return _Run()
     return run.following(action=found[1]) if found[2] == "STARTED" else run.following(is_trailing=True)
@@ -219,9 +232,9 @@ def _failed_run(runs: Sequence[_Run]) -> _Run | None:
         return None
     *earlier, last = runs
     before = earlier[-1] if earlier else last
-    if last.is_trailing and last.exit_code is None and (before.is_bad or before.exit_code is None):
-        return before if before.is_bad or before.says_failed else last
-    if last.is_bad or last.exit_code is None:
+    if last.is_trailing and last.exit_code is None and (before.is_bad or before.says_failed):
+        return before
+    if not last.has_ended_well:
         return last
     # A component continues after a step whose onFailure is Continue, and fails at its end.
     return next((each for each in reversed(earlier) if each.is_bad and each.document == last.document), None)
@@ -236,7 +249,7 @@ def _error(run: _Run) -> tuple[str | None, bool]:
         found = next((text for text in reversed(run.output) if _says_failed(text, pattern)), None)
         if found or error:
             return (_MARK.sub("", found), False) if found else (error, True)
-    return None, False
+    return (f"exit code {run.exit_code}" if run.is_bad else None), False
 
 
 def _echoed_reason(lines: Sequence[LogLine]) -> str | None:

@@ -140,6 +140,17 @@ def test_distribution_jobs_that_did_not_complete_name_their_regions():
     assert "distribution failed in 2 regions (ap-south-1, eu-west-1)" in str(two)
 
 
+def test_distribution_of_the_engine_before_2023_names_its_region():
+    route = "when distributing the image from the source account (ID: 1) to the destination account (ID: 2)"
+    message = (
+        f"Not all distribution jobs are completed. 1) AMI Copy Reported Failure {route} in Region eu-west-1."
+    )
+    reason = f"{LEGACY} with status = 'Failed' in state = 'DISTRIBUTING' and failure message = '{message}'"
+    found = diagnosis_of(image(reason=reason))
+    assert (found.cause.kind, found.cause.message) == (CauseKind.DISTRIBUTION, "AMI Copy Reported Failure")
+    assert [(each.region, each.account_id) for each in found.cause.targets] == [("eu-west-1", "2")]
+
+
 def test_failed_integration_is_a_stage_of_its_own():
     reason = (
         "Integration failed with JobId '1', status = 'Failed' for ARN 'arn:x'. The parameter is too long."

@@ -113,6 +113,20 @@ def test_component_that_was_throttled_is_not_the_service():
     assert not any("AWS throttled the calls that Image Builder made" in each for each in hints)
 
 
+@pytest.mark.parametrize(
+    ("state", "name", "hint"),
+    [
+        ("Failed", "LaunchBuildInstance", "The check of the SSM agent failed"),
+        ("Failed", "ApplyBuildComponents", "The command ended without a report of the components"),
+        ("TimedOut", "ApplyBuildComponents", "Find out from the log what the step waited for"),
+    ],
+)
+def test_step_that_only_the_reason_names_has_its_hint(state, name, hint):
+    reason = f"ExpectationNotMet. ssm:ListCommandInvocations returned terminal state {state} in workflow step {name}"
+    [only] = diagnosis_of(image(reason=reason)).next_steps
+    assert only.startswith(hint)
+
+
 UNREPORTED = (
     "ExpectationNotMet. ssm:ListCommandInvocations returned terminal state Failed in workflow step {}"
 )

@@ -64,6 +64,7 @@ def test_failed_command_has_document_phase_step_and_action():
         ("Phase validate",),
         (f"Document {UPDATES}",),
         ("ExecuteBinary: STARTED EXECUTION",),
+        ("ExecutePowerShell: FINISHED EXECUTION",),
         ("ExecutePowerShell: FINISHED EXECUTION", "WebDownload: STARTED EXECUTION"),
         ("Executor: STARTED EXECUTION OF ALL DOCUMENTS", "Step Next"),
         ("Setup: Currently validating document " + UPDATES,),
@@ -132,6 +133,11 @@ def test_error_in_output_outranks_harmless_standard_error():
     assert (found.output, found.from_stderr) == ("FATAL: disk full", False)
     found = failure(*step("A"), WARNING, "Stdout: done", "CmdExecution: ExitCode 2", *ENDED)
     assert (found.output, found.from_stderr) == ("WARNING: a reboot is required", True)
+
+
+def test_command_without_output_has_its_exit_code():
+    found = failure(*step("A"), "Stdout: Complete!", "CmdExecution: ExitCode 7", *ENDED)
+    assert (found.step, found.output, found.from_stderr) == ("A", "exit code 7", False)
 
 
 def test_invalid_document_has_its_phase_and_step():
