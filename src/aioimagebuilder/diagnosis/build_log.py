@@ -60,7 +60,18 @@ def failed_step_name(lines: Sequence[LogLine]) -> str | None:
     found = (_FAILED.match(line.message) for line in reversed(lines))
     # AWSTOE has steps, too: only those of the workflow have an action of the service.
     names = (each[1] or each[2] for each in found if each)
-    return next((name for name in names if action_of(lines, name)), None)
+    named = next((name for name in names if action_of(lines, name)), None)
+    return named or _step_of_failed_command(lines)
+
+
+def _step_of_failed_command(lines: Sequence[LogLine]) -> str | None:
+    name = failed = None
+    for line in lines:
+        if (started := _STARTED.match(line.message)) is not None:
+            name = started[1]
+        elif (command := _command(line)) is not None and command.has_failed:
+            failed = name
+    return failed
 
 
 def action_of(lines: Sequence[LogLine], name: str) -> str | None:
@@ -77,9 +88,12 @@ def instance_of(lines: Sequence[LogLine]) -> str | None:
 
 def command_of(lines: Sequence[LogLine]) -> Command | None:
     """Return the last Run Command that the service says has failed, or else the last one that it names."""
-    own = (line.message for line in reversed(lines) if not is_component_output(line.message))
-    commands = [each for each in map(find_command, own) if each]
+    commands = [each for each in map(_command, reversed(lines)) if each]
     return next((each for each in commands if each.has_failed), commands[0] if commands else None)
+
+
+def _command(line: LogLine) -> Command | None:
+    return None if is_component_output(line.message) else find_command(line.message)
 
 
 def _transitions(lines: Sequence[LogLine]) -> list[tuple[int, str]]:

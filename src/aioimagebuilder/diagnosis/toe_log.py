@@ -65,7 +65,7 @@ _FAILED_LOOSELY: Final = re.compile(
 _TRACE: Final = re.compile(r"\s*\++ .*|\s*\++")
 _POSITION: Final = re.compile(r"At .*:\d+ char:\d+")
 _WRAPPED: Final = re.compile(r"\n\s+")
-_CLIXML: Final = re.compile(r"<S S=\"Error\">(.*?)</S>", re.DOTALL)
+_CLIXML: Final = re.compile(r"<S S=\"Error\">([^<]*)</S>")
 _MARK: Final = re.compile(r"^(?:\w+: (?=\[))?\[ ?(?:error|fatal|critical) ?\]:? ?", re.IGNORECASE)
 _NAMED_PLACE: Final = re.compile(r"\bstep '([\w-]+)' in phase '([\w-]+)'", re.IGNORECASE)
 

@@ -69,6 +69,15 @@ def test_step_that_only_the_log_names_is_the_cause():
     assert image_only.cause.place == replace(found.cause.place, workflow_execution_id=None, ended=None)
 
 
+@pytest.mark.parametrize(
+    "end", [STEP_FAILED, COMMAND_FAILED, "Step ApplyBuildComponents failed: exit status 1"]
+)
+def test_step_that_failed_in_the_log_is_not_the_one_after(end):
+    after = ("Started step TerminateBuildInstance with action TerminateInstance", "Terminated instance")
+    found = diagnosis_of(image(reason="An internal error has occurred."), lines=log(APPLY, end, *after))
+    assert found.cause.place.step_with_action == "ApplyBuildComponents (ExecuteComponents)"
+
+
 def test_step_that_only_the_reason_names_is_the_cause():
     reason = f"Workflow Execution ID: 'wf-{UUID}1' failed with reason: Boom in workflow step CreateOutputAMI."
     found = diagnosis_of(image(reason=reason))

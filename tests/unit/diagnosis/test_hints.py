@@ -122,7 +122,8 @@ def test_component_that_was_throttled_is_not_the_service():
     ],
 )
 def test_step_that_only_the_reason_names_has_its_hint(state, name, hint):
-    reason = f"ExpectationNotMet. ssm:ListCommandInvocations returned terminal state {state} in workflow step {name}"
+    returned = f"ssm:ListCommandInvocations returned terminal state {state}"
+    reason = f"ExpectationNotMet. {returned} in workflow step {name}"
     [only] = diagnosis_of(image(reason=reason)).next_steps
     assert only.startswith(hint)
 
