@@ -296,6 +296,38 @@ async def test_lifecycle_diagnosis_names_failed_resources(ib: ImageBuilder, simu
 
 
 @pytest.mark.asyncio
+async def test_lifecycle_diagnosis_reads_resources_below_the_image(ib: ImageBuilder, simulator: Simulator):
+    arn = build(simulator, Scenario(BuildScript()))
+    update = simulator.control.call(
+        "StartResourceStateUpdate",
+        resourceArn=arn,
+        state={"status": "DELETED"},
+        includeResources={"amis": True, "snapshots": True},
+        executionRole="arn:aws:iam::123456789012:role/lifecycle",
+    )["lifecycleExecutionId"]
+    failed = {"status": "FAILED"}
+    execution = {"lifecycleExecutionId": update, "state": failed}
+    snapshot = {"snapshotId": "snap-1", "state": {**failed, "reason": "The snapshot is in use."}}
+    below = {"resources": [{"resourceId": "ami-1", "snapshots": [snapshot]}]}
+    for operation, identifier, response in (
+        ("GetLifecycleExecution", None, {"lifecycleExecution": execution}),
+        ("ListLifecycleExecutionResources", arn, below),
+        ("ListLifecycleExecutionResources", None, {"resources": [{"resourceId": arn, "state": failed}]}),
+    ):
+        body = json.dumps(response)
+        simulator.inject(Fault("garbage", operation=operation, identifier=identifier, body=body))
+    diagnosis = await ib.diagnose(update)
+    check_representations(diagnosis)
+    assert diagnosis.cause.message == "snap-1: The snapshot is in use."
+    # What is below is optional.
+    simulator.inject(Fault("error", code="ForbiddenException", status=403, identifier=arn))
+    diagnosis = await ib.diagnose(update)
+    assert diagnosis.cause.kind is CauseKind.RESOURCE
+    assert diagnosis.cause.message is None
+    assert diagnosis.sources[-1].state is SourceState.UNREADABLE
+
+
+@pytest.mark.asyncio
 async def test_failed_wait_has_diagnosis_on_request(ib: ImageBuilder, simulator: Simulator):
     arn = build(simulator, SCENARIOS["component_failed_in_build_phase"])
     with pytest.raises(ExecutionFailedError) as plain:

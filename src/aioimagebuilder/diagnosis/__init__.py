@@ -2,5 +2,5 @@
 
 Data flows one way:
 
-    collector (I/O) → evidence → causes → conclusion → hints
+    collector (I/O) → evidence → failures → causes → conclusion → hints
 """

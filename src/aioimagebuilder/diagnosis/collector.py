@@ -27,9 +27,11 @@ from ..models.kinds import KINDS, ExecutionKind, ListOperation
 from ..models.log_streams import LogLine, LogStream, image_log_stream
 from ..models.parsing import Structure
 from ..models.shapes import LifecycleExecutionResource
-from .causes import candidate_workflows, failed_step
+from ..models.statuses import Outcome
 from .conclusion import failed_at
 from .evidence import Evidence
+from .failures import candidate_workflows, failed_step
+from .lifecycle import suspects
 
 S = TypeVar("S", bound=Structure)
 T = TypeVar("T")
@@ -47,9 +49,11 @@ TIME_LIMITS: Final[Mapping[str, float]] = {
 # Lines may have a time after the failure that they report: components send theirs when they end.
 _REPORTING_DELAY: Final = timedelta(seconds=60)
 _END_OF_TIME: Final = datetime.max.replace(tzinfo=UTC) - _REPORTING_DELAY
-_MINIMUM_LOG_LINES: Final = 100
+# The start of a component that failed may be far above its end.
+_MINIMUM_LOG_LINES: Final = 1000
 _MAXIMUM_LOG_PAGES: Final = 5
 _MAXIMUM_ROWS: Final = 500
+_MAXIMUM_PARENTS: Final = 5
 
 
 class Collector:
@@ -77,11 +81,19 @@ class Collector:
         self._evidence = Evidence(subject=subject)
         self._deadline = anyio.current_time() + timeout
         if isinstance(subject, LifecycleExecution):
-            listing, cls = LIFECYCLE_EXECUTION_RESOURCES, LifecycleExecutionResource
-            self._add(resources=await self._list(listing, cls, subject.id))
+            await self._collect_resources(subject)
         else:
             await self._collect_build(subject)
         return self._evidence
+
+    async def _collect_resources(self, subject: LifecycleExecution) -> None:
+        listing, cls = LIFECYCLE_EXECUTION_RESOURCES, LifecycleExecutionResource
+        self._add(resources=await self._list(listing, cls, subject.id))
+        if subject.outcome is not Outcome.FAILED:
+            return
+        for parent in suspects(self._evidence)[:_MAXIMUM_PARENTS]:
+            rows = await self._list(listing, cls, subject.id, parentResourceId=parent)
+            self._add(children={**self._evidence.children, parent: rows})
 
     async def _collect_build(self, subject: Execution) -> None:
         if isinstance(subject, WorkflowStepExecution):
@@ -127,9 +139,9 @@ class Collector:
         stream = None if image is None else image_log_stream(image)
         if stream is None:
             return
-        self._add(stream=stream)
         lines = await self._read("GetLogEvents", lambda retrying: self._read_log(stream, retrying))
-        self._add(lines=tuple(lines or ()))
+        is_there = self._evidence.sources[-1].state is not SourceState.EMPTY
+        self._add(stream=stream if is_there else None, lines=tuple(lines or ()))
 
     async def _read_log(self, stream: LogStream, retrying: AsyncRetrying) -> list[LogLine]:
         failure = failed_at(self._evidence)
@@ -154,9 +166,9 @@ class Collector:
 
         return await self._read(KINDS[kind].get.operation, read)
 
-    async def _list(self, listing: ListOperation, cls: type[S], parent: str) -> tuple[S, ...]:
+    async def _list(self, listing: ListOperation, cls: type[S], parent: str, **more: str) -> tuple[S, ...]:
         rows: list[S] = []
-        params = {str(listing.parameter): parent}
+        params = {str(listing.parameter): parent, **more}
 
         async def read(retrying: AsyncRetrying) -> bool:
             found = list_pages(self._caller, listing, cls.parse, params, retrying=retrying)

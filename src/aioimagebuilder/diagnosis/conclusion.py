@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
-from typing import Final
+from typing import Final, cast
 
 from ..models.causes import Place, RootCause
 from ..models.diagnosis import Diagnosis, Source
-from ..models.executions import Execution
+from ..models.executions import Execution, Image
 from ..models.log_streams import LogLine
-from ..models.statuses import Outcome
-from .causes import candidate_workflows, causes_of, failed_step, place_of
+from ..models.shapes import Ami
+from ..models.statuses import ImageStatus, Outcome
+from .build_log import command_of, instance_of
+from .causes import causes_of, place_of
 from .evidence import Evidence
+from .failures import NO_WORKFLOW, Failure, candidate_workflows, failed_step, failures_of
 from .hints import next_steps
-from .sanitize import MAXIMUM_LINE, StepFacts, clean, facts_of, find_instance
+from .sanitize import MAXIMUM_LINE, StepFacts, clean, facts_of, find_command, find_instance
 
 _LAUNCH_ACTION: Final = "LaunchInstance"
+_UNSUCCESSFUL: Final = frozenset({ImageStatus.FAILED, ImageStatus.CANCELLED})
+_AMI: Final = re.compile(r"ami-[0-9A-Za-z]{8,17}")
+_MAXIMUM_AMIS: Final = 20
 
 
 def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
     """Return the diagnosis of this evidence, with at most `log_lines` lines of the log."""
     subject = evidence.subject
-    causes = causes_of(evidence)
+    failures = failures_of(evidence)
+    causes = causes_of(evidence, failures)
     # A cancellation is not caused by a failure that happened beside it.
     is_cancelled = subject.outcome is Outcome.CANCELLED and _image_outcome(evidence) is not Outcome.FAILED
     cause = None if is_cancelled or not causes else causes[0]
     place = place_of(evidence) if cause is None and subject.outcome in {None, Outcome.CANCELLED} else None
-    facts = _facts(evidence)
+    failure = next(iter(failures), None)
+    facts = _facts(evidence, failure)
     diagnosis = Diagnosis(
         identifier=subject.id,
         kind=subject.kind,
@@ -42,6 +51,7 @@ def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
         instance_id=facts.instance_id,
         run_command_id=facts.run_command_id,
         log_url=facts.log_url,
+        amis=_left_amis(evidence),
         log_group=clean(evidence.stream.group) if evidence.stream else None,
         log_stream=clean(evidence.stream.name) if evidence.stream else None,
         log_lines=tuple(
@@ -50,7 +60,7 @@ def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
         ),
         sources=tuple(Source(each.name, each.state, clean(each.detail)) for each in evidence.sources),
     )
-    return replace(diagnosis, next_steps=next_steps(diagnosis))
+    return replace(diagnosis, next_steps=next_steps(diagnosis, evidence, failure.lines if failure else ()))
 
 
 def failed_at(evidence: Evidence) -> datetime | None:
@@ -88,20 +98,44 @@ _WITHOUT_CAUSE: Final[Mapping[Outcome | None, Callable[[Execution], str]]] = {
 }
 
 
-def _facts(evidence: Evidence) -> StepFacts:
+def _facts(evidence: Evidence, failure: Failure | None) -> StepFacts:
     """Return the ids that lead to more evidence: those of the failed step and of its instance."""
     identifier = next(iter(candidate_workflows(evidence)), None)
-    if identifier is None:
+    if failure is None and identifier is None:
         return StepFacts()
-    step = failed_step(evidence, identifier)
-    own = facts_of(step.outputs) if step else StepFacts()
-    launches = [each for each in evidence.steps_of(identifier) if each.action == _LAUNCH_ACTION]
-    inputs = facts_of(step.inputs) if step else StepFacts()
-    instances = [own, inputs, *(facts_of(each.outputs) for each in launches)]
-    known = [each.instance_id for each in instances]
+    known = failure or Failure(workflow=evidence.workflow(identifier) or NO_WORKFLOW)
+    step, workflow = known.step, known.workflow.id or known.step.workflow_execution_id or ""
+    own, inputs = facts_of(step.outputs), facts_of(step.inputs)
+    launches = [each for each in evidence.steps_of(workflow) if each.action == _LAUNCH_ACTION]
     # A step whose instance never came up has no outputs, but the log contains the instance.
-    known += [find_instance(line.message) for line in reversed(last_lines(evidence, len(evidence.lines)))]
-    return replace(own, instance_id=next(filter(None, known), None))
+    lines = last_lines(evidence, len(evidence.lines)) if workflow or step.name else known.lines
+    instances = (
+        *(each.instance_id for each in (own, inputs)),
+        *map(find_instance, known.texts),
+        *(facts_of(each.outputs).instance_id for each in launches),
+        instance_of(lines),
+    )
+    commands = (*map(find_command, known.texts), command_of(known.lines))
+    command = own.run_command_id or next((each.id for each in commands if each), None)
+    return replace(own, instance_id=next(filter(None, instances), None), run_command_id=command)
+
+
+def _left_amis(evidence: Evidence) -> tuple[Ami, ...]:
+    """Return the AMIs that a build has made and left behind, without the one that it started from."""
+    image = evidence.image
+    is_subject = isinstance(evidence.subject, Image)
+    if image is None or not is_subject or image.status not in _UNSUCCESSFUL:
+        return ()
+    return tuple(
+        Ami(region=clean(each.region), image=each.image, account_id=clean(each.account_id))
+        for each in image.amis[:_MAXIMUM_AMIS]
+        if each.image and _AMI.fullmatch(each.image) and each.image != _parent_of(image)
+    )
+
+
+def _parent_of(image: Image) -> object:
+    recipe = image.raw.get("imageRecipe")
+    return cast("Mapping[str, object]", recipe).get("parentImage") if isinstance(recipe, Mapping) else None
 
 
 def _image_outcome(evidence: Evidence) -> Outcome | None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,7 +26,8 @@ class Evidence:
         workflows: The workflow executions of the image that may be relevant.
         steps: The steps of the suspect workflow executions, in their order.
         resources: The resources of a lifecycle execution.
-        stream: The log stream of the build.
+        children: The AMIs and container images of those resources, by the id of the resource.
+        stream: The log stream of the build; ``None`` if there is none, or nothing in it.
         lines: Lines of the log, oldest first.
         sources: What was read.
     """
@@ -35,6 +37,7 @@ class Evidence:
     workflows: tuple[WorkflowExecution, ...] = ()
     steps: tuple[WorkflowStepExecution, ...] = ()
     resources: tuple[LifecycleExecutionResource, ...] = ()
+    children: Mapping[str, tuple[LifecycleExecutionResource, ...]] = field(default_factory=dict)
     stream: LogStream | None = None
     lines: tuple[LogLine, ...] = ()
     sources: tuple[Source, ...] = ()

@@ -22,16 +22,27 @@ _MAXIMUM_DEPTH: Final = 6
 
 _WHITESPACE: Final = re.compile(r"[\t\n\v\f\r \x85\u2028\u2029]+")
 _WORKFLOW: Final = re.compile(r"wf-[0-9A-Za-z]{8}(?:-[0-9A-Za-z]{4}){3}-[0-9A-Za-z]{12}")
-_INSTANCE: Final = re.compile(r"\(id: (i-[0-9A-Za-z]{8,17})\b")
-_COMPONENT: Final = re.compile(r"arn:aws[a-z-]*:imagebuilder:[a-z0-9-]+:[a-z0-9-]+:component/[\w./-]+")
+_INSTANCE: Final = re.compile(r"(?<![\w-])i-[0-9a-f]{8,17}(?![\w-])")
+_COMMAND: Final = re.compile(
+    r"command[ _-]?(?:id)?\W{0,4}([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\b"
+    r"(?:\W{1,3}state\W{1,3}(\w+))?",
+    re.IGNORECASE,
+)
+_GOOD_COMMAND_STATES: Final = frozenset({"Success", "Pending", "InProgress", "Delayed"})
+_COMPONENT: Final = re.compile(
+    r"(?<!on resource: )arn:aws[a-z-]*:imagebuilder:[a-z0-9-]+:[a-z0-9-]+:component/[\w./-]+"
+)
 
-# What the outputs of a step may contain, at any depth: the names, and the pattern of the value.
+# What the outputs of a step may contain, at any depth: the names in lower case, and the pattern of the value.
 # Source: aws-samples/amazon-ec2-image-builder-samples, debugging/README.md.
 _FACTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
-    "instance_id": (("instanceId",), r"i-[0-9A-Za-z]{8,17}"),
-    "run_command_id": (("runCommandId",), r"[0-9A-Za-z]{8}(?:-[0-9A-Za-z]{4}){3}-[0-9A-Za-z]{12}"),
-    "log_url": (("logUrl",), r"s3://[ -~]{3,1000}"),
-    "error": (("error", "errorMessage", "failureMessage"), r"(?s).*\S.*"),
+    "instance_id": (("instanceid", "instanceids"), r"i-[0-9A-Za-z]{8,17}"),
+    "run_command_id": (
+        ("runcommandid", "commandid"),
+        r"[0-9A-Za-z]{8}(?:-[0-9A-Za-z]{4}){3}-[0-9A-Za-z]{12}",
+    ),
+    "log_url": (("logurl",), r"s3://[ -~]{3,1000}"),
+    "error": (("error", "errormessage", "failuremessage"), r"(?s).*\S.*"),
 }
 
 
@@ -43,6 +54,19 @@ class StepFacts:
     run_command_id: str | None = None
     log_url: str | None = None
     error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A Run Command of Systems Manager that a text names, with its state if the text contains it."""
+
+    id: str
+    state: str | None = None
+
+    @property
+    def has_failed(self) -> bool:
+        """Whether it ended unsuccessfully."""
+        return self.state is not None and self.state not in _GOOD_COMMAND_STATES
 
 
 def clean(text: str | None, maximum: int = MAXIMUM_TEXT) -> str | None:
@@ -65,10 +89,16 @@ def find_workflow(text: str | None) -> str | None:
     return found[0] if found else None
 
 
-def find_instance(text: str) -> str | None:
-    """Return the id of the EC2 instance in a log line of the service; ``None`` if there is none."""
-    found = _INSTANCE.search(text)
-    return found[1] if found else None
+def find_instance(text: str | None) -> str | None:
+    """Return the id of the first EC2 instance in a text of the service; ``None`` if there is none."""
+    found = _INSTANCE.search(text or "")
+    return found[0] if found else None
+
+
+def find_command(text: str | None) -> Command | None:
+    """Return the first Run Command in a text of the service; ``None`` if there is none."""
+    found = _COMMAND.search(text or "")
+    return Command(found[1], found[2]) if found else None
 
 
 def component_arn(*texts: str | None) -> str | None:
@@ -84,7 +114,9 @@ def facts_of(outputs: str | None) -> StepFacts:
         return StepFacts(error=clean(outputs))
     pairs = list(_pairs(value, _MAXIMUM_DEPTH))
     found = {
-        fact: next((text for key, text in pairs if key in names and re.fullmatch(pattern, text)), None)
+        fact: next(
+            (text for key, text in pairs if key.lower() in names and re.fullmatch(pattern, text)), None
+        )
         for fact, (names, pattern) in _FACTS.items()
     }
     return StepFacts(**{fact: clean(text) for fact, text in found.items()})
@@ -104,11 +136,13 @@ def _pairs(value: object, depth: int) -> Iterator[tuple[str, str]]:
     """Yield the strings in a JSON value with their keys, outer ones first, also from JSON in strings."""
     if depth == 0:
         return
+    inner: list[object] = []
     if isinstance(value, Mapping):
-        members = list(cast("Mapping[str, object]", value).items())
-        yield from ((key, text) for key, text in members if isinstance(text, str))
-        inner: list[object] = [item for _, item in members]
-    else:
-        inner = list(cast("list[object]", value)) if isinstance(value, list) else []
+        for key, item in cast("Mapping[str, object]", value).items():
+            items = cast("list[object]", item) if isinstance(item, list) else [item]
+            yield from ((key, text) for text in items if isinstance(text, str))
+            inner.append(item)
+    elif isinstance(value, list):
+        inner = list(cast("list[object]", value))
     for item in inner:
         yield from _pairs(_parsed(item) if isinstance(item, str) else item, depth - 1)

@@ -121,7 +121,9 @@ class RootCause:
         place: Where it happened.
         message: The service's message.
         component: The component that failed, for COMPONENT.
-        error_output: The last output of the failed command to standard error, from the build's log.
+        error_output: The error that the failed command wrote to standard error according to the build's log,
+            or else the last line of the failed step in that log that reports a failure.
+        from_stderr: Whether `error_output` was written to standard error.
         targets: The regions or resources that failed, for DISTRIBUTION and RESOURCE.
         targets_total: The number of regions or resources, if it is known.
     """
@@ -131,6 +133,7 @@ class RootCause:
     message: str | None = None
     component: FailedComponent | None = None
     error_output: str | None = None
+    from_stderr: bool = False
     targets: tuple[FailedTarget, ...] = ()
     targets_total: int | None = None
 
@@ -140,7 +143,8 @@ class RootCause:
         if self.kind is CauseKind.TIMEOUT and _STEP_TIMED_OUT.fullmatch(message):
             message = ""
         if self.error_output:
-            message += f" (standard error: {self.error_output})"
+            output = f"{'standard error' if self.from_stderr else 'log'}: {self.error_output}"
+            message = f"{message} ({output})" if self.message else output
         text = ": ".join(filter(None, (subject, message)))
         place = self.place.describe(with_step=self.kind not in _NAMING_STEP)
         return f"{text} [{place}]" if place else text
@@ -181,12 +185,10 @@ def _component(cause: RootCause) -> str:
 def _timeout(cause: RootCause) -> str:
     place = cause.place
     after = f" after {duration(place.timeout_seconds)}" if place.timeout_seconds else ""
-    return f"step {place.step_with_action} timed out{after}"
+    return f"{f'step {place.step_with_action}' if place.step else 'a step'} timed out{after}"
 
 
 def _share(cause: RootCause, noun: str) -> str:
-    if not cause.targets:
-        return f"a {noun}"
     count, total = len(cause.targets), cause.targets_total
     names = ", ".join(map(str, cause.targets[:_MAXIMUM_NAMES]))
     more = ", …" if count > _MAXIMUM_NAMES else ""
@@ -198,7 +200,9 @@ def _share(cause: RootCause, noun: str) -> str:
 # What failed, by kind of cause. The message and the place follow.
 _SUBJECTS: Final[Mapping[CauseKind, Callable[[RootCause], str]]] = {
     CauseKind.COMPONENT: _component,
-    CauseKind.DISTRIBUTION: lambda cause: f"distribution failed in {_share(cause, 'region')}",
+    CauseKind.DISTRIBUTION: lambda cause: (
+        f"distribution failed in {_share(cause, 'region')}" if cause.targets else "distribution failed"
+    ),
     CauseKind.TIMEOUT: _timeout,
     CauseKind.STOPPED: lambda cause: f"the waiting step {cause.place.step} was stopped",
     CauseKind.STEP: lambda cause: f"step {cause.place.step_with_action} failed",

@@ -14,6 +14,7 @@ from typing import Final
 from .causes import Place, RootCause, duration, short_name
 from .kinds import ExecutionKind
 from .log_streams import LogLine
+from .shapes import Ami
 from .statuses import Outcome
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
@@ -66,7 +67,8 @@ class Diagnosis:
         instance_id: The EC2 instance on which it failed.
         run_command_id: The SSM Run Command that failed. Systems Manager keeps it for 30 days.
         log_url: The S3 location of the component logs.
-        log_group: The CloudWatch log group of the build.
+        amis: The AMIs that the build left behind although it did not succeed.
+        log_group: The CloudWatch log group of the build; ``None`` if it has no log.
         log_stream: The log stream of the build.
         log_lines: The last lines of the log up to the failure.
         next_steps: What to look at next.
@@ -85,6 +87,7 @@ class Diagnosis:
     instance_id: str | None = None
     run_command_id: str | None = None
     log_url: str | None = None
+    amis: tuple[Ami, ...] = ()
     log_group: str | None = None
     log_stream: str | None = None
     log_lines: tuple[LogLine, ...] = ()
@@ -136,7 +139,7 @@ def _jsonable(value: object) -> Json:
 def _cause_lines(cause: RootCause) -> Iterator[str]:
     place, component = cause.place, cause.component
     yield from _row("message", cause.message or "the service gives none")
-    yield from _row("stderr", cause.error_output)
+    yield from _row("stderr" if cause.from_stderr else "output", cause.error_output)
     yield from _row("stage", place.stage)
     if component is not None:
         yield from _row("component", component.arn)
@@ -161,6 +164,8 @@ def _evidence_lines(diagnosis: Diagnosis) -> Iterator[str]:
     yield from _row("instance", diagnosis.instance_id)
     yield from _row("SSM command", diagnosis.run_command_id)
     yield from _row("S3 logs", diagnosis.log_url)
+    for ami in diagnosis.amis:
+        yield from _row("AMI left", f"{ami.image} in {ami.region or 'an unknown region'}")
     if diagnosis.log_group:
         yield from _row("log", f"{diagnosis.log_group}   {diagnosis.log_stream}")
     for _, similar in groupby(diagnosis.log_lines, key=lambda line: _NUMBER.sub("0", line.message)):

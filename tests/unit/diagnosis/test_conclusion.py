@@ -1,7 +1,7 @@
 """The conclusions of a diagnosis from evidence."""
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from aioimagebuilder import (
     CauseKind,
-    Diagnosis,
     Image,
     LifecycleExecution,
     LifecycleExecutionResource,
@@ -17,47 +16,24 @@ from aioimagebuilder import (
     WorkflowExecution,
     WorkflowStepExecution,
 )
-from aioimagebuilder.diagnosis.causes import candidate_workflows, error_output
 from aioimagebuilder.diagnosis.conclusion import conclude
 from aioimagebuilder.diagnosis.evidence import Evidence
+from aioimagebuilder.diagnosis.failures import candidate_workflows
 from aioimagebuilder.models.parsing import Structure, wire_name
-
-ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
-COMPONENT = "arn:aws:imagebuilder:us-east-1:123456789012:component/web/1.0.0/1"
-TIME = datetime(2026, 9, 9, 19, 0, tzinfo=UTC)
-UUID = "12345678-1234-1234-1234-12345678901"
-
-
-def image(status: str = "FAILED", **state) -> Image:
-    return Image.parse({"arn": ARN, "name": "demo", "state": {"status": status, **state}})
-
-
-def workflow(number: int, status: str = "FAILED", **members) -> WorkflowExecution:
-    ended = (TIME + timedelta(minutes=number)).isoformat()
-    row = {"workflowExecutionId": f"wf-{UUID}{number}", "type": "TEST", "status": status, "endTime": ended}
-    return WorkflowExecution.parse({**row, **members})
-
-
-def step(number: int, status: str = "FAILED", *, of: int = 1, **members) -> WorkflowStepExecution:
-    row = {
-        "stepExecutionId": f"step-{UUID}{number}",
-        "workflowExecutionId": f"wf-{UUID}{of}",
-        "name": f"Step{number}",
-        "action": "RunCommand",
-        "status": status,
-    }
-    return WorkflowStepExecution.parse({**row, **members})
-
-
-def diagnosis_of(*parts: Structure, lines: tuple[LogLine, ...] = ()) -> Diagnosis:
-    evidence = Evidence(
-        subject=parts[0],
-        image=next((each for each in parts if isinstance(each, Image)), None),
-        workflows=tuple(each for each in parts if isinstance(each, WorkflowExecution)),
-        steps=tuple(each for each in parts if isinstance(each, WorkflowStepExecution)),
-        lines=lines,
-    )
-    return conclude(evidence, log_lines=20)
+from support.evidence import (
+    APPLY,
+    COMMAND_FAILED,
+    COMPONENT,
+    DISTRIBUTION,
+    LEGACY,
+    STEP_FAILED,
+    TRANSITION,
+    UUID,
+    diagnosis_of,
+    image,
+    step,
+    workflow,
+)
 
 
 def test_first_failed_workflow_is_the_cause():
@@ -83,8 +59,9 @@ def test_workflow_named_in_the_reason_is_the_cause():
     assert found.cause.message == f"Document {COMPONENT} failed!"
     # The same if nothing but the image can be read.
     image_only = diagnosis_of(image(reason=reason))
-    assert image_only.cause.kind is CauseKind.IMAGE
+    assert (image_only.cause.kind, image_only.cause.component.arn) == (CauseKind.COMPONENT, COMPONENT)
     assert image_only.cause.message == f"Document {COMPONENT} failed!"
+    assert image_only.cause.place.workflow_execution_id == f"wf-{UUID}2"
 
 
 def test_last_failed_step_is_the_cause():
@@ -138,33 +115,6 @@ def test_failed_step_determines_the_kind_of_cause(members, kind):
     assert diagnosis_of(image(), workflow(1), step(1, **members)).cause.kind is kind
 
 
-@pytest.mark.parametrize(
-    ("message", "next_step"),
-    [
-        ("RunInstances failed in workflow step LaunchBuildInstance", "The instance never launched"),
-        ("An error occurred (InvalidInstanceId) when calling SendCommand", "The SSM agent never connected"),
-        ("ExpectationNotMet. ssm:ListCommandInvocations returned Failed", "could not fetch AWSTOE"),
-        ("Can't start SSM Automation. Rate exceeded", "AWS throttled"),
-        ("UnauthorizedOperation: you are not authorized", "A role lacks a permission"),
-    ],
-)
-def test_known_message_adds_a_next_step(message, next_step):
-    found = diagnosis_of(image(), workflow(1), step(1, message=message))
-    assert any(next_step in each for each in found.next_steps)
-    assert not any(next_step in each for each in diagnosis_of(image(), workflow(1), step(1)).next_steps)
-
-
-def test_error_output_is_that_of_the_failed_command():
-    def lines(*texts: str) -> list[LogLine]:
-        return [LogLine(TIME, text) for text in texts]
-
-    failed = ("CmdExecution: Stderr: Error: Unable to find a match: htpd", "CmdExecution: ExitCode 1")
-    assert error_output(lines(*failed)) == "Error: Unable to find a match: htpd"
-    assert error_output(lines("Stderr: a warning", "ExitCode 0")) is None
-    assert error_output(lines("Stderr: a warning", "ExitCode 0", *failed)).startswith("Error")
-    assert error_output([]) is None
-
-
 IDS = st.sampled_from([f"wf-{UUID}{number}" for number in (1, 2)])
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20) | IDS,
@@ -173,7 +123,33 @@ VALUES = st.recursive(
 )
 STATUSES = st.sampled_from(["FAILED", "CANCELLED", "COMPLETED", "AVAILABLE", "TIMED_OUT", "RUNNING", "NEW"])
 TIMES = st.sampled_from(["2026-09-09T19:00:00.000Z", "0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z", "?"])
-TEXTS = st.text(max_size=40) | st.sampled_from([f"Document {COMPONENT} failed!", f"wf-{UUID}1 ", '{"a":1}'])
+PHRASES = [
+    f"Document {COMPONENT} failed!",
+    f"wf-{UUID}1 ",
+    '{"a":1}',
+    f"Document {COMPONENT}",
+    "Phase build",
+    "Step One",
+    "ExecuteBash: STARTED EXECUTION",
+    "ExecuteBash: FINISHED EXECUTION",
+    "Executor: FINISHED EXECUTION OF ALL DOCUMENTS",
+    "Stderr: Error: bad\n+ exit 1\n",
+    "Stderr: At x.ps1:1 char:1",
+    "Stdout: FATAL",
+    "ExitCode 1",
+    "ExitCode 3010",
+    "ExitCode " + "9" * 5000,
+    "[ ERROR ] bad",
+    APPLY,
+    COMMAND_FAILED,
+    STEP_FAILED,
+    TRANSITION.format("INTEGRATING"),
+    DISTRIBUTION,
+    f"{LEGACY} with status = 'TimedOut' in state = 'BUILDING' and failure message = '",
+    "User: arn:aws:sts::1:assumed-role/R/s is not authorized to perform: sts:AssumeRole on resource: x",
+    "is not authorized with an explicit deny in a service control policy",
+]
+TEXTS = st.text(max_size=40) | st.sampled_from(PHRASES) | st.lists(st.sampled_from(PHRASES)).map("\n".join)
 
 
 def members(cls: type[Structure], **fixed: st.SearchStrategy) -> st.SearchStrategy:
@@ -208,7 +184,14 @@ STATES = st.fixed_dictionaries(
 IMAGES = members(Image, state=STATES | VALUES)
 WORKFLOWS = members(WorkflowExecution, workflowExecutionId=IDS)
 STEPS = members(WorkflowStepExecution, stepExecutionId=st.just(f"step-{UUID}1"), workflowExecutionId=IDS)
-LINES = st.lists(st.builds(LogLine, st.datetimes(timezones=st.just(UTC)), TEXTS), max_size=5)
+LINES = st.lists(st.builds(LogLine, st.datetimes(timezones=st.just(UTC)), TEXTS), max_size=8)
+ROWS = st.fixed_dictionaries(
+    {"resourceId": st.sampled_from(["a", "b"])},
+    optional={
+        "state": STATES | VALUES,
+        "snapshots": st.lists(st.fixed_dictionaries({}, optional={"snapshotId": TEXTS, "state": STATES})),
+    },
+).map(LifecycleExecutionResource.parse)
 
 
 @given(
@@ -221,16 +204,18 @@ LINES = st.lists(st.builds(LogLine, st.datetimes(timezones=st.just(UTC)), TEXTS)
     st.none() | IMAGES,
     st.lists(WORKFLOWS, max_size=3),
     st.lists(STEPS, max_size=3),
-    st.lists(members(LifecycleExecutionResource), max_size=2),
+    st.lists(members(LifecycleExecutionResource) | ROWS, max_size=2),
+    st.dictionaries(st.sampled_from(["a", "b"]), st.lists(ROWS, max_size=2).map(tuple)),
     LINES,
 )
-def test_any_evidence_yields_a_diagnosis(subject, of_image, workflows, steps, resources, lines):
+def test_any_evidence_yields_a_diagnosis(subject, of_image, workflows, steps, resources, children, lines):
     evidence = Evidence(
         subject=subject,
         image=of_image,
         workflows=tuple(workflows),
         steps=tuple(steps),
         resources=tuple(resources),
+        children=children,
         lines=tuple(lines),
     )
     assert len(candidate_workflows(evidence)) <= 3
