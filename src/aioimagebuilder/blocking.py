@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import ExitStack
@@ -25,6 +26,7 @@ from botocore.config import Config
 
 from . import client
 from .aws.backoff import Backoff
+from .aws.event_loops import check_process
 from .waiting.options import Duration
 
 __all__ = ["BlockingIterator", "ImageBuilder"]
@@ -35,25 +37,48 @@ T = TypeVar("T")
 _Async = client.ImageBuilder
 
 
+class _EventLoopThread:
+    """The thread in which the async client runs."""
+
+    def __init__(self, portal: BlockingPortal) -> None:
+        self.portal = portal
+        self._process_id = os.getpid()
+
+    def check_process(self) -> None:
+        """Check that this thread runs in the current process; see `event_loops.check_process`."""
+        check_process(self._process_id)
+
+    def call(self, function: Callable[[], Awaitable[T]]) -> T:
+        """Run `function` in the thread, and return its result."""
+        self.check_process()
+        future = self.portal.start_task_soon(function)
+        try:
+            return future.result()
+        except BaseException:
+            # Ctrl-C only interrupts the current thread: cancel what runs in the other one.
+            future.cancel()
+            raise
+
+
 class BlockingIterator(Iterator[T]):
     """A blocking iterator over the items of an async iterator.
 
     The consumer may stop at any time. As a context manager, it ends at once when it is left.
     """
 
-    def __init__(self, portal: BlockingPortal, source: AsyncIterator[T]) -> None:
-        self._portal = portal
+    def __init__(self, thread: _EventLoopThread, source: AsyncIterator[T]) -> None:
+        self._thread = thread
         self._source = source
 
     def __next__(self) -> T:
         try:
-            return _call(self._portal, self._source.__anext__)
+            return self._thread.call(self._source.__anext__)
         except StopAsyncIteration:
             raise StopIteration from None
 
     def close(self) -> None:
         """End the iteration at once."""
-        _call(self._portal, lambda: _close(self._source))
+        self._thread.call(lambda: _close(self._source))
 
     def __enter__(self) -> Self:
         return self
@@ -68,23 +93,14 @@ class BlockingIterator(Iterator[T]):
         # stopped, it has been closed already.
         if not sys.is_finalizing():
             with contextlib.suppress(RuntimeError):
-                self._portal.start_task_soon(_close, self._source)
+                self._thread.check_process()
+                self._thread.portal.start_task_soon(_close, self._source)
 
 
 async def _close(source: AsyncIterator[object]) -> None:
     aclose: Callable[[], Awaitable[None]] | None = getattr(source, "aclose", None)
     if aclose is not None:
         await aclose()
-
-
-def _call(portal: BlockingPortal, function: Callable[[], Awaitable[T]]) -> T:
-    future = portal.start_task_soon(function)
-    try:
-        return future.result()
-    except BaseException:
-        # Ctrl-C only interrupts this thread: cancel what runs in the other one.
-        future.cancel()
-        raise
 
 
 class _Blocking(Generic[P, T]):
@@ -104,7 +120,7 @@ class _Blocking(Generic[P, T]):
 
         @functools.wraps(self._method)
         def call(*args: P.args, **kwargs: P.kwargs) -> T:
-            return _call(instance.portal, lambda: self._method(instance.client, *args, **kwargs))
+            return instance.thread.call(lambda: self._method(instance.client, *args, **kwargs))
 
         return call
 
@@ -126,7 +142,7 @@ class _Iterating(Generic[P, T]):
 
         @functools.wraps(self._method)
         def iterate(*args: P.args, **kwargs: P.kwargs) -> BlockingIterator[T]:
-            return BlockingIterator(instance.portal, self._method(instance.client, *args, **kwargs))
+            return BlockingIterator(instance.thread, self._method(instance.client, *args, **kwargs))
 
         return iterate
 
@@ -154,7 +170,7 @@ class ImageBuilder:
         not_found_grace: Duration = 10,
         backoff: Backoff | None = None,
     ) -> None:
-        self._open: tuple[BlockingPortal, ExitStack] | None = None
+        self._open: tuple[_EventLoopThread, ExitStack] | None = None
         self._client = _Async(
             region_name=region_name,
             profile_name=profile_name,
@@ -175,9 +191,10 @@ class ImageBuilder:
             raise RuntimeError("This ImageBuilder is already open: create another one, or share it.")
         with ExitStack() as stack:
             portal = stack.enter_context(start_blocking_portal())
-            _call(portal, self._client.__aenter__)
-            stack.callback(_call, portal, self._client.aclose)
-            self._open = portal, stack.pop_all()
+            thread = _EventLoopThread(portal)
+            thread.call(self._client.__aenter__)
+            stack.callback(thread.call, self._client.aclose)
+            self._open = thread, stack.pop_all()
             # During the shutdown of the interpreter the thread of the portal no longer runs, and stopping the
             # portal would block forever. The portal keeps this alive, so that dropping this client does not
             # stop it.
@@ -195,20 +212,25 @@ class ImageBuilder:
         self.close()
 
     def close(self) -> None:
-        """Close the client. Every wait that is still open in another thread raises a `ClientClosedError`."""
+        """Close the client. Every wait that is still open in another thread raises a `ClientClosedError`.
+
+        Raises:
+            RuntimeError: It was opened in the process that this one is a fork of.
+        """
         if self._open is not None:
-            _, stack = self._open
+            thread, stack = self._open
+            thread.check_process()
             self._open = None
             stack.close()
 
     @property
     def client(self) -> _Async:
-        """The async client, which belongs to the event loop of `portal`."""
+        """The async client, which belongs to the event loop of `thread`."""
         return self._client
 
     @property
-    def portal(self) -> BlockingPortal:
-        """The portal to the event loop of the async client."""
+    def thread(self) -> _EventLoopThread:
+        """The thread of the async client."""
         if self._open is None:
             raise RuntimeError("This ImageBuilder is not open: use `with ImageBuilder(...) as ib:`.")
         return self._open[0]

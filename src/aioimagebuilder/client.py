@@ -110,7 +110,8 @@ class ImageBuilder(Operations):
     Raises:
         ValueError: Two arguments are mutually exclusive, or the delays are not 0 < min_delay <= max_delay.
         TypeError: An argument has the wrong type.
-        RuntimeError: From every method: the client is not open.
+        RuntimeError: From every method: the client is not open, or was opened in another event loop or before
+            the process was forked.
     """
 
     def __init__(
@@ -190,8 +191,13 @@ class ImageBuilder(Operations):
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the client. Every wait that is still open raises a `ClientClosedError`."""
+        """Close the client. Every wait that is still open raises a `ClientClosedError`.
+
+        Raises:
+            RuntimeError: It was opened in another event loop, or in the process that this one is a fork of.
+        """
         if self._open_parts is not None:
+            self._caller.check_origin()
             stack = self._open_parts.stack
             self._open_parts = self._open_caller = None
             await stack.aclose()

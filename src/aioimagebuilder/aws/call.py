@@ -23,6 +23,7 @@ from ..models.parsing import wire_name
 from ..models.redaction import redact_chain
 from .backoff import TRANSIENT_ERRORS, Backoff
 from .error_mapping import from_botocore
+from .event_loops import Origin
 from .health import CertificateHealth, CredentialsHealth, OutageMonitor
 from .rate_limiter import RateLimiter
 
@@ -65,6 +66,7 @@ class Caller:
     def __init__(self, client: AwsClient, backoff: Backoff, *, ca_bundle: str | None = None) -> None:
         self._client = client
         self._backoff = backoff
+        self._origin = Origin()
         self._rate_limiter = RateLimiter()
         self._credentials = CredentialsHealth()
         self._certificates = CertificateHealth(ca_bundle)
@@ -74,6 +76,14 @@ class Caller:
     def region(self) -> str:
         """The region of the calls."""
         return self._client.meta.region_name
+
+    def check_origin(self) -> None:
+        """Check that the current event loop is that of the client.
+
+        Raises:
+            RuntimeError: It is another one, or that of a forked process.
+        """
+        self._origin.check()
 
     async def acquire_permit(self) -> None:
         """Wait for a permit of the rate limiter, for a call with `has_permit`."""
@@ -100,6 +110,7 @@ class Caller:
         Raises:
             OperationError: The call failed and is not retried, or not any more.
         """
+        self.check_origin()
         retrying = retrying or self._backoff.for_operation()
         back_off = cast("Callable[[float], Awaitable[None]]", retrying.sleep)
 

@@ -1,4 +1,4 @@
-"""What anyio does not offer: background tasks with an owner, and the event loop that runs.
+"""What anyio does not offer: background tasks with an owner, and the event loop to which a client belongs.
 
 A client may be opened and closed in different tasks: pytest-asyncio and web frameworks do that. anyio
 requires that the task which enters a task group also leaves it, so a client cannot hold one open. A
@@ -9,6 +9,7 @@ used without restriction.
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
@@ -16,6 +17,7 @@ from types import ModuleType
 from typing import Any, TypeVar
 
 import anyio
+from anyio.lowlevel import current_token
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -69,6 +71,40 @@ class BackgroundTask:
         finally:
             self._scope = self._ended = self._asyncio_task = None
             ended.set()
+
+
+class Origin:
+    """The process and the event loop in which a client was opened, and in which alone it can be used."""
+
+    def __init__(self) -> None:
+        self._process_id = os.getpid()
+        self._event_loop = current_token()
+
+    def check(self) -> None:
+        """Check that the current process and event loop are these.
+
+        Raises:
+            RuntimeError: They are not.
+        """
+        check_process(self._process_id)
+        if current_token() != self._event_loop:
+            raise RuntimeError(
+                "This ImageBuilder was opened in another event loop, and can only be used and closed in that "
+                "one: open one in each event loop, for example inside the function that asyncio.run() runs."
+            )
+
+
+def check_process(opened_in: int) -> None:
+    """Check that the current process is the one with this id, in which a client was opened.
+
+    Raises:
+        RuntimeError: It is a fork of that process.
+    """
+    if (current := os.getpid()) != opened_in:
+        raise RuntimeError(
+            f"This ImageBuilder was opened in process {opened_in}, and process {current} is a fork of it, in "
+            "which its event loop does not run: open one in each process, after the fork."
+        )
 
 
 def protect_from_interrupts(function: F) -> F:

@@ -112,6 +112,7 @@ class Poller:
         self, identifier: Identifier, *, cadence: Cadence, deadline: float, queue: UpdateQueue
     ) -> Subscription:
         """Poll `identifier` until it is terminal or `unsubscribe` is called. Updates go to `queue`."""
+        self.check_origin()
         now = anyio.current_time()
         target = self._targets.get(identifier) or Target(identifier, now)
         subscription = Subscription(target, cadence, deadline, queue, now)
@@ -135,6 +136,10 @@ class Poller:
             self._poll_at(target, now)
         self._task.start()
         return subscription
+
+    def check_origin(self) -> None:
+        """Check that the current event loop is that of the client; see `Caller.check_origin`."""
+        self._caller.check_origin()
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription. With the last one of a target, its request in flight is cancelled."""

@@ -63,6 +63,7 @@ class _Consumer:
 
     async def _next_update(self) -> Subscription:
         """Wait for a subscription that has a new state, or has ended."""
+        self._poller.check_origin()
         while (subscription := self._updates.pop()) is None:
             now = anyio.current_time()
             if now < self._give_up_at:
