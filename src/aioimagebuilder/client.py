@@ -217,8 +217,8 @@ class ImageBuilder(Operations):
             raise RuntimeError(NOT_OPEN)
         return self._open_parts
 
-    def _wait_for_end(self, identifier: Identifier, timeout: float | None) -> Awaitable[Execution]:
-        settings = WaitSettings(cadence=self._cadence, timeout=timeout, check=False)
+    def _wait_for_end(self, identifier: Identifier, deadline: float) -> Awaitable[Execution]:
+        settings = WaitSettings(cadence=self._cadence, timeout=None, check=False).until(deadline)
         return wait(self._parts.poller, self._parts.inspector, settings, identifier)
 
     def _at_deadline(self, settings: WaitSettings) -> AtDeadline | None:
@@ -445,21 +445,23 @@ class ImageBuilder(Operations):
         given = dict(options)
         configurations = cast("Configurations", {name: given.pop(name) for name in names if name in given})
         settings = WaitSettings.parse(self._cadence, timeout, cast("WaitOptions", given), ())
+        deadline = settings.deadline
+        operations = self._until(deadline)
         if (pipeline_arn is None) == (not configurations):
             raise ValueError("Pass either pipeline_arn, or a recipe and configurations as for create_image.")
         if pipeline_arn is not None:
             operation = "StartImagePipelineExecution"
-            arn = await self.start_image_pipeline_execution(
+            arn = await operations.start_image_pipeline_execution(
                 pipeline_arn, tags=tags, client_token=client_token
             )
         elif "infrastructure_configuration_arn" not in configurations:
             raise ValueError("A build of a recipe also needs infrastructure_configuration_arn.")
         else:
             operation = "CreateImage"
-            arn = await self.create_image(**configurations, tags=tags, client_token=client_token)
+            arn = await operations.create_image(**configurations, tags=tags, client_token=client_token)
         identifier = self._identify_returned(operation, arn, ExecutionKind.IMAGE)
         _log.info("Building %s", identifier)
-        return cast("Image", await self._wait(settings, identifier))
+        return cast("Image", await self._wait(settings.until(deadline), identifier))
 
     async def retry(
         self,
@@ -489,14 +491,16 @@ class ImageBuilder(Operations):
         """
         identifier = self._identify(image_build_version_arn, ExecutionKind.IMAGE)
         settings = WaitSettings.parse(self._cadence, timeout, options, [identifier])
-        before = await self.get_image(identifier.value)
+        deadline = settings.deadline
+        operations = self._until(deadline)
+        before = await operations.get_image(identifier.value)
         try:
-            await self.retry_image(identifier.value, client_token=client_token)
+            await self._request_retry(operations, identifier, client_token)
         except ResourceInUseException as rejection:
             _log.info("%s is already running, and is joined: %s", identifier, rejection)
         if before.is_terminal:
             self._parts.poller.expect_rerun(identifier, before)
-        return cast("Image", await self._wait(settings, identifier))
+        return cast("Image", await self._wait(settings.until(deadline), identifier))
 
     async def retry_image(self, image_build_version_arn: str, *, client_token: str | None = None) -> str:
         """Request a retry of a failed or cancelled image in place, and return its ARN, which is the same.
@@ -509,7 +513,12 @@ class ImageBuilder(Operations):
             client_token: Makes the call idempotent.
         """
         identifier = self._identify(image_build_version_arn, ExecutionKind.IMAGE)
-        arn = await self._change(
+        return await self._request_retry(self, identifier, client_token)
+
+    async def _request_retry(
+        self, operations: Operations, identifier: Identifier, client_token: str | None
+    ) -> str:
+        arn = await operations._change(  # noqa: SLF001 - a method of this class
             "RetryImage",
             "imageBuildVersionArn",
             client_token,
@@ -536,8 +545,8 @@ class ImageBuilder(Operations):
         """
         found = self._identify(identifier)
         check_cancellable(found)
-        limit = None if timeout is None else parse_seconds(timeout, "timeout")
-        return await self._parts.canceller.cancel(found, limit)
+        deadline = WaitSettings.parse(self._cadence, timeout, {}, ()).deadline
+        return await self._parts.canceller.cancel(self._until(deadline), found, deadline)
 
     async def resume(self, step: str | WorkflowStepExecution, *, reason: str | None = None) -> str:
         """Resume a build at a waiting step, and return the id of the step.

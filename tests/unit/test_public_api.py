@@ -87,7 +87,7 @@ def test_blocking_client_has_the_same_methods():
         return {name for name in dir(cls) if not name.startswith("_")}
 
     assert public(client.ImageBuilder) - public(blocking.ImageBuilder) == {"aclose"}
-    assert public(blocking.ImageBuilder) - public(client.ImageBuilder) == {"client", "close", "portal"}
+    assert public(blocking.ImageBuilder) - public(client.ImageBuilder) == {"client", "close", "thread"}
 
 
 def test_import_loads_no_heavy_dependency():

@@ -70,9 +70,17 @@ class Backoff:
     stop: StopBaseT = field(default=stop_before_delay(60))
     before_sleep: BeforeSleep | None = None
 
-    def for_operation(self) -> AsyncRetrying:
-        """Return the retrying of a single operation, which gives up according to `stop`."""
-        return self._retrying(self.stop)
+    def for_operation(self, deadline: float) -> AsyncRetrying:
+        """Return the retrying of a single operation, which gives up according to `stop`.
+
+        Args:
+            deadline: The time on the event loop's clock before which it gives up in any case, or infinity.
+        """
+
+        def stop(state: RetryCallState) -> bool:
+            return self.stop(state) or anyio.current_time() + state.upcoming_sleep >= deadline
+
+        return self._retrying(stop)
 
     def for_time(self, seconds: float, *, before_sleep: Callable[[RetryCallState], None]) -> AsyncRetrying:
         """Return the retrying of a single operation that gives up after `seconds`.

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import math
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from typing import Final, Protocol, TypeVar, cast
+from typing import Final, Protocol, Self, TypeVar, cast
 
 import anyio
 from botocore import xform_name
@@ -36,6 +38,8 @@ _log: Final = logging.getLogger("aioimagebuilder")
 # Seconds for a whole response. The timeouts of the HTTP client apply to each read of the socket, so a
 # response that trickles in would never exceed them.
 _RESPONSE_TIMEOUT: Final = 120.0
+# How long an attempt that is in flight at a deadline may take beyond it.
+_LAST_ATTEMPT_TIMEOUT: Final = 10.0
 
 
 class AwsClientMeta(Protocol):
@@ -66,6 +70,7 @@ class Caller:
     def __init__(self, client: AwsClient, backoff: Backoff, *, ca_bundle: str | None = None) -> None:
         self._client = client
         self._backoff = backoff
+        self._deadline = math.inf
         self._origin = Origin()
         self._rate_limiter = RateLimiter()
         self._credentials = CredentialsHealth()
@@ -85,9 +90,25 @@ class Caller:
         """
         self._origin.check()
 
-    async def acquire_permit(self) -> None:
-        """Wait for a permit of the rate limiter, for a call with `has_permit`."""
-        await self._rate_limiter.acquire()
+    def until(self, deadline: float) -> Self:
+        """Return this caller for calls that end at a deadline.
+
+        Their retries stop before it. An attempt that is in flight then may take a few more seconds.
+        """
+        if deadline == math.inf:
+            return self
+        limited = copy.copy(self)
+        limited._deadline = deadline  # noqa: SLF001 - a copy of this caller
+        return limited
+
+    @property
+    def paused_until(self) -> float:
+        """The time until which the server asked not to be called; it may have passed."""
+        return self._rate_limiter.paused_until
+
+    async def acquire_permit(self, *, respects_pause: bool = True) -> None:
+        """Wait for a permit of the rate limiter, for a call with `has_permit`; see `RateLimiter.acquire`."""
+        await self._rate_limiter.acquire(respects_pause=respects_pause)
 
     async def call(
         self,
@@ -111,12 +132,25 @@ class Caller:
             OperationError: The call failed and is not retried, or not any more.
         """
         self.check_origin()
-        retrying = retrying or self._backoff.for_operation()
+        with anyio.move_on_at(self._deadline + _LAST_ATTEMPT_TIMEOUT):
+            return await self._retry(operation, params, parse, retrying, has_permit)
+        raise ConnectionFailedError.create(operation, "no response before the deadline")
+
+    async def _retry(
+        self,
+        operation: str,
+        params: Mapping[str, object],
+        parse: Callable[[Response], T],
+        retrying: AsyncRetrying | None,
+        has_permit: bool,
+    ) -> T:
+        retrying = retrying or self._backoff.for_operation(self._deadline)
         back_off = cast("Callable[[float], Awaitable[None]]", retrying.sleep)
 
         async def sleep(seconds: float) -> None:
             await back_off(seconds)
-            await self.acquire_permit()
+            # The backoff respects it, except for the last poll at a deadline.
+            await self.acquire_permit(respects_pause=False)
 
         async def attempt() -> T:
             response = {**await self._send(operation, params)}

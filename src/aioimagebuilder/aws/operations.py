@@ -55,6 +55,12 @@ class Operations:
             raise RuntimeError(NOT_OPEN)
         return self._open_caller
 
+    def _until(self, deadline: float) -> Operations:
+        """Return the operations with retries that end at a deadline; see `Caller.until`."""
+        limited = Operations()
+        limited._open_caller = self._caller.until(deadline)
+        return limited
+
     def _identify(self, value: str, *kinds: IdentifierKind) -> Identifier:
         return Identifier.parse(value, *kinds, client_region=self._caller.region)
 

@@ -38,6 +38,7 @@ class RateLimiter:
         self._last_decrease = -math.inf
         self._succeeded_since_decrease = True
         self._is_saturated = False
+        self._paused_until = -math.inf
         self._queue = anyio.Lock()
 
     @property
@@ -45,8 +46,20 @@ class RateLimiter:
         """The current rate in calls per second."""
         return self._rate
 
-    async def acquire(self) -> None:
-        """Wait for a permit for one call, in the order of the requests."""
+    @property
+    def paused_until(self) -> float:
+        """The time until which the server asked not to be called; it may have passed."""
+        return self._paused_until
+
+    async def acquire(self, *, respects_pause: bool = True) -> None:
+        """Wait for a permit for one call, in the order of the requests.
+
+        Args:
+            respects_pause: Whether to wait until `paused_until` first.
+        """
+        while respects_pause and anyio.current_time() < self._paused_until:  # noqa: ASYNC110 - a time
+            # It may be extended meanwhile.
+            await anyio.sleep_until(self._paused_until)
         async with self._queue:
             now = anyio.current_time()
             if (delay := self.reserve(now) - now) > 0:
@@ -87,4 +100,5 @@ class RateLimiter:
             self._last_decrease = now
             self._succeeded_since_decrease = False
         # Permits saved for a burst are void as well: the service has just said that there are none.
-        self._next_free = max(self._next_free, now + max(1 / self._rate, retry_after or 0.0))
+        self._next_free = max(self._next_free, now + 1 / self._rate)
+        self._paused_until = max(self._paused_until, now + (retry_after or 0.0))

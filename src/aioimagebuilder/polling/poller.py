@@ -182,19 +182,30 @@ class Poller:
         while True:
             self._collect_due()
             if not self._batcher:
-                await self._sleep_until_due()
+                await self._sleep_until(math.inf)
+                continue
+            if (pause := self._pause()) > anyio.current_time():
+                await self._sleep_until(pause)
                 continue
             # The permit first, then the choice of the call: it includes what has become due meanwhile.
-            await self._caller.acquire_permit()
+            await self._caller.acquire_permit(respects_pause=False)
             self._collect_due()
             if (call := self._batcher.next_call()) is not None:
                 request = _Request(call, [self._targets[each] for each in call.answers])
                 self._requests.update(dict.fromkeys(request.targets, request))
                 tasks.start_soon(perform, request)
 
-    async def _sleep_until_due(self) -> None:
+    def _pause(self) -> float:
+        """Return the time until which nothing is to be polled, except at a deadline."""
+        until = self._caller.paused_until
+        if until <= anyio.current_time():
+            return until
+        return min([until, *(target.deadline for target in self._targets.values())])
+
+    async def _sleep_until(self, time: float) -> None:
+        """Sleep until a time, or until something is due."""
         self._rescheduled = anyio.Event()
-        with anyio.move_on_at(self._queue.next_due):
+        with anyio.move_on_at(min(time, self._queue.next_due)):
             await self._rescheduled.wait()
 
     def _poll_at(self, target: Target, due: float) -> None:

@@ -32,8 +32,8 @@ from ..models.kinds import KINDS
 from ..models.statuses import Outcome
 from .outcomes import create_error, facts_after
 
-# Waits for an execution to end with any outcome, for so many seconds; raises WaitError.
-WaitForEnd = Callable[[Identifier, float | None], Awaitable[Execution]]
+# Waits for an execution to end with any outcome, up to a deadline; raises WaitError.
+WaitForEnd = Callable[[Identifier, float], Awaitable[Execution]]
 
 _log: Final = logging.getLogger("aioimagebuilder")
 
@@ -56,7 +56,7 @@ class Canceller:
     """Requests cancellations, and confirms their outcome.
 
     Args:
-        operations: Make the requests.
+        operations: Make the requests at the deadline of a wait.
         wait_for_end: Confirms the outcome.
     """
 
@@ -64,9 +64,15 @@ class Canceller:
         self._operations = operations
         self._wait_for_end = wait_for_end
 
-    async def cancel(self, identifier: Identifier, timeout: float | None) -> Execution:
-        """Cancel an execution, and return it when it has ended; see `ImageBuilder.cancel`."""
-        return await self._outcome(identifier, await self._request(identifier), timeout)
+    async def cancel(self, operations: Operations, identifier: Identifier, deadline: float) -> Execution:
+        """Cancel an execution, and return it when it has ended; see `ImageBuilder.cancel`.
+
+        Args:
+            operations: Make the request.
+            identifier: The execution.
+            deadline: The deadline of the confirmation.
+        """
+        return await self._outcome(identifier, await self._request(operations, identifier), deadline)
 
     async def cancel_at_deadline(self, identifier: Identifier, expired: WaitError) -> Execution:
         """Cancel an execution at the deadline of a wait, and return it if it ended with another outcome.
@@ -88,7 +94,9 @@ class Canceller:
             what = f"a cancellation was requested at the deadline, but not answered in {seconds}"
             raise _error(identifier, expired, requested_at, what, expired.execution) from None
         try:
-            execution = await self._outcome(identifier, rejection, _CONFIRMATION_TIMEOUT)
+            execution = await self._outcome(
+                identifier, rejection, anyio.current_time() + _CONFIRMATION_TIMEOUT
+            )
         except (WaitError, OperationError) as error:
             seen = error.execution if isinstance(error, WaitError) else None
             what = f"a cancellation was requested at the deadline, but not confirmed: {error}"
@@ -106,15 +114,16 @@ class Canceller:
         """
         try:
             with anyio.fail_after(_REQUEST_TIMEOUT, shield=True):
-                return await self._request(identifier)
+                return await self._request(self._operations, identifier)
         finally:
             # A cancellation that was shielded takes effect now.
             await anyio.lowlevel.checkpoint_if_cancelled()
 
-    async def _request(self, identifier: Identifier) -> RequestError | None:
+    @staticmethod
+    async def _request(operations: Operations, identifier: Identifier) -> RequestError | None:
         """Request a cancellation; return the error if there may be nothing to cancel."""
         operation = xform_name(KINDS[identifier.kind].cancel)
-        request: Callable[[str], Awaitable[str]] = getattr(self._operations, operation)
+        request: Callable[[str], Awaitable[str]] = getattr(operations, operation)
         try:
             await request(identifier.value)
         except _REJECTIONS as rejection:
@@ -122,7 +131,7 @@ class Canceller:
         return None
 
     async def _outcome(
-        self, identifier: Identifier, rejection: RequestError | None, timeout: float | None
+        self, identifier: Identifier, rejection: RequestError | None, deadline: float
     ) -> Execution:
         """Return the terminal state after a request for cancellation.
 
@@ -131,11 +140,11 @@ class Canceller:
         """
         # Something that is in use is being cancelled already, and has not ended yet.
         if rejection is None or isinstance(rejection, ResourceInUseException):
-            execution = await self._wait_for_end(identifier, timeout)
+            execution = await self._wait_for_end(identifier, deadline)
         else:
             try:
                 execution = await self._wait_for_end(
-                    identifier, _READ_LAG if timeout is None else min(timeout, _READ_LAG)
+                    identifier, min(deadline, anyio.current_time() + _READ_LAG)
                 )
             except WaitTimeoutError:
                 raise rejection from rejection.__cause__

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal, TypedDict, cast, get_args
+
+import anyio
 
 from ..models.identifiers import Identifier
 from ..models.kinds import KINDS
@@ -70,6 +72,16 @@ class WaitSettings:
     diagnose: bool = False
     steps: bool = False
     waiting_steps: bool = False
+
+    @property
+    def deadline(self) -> float:
+        """The deadline of a wait that begins now; infinity for none."""
+        return math.inf if self.timeout is None else anyio.current_time() + self.timeout
+
+    def until(self, deadline: float) -> WaitSettings:
+        """Return the settings of a wait that begins now and ends at `deadline`."""
+        seconds = max(0.0, deadline - anyio.current_time())
+        return replace(self, timeout=None if seconds == math.inf else seconds)
 
     @classmethod
     def parse(

@@ -87,7 +87,10 @@ def test_throttle_and_retry_hint_delay_the_next_call():
     limiter.throttled(0.0, sent=0.0)
     assert limiter.reserve(0.0) >= 1 / limiter.rate
     limiter.throttled(5.0, sent=4.0, retry_after=60.0)
-    assert limiter.reserve(5.0) >= 65.0
+    assert limiter.paused_until == 65.0
+    # A shorter pause does not end a longer one.
+    limiter.throttled(6.0, sent=4.0, retry_after=1.0)
+    assert limiter.paused_until == 65.0
 
 
 def test_throttle_delays_the_next_call_by_one_interval():
