@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Final
 
@@ -56,21 +56,29 @@ class BuildState:
         elif execution.detail is not None and execution.detail.workflow_executions:
             workflows = execution.detail.workflow_executions
         steps = () if execution.detail is None else execution.detail.steps
+        states = [WorkflowState(each, _steps_of(each, execution, steps)) for each in workflows]
+        return self.with_workflows(states, execution)
+
+    def with_workflows(self, workflows: Iterable[WorkflowState], execution: Execution) -> BuildState:
+        """Return this state with newer workflows and steps, and those steps that the newer state lacks.
+
+        A list may be empty, since the service keeps it for a limited time, or only of the waiting steps.
+        """
         known = {each.workflow.id: each.steps for each in self.workflows}
-        states = (
-            WorkflowState(each, _steps_of(each, execution, steps) or known.get(each.id, ()))
+        states = [
+            WorkflowState(each.workflow, _merge_steps(known.get(each.workflow.id, ()), each.steps))
             for each in workflows
-        )
-        return BuildState(execution, tuple(states))
+        ]
+        return BuildState(execution, tuple(states) or self.workflows)
 
     def with_steps(self, workflow_id: str, steps: Iterable[WorkflowStepExecution]) -> BuildState:
         """Return this state with newer steps for one workflow."""
         updated = tuple(steps)
         workflows = (
-            WorkflowState(each.workflow, updated) if each.workflow.id == workflow_id else each
+            WorkflowState(each.workflow, updated if each.workflow.id == workflow_id else each.steps)
             for each in self.workflows
         )
-        return replace(self, workflows=tuple(workflows))
+        return self.with_workflows(workflows, self.execution)
 
     @property
     def latest_time(self) -> datetime | None:
@@ -92,6 +100,20 @@ def _steps_of(
 ) -> tuple[WorkflowStepExecution, ...]:
     # Steps of a workflow that is followed by itself may not carry its id.
     return tuple(each for each in steps if followed is workflow or each.workflow_execution_id == workflow.id)
+
+
+def _merge_steps(
+    known: Iterable[WorkflowStepExecution], newer: Iterable[WorkflowStepExecution]
+) -> tuple[WorkflowStepExecution, ...]:
+    merged = {each.id: each for each in known}
+    for each in newer:
+        before = merged.get(each.id)
+        if before is not None and before.is_waiting and each.is_waiting:
+            # The list of waiting steps has few of their members.
+            missing = [member.name for member in fields(each) if getattr(each, member.name) is None]
+            each = replace(each, **{name: getattr(before, name) for name in missing})  # noqa: PLW2901
+        merged[each.id] = each
+    return tuple(merged.values())
 
 
 def start_time_of(execution: Execution) -> datetime | None:
