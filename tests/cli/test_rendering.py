@@ -147,6 +147,14 @@ def test_plain_lines_follow_the_order_of_the_ends() -> None:
     assert list(format_changes(running, later)) == [*lines[:2], "web 1.0.0/1  TESTING", "  TEST  RUNNING"]
 
 
+@pytest.mark.parametrize(
+    ("status", "workflow", "is_behind"),
+    [("BUILDING", "RUNNING", False), ("TESTING", "RUNNING", True), ("TESTING", "COMPLETED", False)],
+)
+def test_running_workflow_of_an_earlier_stage_is_behind(status: str, workflow: str, is_behind: bool) -> None:
+    assert build(status=status, workflow=workflow).is_behind == is_behind
+
+
 def test_poorer_state_does_not_replace_a_richer_one() -> None:
     launch, approve = (
         step("Launch", "COMPLETED", 0, 2),
@@ -160,6 +168,10 @@ def test_poorer_state_does_not_replace_a_richer_one() -> None:
     assert list(format_changes(state, updated)) == []
     assert [each.name for each in updated.steps] == ["Launch", "Approve"]
     assert [each.start_time for each in updated.waiting_steps] == [approve.start_time]
+    # A list that is older.
+    ended = state.with_workflows(build(launch, workflow="COMPLETED").workflows, state.execution)
+    older = ended.with_workflows(build(step("Launch", "RUNNING", 0, None)).workflows, state.execution)
+    assert older == ended
     # An empty list, of an image that is too old.
     assert state.with_workflows((), state.execution).workflows == state.workflows
 

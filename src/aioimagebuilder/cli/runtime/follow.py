@@ -129,10 +129,20 @@ class _Follower:
         """Show a state, with the final steps of the workflows that have ended."""
         state = self._updated(execution)
         with anyio.move_on_after(_READ_TIMEOUT):
+            if state.is_behind:
+                state = await self._with_listed_workflows(state)
             for each in state.workflows:
                 if each.workflow.is_terminal and each.workflow.id not in self._complete_workflows:
                     state = await self._complete(state, each.workflow.id)
         self._update(state)
+
+    async def _with_listed_workflows(self, state: BuildState) -> BuildState:
+        try:
+            listed = [each async for each in self._ib.list_workflow_executions(state.execution.id)]
+        except ImageBuilderError:
+            return state
+        workflows = [WorkflowState(each) for each in listed if not each.retried]
+        return state.with_workflows(workflows, state.execution)
 
     async def _complete(self, state: BuildState, workflow_id: str) -> BuildState:
         try:
