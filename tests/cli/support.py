@@ -61,6 +61,26 @@ class Cli:
         self.processes.append(process)
         return process
 
+    def shell(self, redirections: str, *arguments: object, **environment: str | None) -> Result:
+        """Run the command line in a shell, with redirections of its standard streams."""
+        process = subprocess.Popen(
+            [
+                "sh",
+                "-c",
+                f'"$0" -m aioimagebuilder "$@" {redirections}',
+                sys.executable,
+                *map(str, arguments),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+            env={name: each for name, each in (self.environment | environment).items() if each is not None},
+        )
+        self.processes.append(process)
+        return finish(process)
+
     def __call__(self, *arguments: object, stdin: str | None = None, **environment: str | None) -> Result:
         return finish(self.start(*arguments, stdin=stdin, **environment), stdin=stdin)
 

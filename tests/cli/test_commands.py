@@ -8,7 +8,7 @@ import re
 import pytest
 
 from aioimagebuilder.testing import BuildScript, Fault, Simulator
-from cli.support import Cli, finish, wait_until
+from cli.support import WAITING_STEP_WORKFLOW, Cli, finish, wait_until
 
 AMI = r"ami-[0-9a-f]{17}"
 ARN = r"arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1\.0\.0/1"
@@ -58,14 +58,15 @@ def test_builds_with_the_same_client_token_are_joined(simulator: Simulator, cli:
     assert len(starts) == 1
 
 
-def test_unknown_pipeline_is_usage_error_or_not_found(simulator: Simulator, cli: Cli) -> None:
+@pytest.mark.parametrize("command", ["build", "watch", "logs"])
+def test_unknown_pipeline_exits_with_4(simulator: Simulator, cli: Cli, command: str) -> None:
     simulator.create_pipeline("demonstration")
-    by_name = cli("build", "demo")
-    assert (by_name.code, by_name.stdout) == (2, "")
-    assert "There is no pipeline 'demo' in us-east-1" in by_name.stderr
-    by_arn = cli("build", UNKNOWN)
+    by_name = cli(command, "demo")
+    assert (by_name.code, by_name.stdout) == (4, "")
+    assert by_name.stderr == "Error: ListImagePipelines: there is no pipeline 'demo' in us-east-1.\n"
+    by_arn = cli(command, UNKNOWN)
     assert (by_arn.code, by_arn.stdout) == (4, "")
-    assert "Error: StartImagePipelineExecution: ResourceNotFoundException" in by_arn.stderr
+    assert "ResourceNotFoundException" in by_arn.stderr
 
 
 def test_build_logs_option_shows_the_log(simulator: Simulator, cli: Cli) -> None:
@@ -98,6 +99,21 @@ def test_waiting_step_is_reported_or_exits_with_5(waiting_build: str, cli: Cli) 
     reported = cli("wait", waiting_build, "--timeout", "2s", AIOIMAGEBUILDER_ON_WAITING="report")
     assert reported.code == 124
     assert re.search(r"ApproveRelease  waits for a person: aioimagebuilder approve step-", reported.stderr)
+
+
+def test_raised_waiting_step_repeats_no_line(simulator: Simulator, cli: Cli) -> None:
+    launch = "  - {name: Launch, action: LaunchInstance, onFailure: Abort, inputs: {waitFor: ssmAgent}}"
+    document = WAITING_STEP_WORKFLOW.replace("steps:\n", f"steps:\n{launch}\n")
+    release = simulator.create_workflow("release", document, type="TEST")
+    simulator.set_time_scale(0)
+    arn = simulator.start_build(simulator.create_pipeline("approval", workflows=[{"workflowArn": release}]))
+    simulator.advance(300)
+    # A list of the waiting steps ends the wait: it does not replace the steps seen before.
+    result = cli("wait", arn, "--on-waiting-step", "raise")
+    assert result.code == 5
+    lines = [line.partition("] ")[2] for line in result.stderr.splitlines() if line.startswith("[")]
+    assert len([line for line in lines if re.match(r"    Launch  COMPLETED", line)]) == 1
+    assert len(lines) == len(set(lines)) == 4
 
 
 def test_approve_resumes_a_step_listed_by_pending(waiting_build: str, simulator: Simulator, cli: Cli) -> None:
@@ -153,6 +169,42 @@ def test_retry_waits_for_the_new_result(simulator: Simulator, cli: Cli) -> None:
     result = cli("retry", arn)
     assert result.code == 0
     assert re.fullmatch(rf"{AMI}\n", result.stdout)
+
+
+def test_refused_retry_says_what_can_be_retried(simulator: Simulator, cli: Cli) -> None:
+    arn = simulator.start_build(simulator.create_pipeline("demo"))
+    simulator.advance(3600)
+    result = cli("retry", arn, "--quiet")
+    assert result.code == 4
+    assert "Only an AMI that failed or was cancelled in its test or distribution phase" in result.stderr
+    assert "AMI that failed in its test or distribution phase" in cli("retry", "--help").stdout
+
+
+@pytest.mark.parametrize("by", ["name", "arn"])
+def test_watch_of_a_pipeline_shows_its_running_build(simulator: Simulator, cli: Cli, by: str) -> None:
+    pipeline = simulator.create_pipeline("demo")
+    argument = "demo" if by == "name" else pipeline
+    unbuilt = cli("watch", argument)
+    assert (unbuilt.code, unbuilt.stdout) == (4, "")
+    assert "has built no image yet" in unbuilt.stderr
+    simulator.set_time_scale(0)
+    ended = simulator.start_build(pipeline)
+    simulator.advance(3600)
+    assert cli("watch", argument, "--quiet").stdout.startswith(f"{ended}\tsucceeded")
+    running, newer = simulator.start_build(pipeline), simulator.start_build(pipeline)
+    cancellation = cli.start("cancel", newer, "--quiet")
+    wait_until(lambda: simulator.call_count("CancelImageCreation") == 1)
+    simulator.advance(120)
+    assert finish(cancellation).code == 0
+    result = cli("watch", argument, "--timeout", "0", "--quiet")
+    assert (result.code, result.stdout.partition("\t")[0]) == (124, running)
+
+
+def test_logs_accepts_the_name_of_a_pipeline(simulator: Simulator, cli: Cli) -> None:
+    arn = simulator.start_build(simulator.create_pipeline("demo"))
+    result = cli("logs", "demo")
+    assert result.code == 0
+    assert arn in result.stdout
 
 
 def test_why_shows_the_diagnosis(simulator: Simulator, cli: Cli) -> None:

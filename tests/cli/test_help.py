@@ -79,6 +79,17 @@ def test_version_option_prints_the_version(cli: Cli) -> None:
     assert re.fullmatch(r"aioimagebuilder, version \d+\.\d+\.\d+\n", cli("--version").stdout)
 
 
+def test_missing_rich_is_one_line() -> None:
+    code = (
+        "import sys; sys.modules['rich'] = None\n"
+        "from aioimagebuilder.cli.main import main\nsys.exit(main(['pending']))"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr.endswith("needs more packages: pip install 'aioimagebuilder[cli]'\n")
+    assert len(process.stderr.splitlines()) == 1
+
+
 def test_missing_extra_names_the_package_to_install() -> None:
     code = (
         "import sys; sys.modules['click'] = None\n"

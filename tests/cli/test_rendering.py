@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 
@@ -10,7 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioimagebuilder import Image
+from aioimagebuilder import Image, WorkflowExecution
+from aioimagebuilder.cli.build_state import BuildState, WorkflowState
 from aioimagebuilder.cli.durations import format_duration, parse_duration
 from aioimagebuilder.cli.exit_codes import ExitCode, most_severe
 from aioimagebuilder.cli.options import Display, WaitOptions
@@ -21,6 +23,7 @@ from aioimagebuilder.cli.render.results import artifacts_of
 from aioimagebuilder.cli.runtime import github_actions
 from aioimagebuilder.cli.runtime.reporter import reporter_for
 from aioimagebuilder.cli.runtime.service_clock import ServiceClock
+from aioimagebuilder.models.executions import Detail
 from cli.support import BEGIN, build, step
 
 
@@ -85,6 +88,11 @@ def test_escape_keeps_ordinary_text(text: str) -> None:
         ('or stop("step-1", reason="…").', "or aioimagebuilder reject step-1 --reason TEXT."),
         ("list_image_build_versions()", "aws imagebuilder list-image-build-versions"),
         ("pass region_name=, or", "pass --region, or"),
+        ('Use ImageBuilder(region_name="eu-west-1").', "Use --region eu-west-1."),
+        ('on_timeout="cancel" needs a timeout', "--on-timeout cancel needs a timeout"),
+        ("pass profile_name= or session=.", "pass --profile."),
+        ("ImageBuilder: no such file. Is the client closed already?", "no such file."),
+        ("timeout must be finite", "--timeout must be finite"),
         ("0 < min_delay, not min_delay=9", "0 < --min-delay, not --min-delay 9"),
         ("No such file", "No such file"),
     ],
@@ -129,6 +137,45 @@ def test_service_clock_is_never_behind_timestamps() -> None:
     assert clock.now() == BEGIN + timedelta(minutes=6)
 
 
+def test_plain_lines_follow_the_order_of_the_ends() -> None:
+    running = build(step("Launch", "RUNNING", 0, None))
+    ended = build(step("Launch", "COMPLETED", 0, 2), status="AVAILABLE", workflow="COMPLETED")
+    lines = ["    Launch  COMPLETED after 2m00s", "  BUILD  COMPLETED after 40m00s", "web 1.0.0/1  AVAILABLE"]
+    assert list(format_changes(running, ended)) == lines
+    testing = WorkflowExecution.parse({"workflowExecutionId": "wf-2", "type": "TEST", "status": "RUNNING"})
+    later = BuildState(build(status="TESTING").execution, (*ended.workflows, WorkflowState(testing)))
+    assert list(format_changes(running, later)) == [*lines[:2], "web 1.0.0/1  TESTING", "  TEST  RUNNING"]
+
+
+@pytest.mark.parametrize(
+    ("status", "workflow", "is_behind"),
+    [("BUILDING", "RUNNING", False), ("TESTING", "RUNNING", True), ("TESTING", "COMPLETED", False)],
+)
+def test_running_workflow_of_an_earlier_stage_is_behind(status: str, workflow: str, is_behind: bool) -> None:
+    assert build(status=status, workflow=workflow).is_behind == is_behind
+
+
+def test_poorer_state_does_not_replace_a_richer_one() -> None:
+    launch, approve = (
+        step("Launch", "COMPLETED", 0, 2),
+        step("Approve", "RUNNING", 2, None, action="WaitForAction"),
+    )
+    state = build(launch, approve)
+    # The list of waiting steps has no workflows, and few members of a step.
+    row = step("Approve", "WAITING", None, None)
+    poorer = replace(state.execution, detail=Detail(steps=(row,)))
+    updated = state.with_execution(poorer)
+    assert list(format_changes(state, updated)) == []
+    assert [each.name for each in updated.steps] == ["Launch", "Approve"]
+    assert [each.start_time for each in updated.waiting_steps] == [approve.start_time]
+    # A list that is older.
+    ended = state.with_workflows(build(launch, workflow="COMPLETED").workflows, state.execution)
+    older = ended.with_workflows(build(step("Launch", "RUNNING", 0, None)).workflows, state.execution)
+    assert older == ended
+    # An empty list, of an image that is too old.
+    assert state.with_workflows((), state.execution).workflows == state.workflows
+
+
 def test_plain_lines_show_each_change_once() -> None:
     first = build(step("Launch", "RUNNING", 0, None), step("Later", "PENDING", None, None))
     second = build(
@@ -146,5 +193,10 @@ def test_plain_lines_show_each_change_once() -> None:
         "    Later  waits for a person: aioimagebuilder approve step-Later",
     ]
     assert list(format_changes(second, last)) == ["web 1.0.0/1  AVAILABLE"]
+    assert list(format_changes(None, first, is_one_of_several=True)) == [
+        "web 1.0.0/1  BUILDING",
+        "web 1.0.0/1    BUILD  RUNNING",
+        "web 1.0.0/1      Launch  RUNNING",
+    ]
     line = format_heartbeat(second, BEGIN + timedelta(minutes=5))
     assert line == "web 1.0.0/1  still BUILDING: Later waits for a person for 3m00s"

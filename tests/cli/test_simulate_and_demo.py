@@ -50,8 +50,39 @@ def test_simulate_reports_a_port_in_use(cli: Cli) -> None:
         server.bind(("127.0.0.1", 0))
         server.listen()
         result = cli("simulate", "--port", server.getsockname()[1])
-    assert (result.code, result.stdout) == (1, "")
+    # 1 is for a build that failed.
+    assert (result.code, result.stdout) == (4, "")
     assert re.fullmatch(r"Error: cannot listen on port \d+: .+\n", result.stderr)
+
+
+@pytest.mark.parametrize("name", ["a b!", "demo"])
+def test_simulate_refuses_a_pipeline_it_cannot_create(cli: Cli, name: str) -> None:
+    result = cli("simulate", "--port", "0", "--pipeline", name)
+    assert (result.code, result.stdout) == (2, "")
+    assert f"Error: The pipeline {name!r} cannot be created: " in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["moto", "werkzeug"])
+@pytest.mark.parametrize("command", ["demo", "simulate"])
+def test_simulator_without_its_extra_is_one_line(command: str, missing: str) -> None:
+    code = (
+        f"import sys; sys.modules[{missing!r}] = None\n"
+        f"from aioimagebuilder.cli.main import main\nsys.exit(main([{command!r}]))"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stdout) == (2, "")
+    install = "pip install 'aioimagebuilder[cli,testing]'"
+    assert process.stderr == f"Error: aioimagebuilder {command} needs more packages: {install}\n"
+
+
+def test_simulator_module_without_its_extra_is_one_line() -> None:
+    code = (
+        "import sys, runpy; sys.modules['moto'] = None; sys.argv[1:] = []\n"
+        "runpy.run_module('aioimagebuilder.testing', run_name='__main__')"
+    )
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stdout) == (2, "")
+    assert process.stderr == "The simulator needs more packages: pip install 'aioimagebuilder[testing]'\n"
 
 
 @pytest.mark.parametrize("succeeds", [True, False])

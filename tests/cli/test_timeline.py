@@ -17,7 +17,7 @@ from aioimagebuilder.cli.render.symbols import ASCII, UNICODE
 from aioimagebuilder.cli.render.timeline import axis_ticks, create_timeline
 from aioimagebuilder.cli.render.timeline_svg import render_html, render_svg
 from aioimagebuilder.cli.render.timeline_text import render_text
-from aioimagebuilder.testing import Simulator
+from aioimagebuilder.testing import BuildScript, Simulator
 from cli.support import BEGIN, Cli, build, step
 
 CHART = build(
@@ -40,6 +40,13 @@ def test_timeline_computes_rows_and_durations() -> None:
     ]
     assert (timeline.seconds, timeline.seconds_between_steps) == (2400, 300)
     assert [row.name for row in timeline.longest_steps] == ["Apply", "Launch"]
+
+
+def test_timeline_of_unknown_steps_has_nothing_between_them() -> None:
+    # The service keeps the steps for a limited time.
+    timeline = create_timeline(build(status="AVAILABLE", workflow="COMPLETED"), BEGIN)
+    assert timeline is not None
+    assert timeline.seconds_between_steps == 0
 
 
 def test_timeline_rows_of_running_steps_end_now() -> None:
@@ -121,6 +128,30 @@ def test_timeline_command_writes_pictures_and_json(finished_build: str, cli: Cli
     rows = {row["name"]: row["end"] - row["start"] for row in event["rows"]}
     assert rows["LaunchBuildInstance"] == pytest.approx(147, abs=1)
     assert event["seconds"] == pytest.approx(max(row["end"] for row in event["rows"]))
+
+
+def test_timeline_command_shows_what_a_retry_replaced(simulator: Simulator, cli: Cli) -> None:
+    simulator.script(BuildScript.failing_step("LaunchTestInstance", "no capacity"))
+    arn = simulator.start_build(simulator.create_pipeline("demo"))
+    simulator.advance(3600)
+    assert cli("retry", arn, "--quiet").code == 0
+    text = cli("timeline", arn, COLUMNS="100").stdout
+    assert re.search(r"^\S TEST test-image \(replaced\)", text, re.MULTILINE)
+    event = json.loads(cli("timeline", arn, "--output", "json").stdout)
+    tests = [row for row in event["rows"] if row["name"].startswith("TEST ")]
+    assert [row["is_replaced"] for row in tests] == [True, False]
+    steps = [row for row in event["rows"] if row["kind"] == "workflow step execution"]
+    assert {row["is_replaced"] for row in steps if row["name"] == "LaunchTestInstance"} == {True, False}
+    # Between the failure and the retry, nothing ran; during the replaced steps, something did.
+    times = sorted((row["start"], row["end"]) for row in steps)
+    idle = sum(
+        max(0.0, after[0] - max(end for _, end in times[: number + 1]))
+        for number, after in enumerate(times[1:])
+    )
+    ends = max(end for _, end in times)
+    assert event["seconds_between_steps"] == pytest.approx(
+        idle + times[0][0] + event["seconds"] - ends, abs=0.01
+    )
 
 
 @pytest.mark.parametrize(

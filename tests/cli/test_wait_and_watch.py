@@ -12,7 +12,7 @@ import sys
 
 import pytest
 
-from aioimagebuilder.testing import Fault, Simulator
+from aioimagebuilder.testing import BuildScript, Fault, Simulator
 from cli.support import FAST, Cli, finish, wait_until
 
 UNKNOWN = "wf-12345678-1234-1234-1234-123456789012"
@@ -284,6 +284,58 @@ def test_untrusted_text_is_escaped_on_all_streams(simulator: Simulator, cli: Cli
     assert r"\x1b[2J\rforged\n" in result.stdout
     (event,) = events(cli("wait", bad, "--output", "json", "--quiet").stdout)
     assert event["reason"] == hostile
+
+
+def test_each_line_of_several_executions_names_one(simulator: Simulator, cli: Cli) -> None:
+    simulator.set_time_scale(500)
+    first = simulator.start_build(simulator.create_pipeline("first"))
+    second = simulator.start_build(simulator.create_pipeline("second"))
+    third = workflow(simulator, "RUNNING", "COMPLETED")
+    result = cli("wait", first, second, third, "--heartbeat", "200ms")
+    assert result.code == 0
+    lines = [line.partition("] ")[2] for line in result.stderr.splitlines()]
+    lines = [line for line in lines if line != "waiting for the first response"]
+    assert any("LaunchBuildInstance" in line for line in lines)
+    assert all(re.match(rf"first 1\.0\.0/1  |second 1\.0\.0/1  |{third}  ", line) for line in lines)
+
+
+def test_progress_ends_with_the_end_of_the_execution(simulator: Simulator, cli: Cli) -> None:
+    simulator.set_time_scale(300)
+    arn = simulator.start_build(simulator.create_pipeline("demo"))
+    result = cli("wait", arn)
+    lines = [line.partition("] ")[2] for line in result.stderr.splitlines()]
+    assert lines[-1] == "demo 1.0.0/1  AVAILABLE"
+    ends = [
+        lines.index(f"  {kind} {kind.lower()}-image  COMPLETED after {after}")
+        for kind, after in (("BUILD", "7m44s"), ("TEST", "2m32s"))
+    ]
+    assert ends[0] > lines.index("    TerminateBuildInstance  COMPLETED after 3s")
+    # Nothing of the build workflow follows the start of its successor.
+    testing = next(number for number, line in enumerate(lines) if re.match("  TEST |demo .* TESTING", line))
+    assert testing > ends[0]
+    assert len(lines) == len(set(lines))
+    watched = events(cli("watch", arn, "--output", "json", "--quiet").stdout)
+    assert [event["event"] for event in watched[-2:]] == ["state", "ended"]
+
+
+def test_failures_among_several_are_one_line_each(simulator: Simulator, cli: Cli) -> None:
+    simulator.script(BuildScript.failing_component("no space left"), recipe="broken", default=True)
+    broken = [simulator.start_build(simulator.create_pipeline("broken"))]
+    good, stuck = workflow(simulator, "COMPLETED"), workflow(simulator, "RUNNING")
+    simulator.advance(3600)
+    result = cli("wait", good, *broken, stuck, "--quiet", "--timeout", "3s", GITHUB_ACTIONS="true")
+    assert result.code == 1
+    lines = [line for line in result.stderr.splitlines() if not line.startswith("::")]
+    assert len(lines) == 6
+    errors = {line for line in lines if line.startswith("Error: ")}
+    assert any(f"{stuck} is still RUNNING" in line for line in errors)
+    failure = next(number for number, line in enumerate(lines) if "no space left" in line)
+    assert lines[failure].startswith(f"Error: Image {broken[0]} is FAILED: ")
+    assert lines[failure + 1] == f"  aioimagebuilder why {broken[0]}"
+    assert lines[3] == "Of 3 executions: 1 succeeded, 1 failed, 1 timed out"
+    assert lines[5].endswith(f" {stuck}")
+    # The annotation has the whole report.
+    assert re.search(r"^::error .*Root cause", result.stderr, re.MULTILINE)
 
 
 def test_unknown_status_is_warned_of_on_standard_error(simulator: Simulator, cli: Cli) -> None:

@@ -12,6 +12,8 @@ import click
 
 from .options import (
     cancel_options,
+    check_length,
+    check_rate,
     connection_options,
     display_options,
     log_options,
@@ -29,9 +31,11 @@ Exit codes:
   3    cancelled at AWS
   4    could not be observed or started: credentials, permissions, not found
   5    has a waiting step (with --on-waiting-step raise)
+  70   internal error of aioimagebuilder: a bug, which says nothing of the execution
+  74   succeeded, but the result could not be written
   124  timed out; the execution continues at AWS
   130  interrupted (Ctrl-C); the execution continues at AWS
-  141  standard output was closed
+  141  the reader of standard output has closed it
   143  terminated (SIGTERM); the execution continues at AWS
 For several executions, the most severe exit code is returned, in the order
 1, 3, 4, 5, 124.
@@ -46,9 +50,29 @@ Load the script in your shell:
 """
 
 
+class _MissingExtraError(click.ClickException):
+    exit_code = 2
+
+
 def _run_command(module: str, function: str, **arguments: object) -> int:
-    code: int = getattr(import_module(f"{__package__}.commands.{module}"), function)(**arguments)
+    try:
+        command = getattr(import_module(f"{__package__}.commands.{module}"), function)
+    except ImportError as error:
+        if (extras := _missing_extras(error, module)) is None:
+            raise
+        install = f"pip install 'aioimagebuilder[{extras}]'"
+        raise _MissingExtraError(f"aioimagebuilder {function} needs more packages: {install}") from None
+    code: int = command(**arguments)
     return code
+
+
+def _missing_extras(error: ImportError, module: str) -> str | None:
+    """Return the extras that a command lacks; ``None`` if something else is missing."""
+    cause = error.__cause__ if isinstance(error.__cause__, ImportError) else error
+    missing = (cause.name or "aioimagebuilder").partition(".")[0]
+    if missing == "rich":
+        return "cli"
+    return "cli,testing" if missing != "aioimagebuilder" and module in {"demo", "simulate"} else None
 
 
 class _OrderedGroup(click.Group):
@@ -98,6 +122,8 @@ def watch(**arguments: object) -> int:
     """Show the progress of an execution until it ends.
 
     The progress consists of stages, workflows and steps. With --output json, each change is one event.
+    Instead of an ID, the ARN or the name of a pipeline shows its newest running build, or else its newest
+    image.
     """
     return _run_command("watch", "watch", **arguments)
 
@@ -105,7 +131,10 @@ def watch(**arguments: object) -> int:
 @aioimagebuilder.command()
 @click.argument("pipeline", metavar="PIPELINE")
 @option(
-    "--client-token", metavar="TOKEN", help="Idempotency token; a build already started with it is joined."
+    "--client-token",
+    metavar="TOKEN",
+    callback=check_length(64),
+    help="Idempotency token; a build already started with it is joined.",
 )
 @option("--logs", is_flag=True, help="Also show the build log on standard error.")
 @wait_options
@@ -151,13 +180,16 @@ def why(**arguments: object) -> int:
 @connection_options
 @display_options
 def logs(**arguments: object) -> int:
-    """Show the log of a build or a pipeline."""
+    """Show the log of a build or a pipeline.
+
+    A pipeline is given by its ARN or its name.
+    """
     return _run_command("logs", "logs", **arguments)
 
 
 @aioimagebuilder.command()
 @click.argument("step", metavar="STEP")
-@click.option("--reason", metavar="TEXT", help="Reason to record with the step.")
+@click.option("--reason", metavar="TEXT", callback=check_length(1024), help="Reason to record with the step.")
 @connection_options
 @display_options
 def approve(**arguments: object) -> int:
@@ -170,7 +202,13 @@ def approve(**arguments: object) -> int:
 
 @aioimagebuilder.command()
 @click.argument("step", metavar="STEP")
-@click.option("--reason", metavar="TEXT", required=True, help="Reason to record with the step.")
+@click.option(
+    "--reason",
+    metavar="TEXT",
+    callback=check_length(1024),
+    required=True,
+    help="Reason to record with the step.",
+)
 @connection_options
 @display_options
 def reject(**arguments: object) -> int:
@@ -212,9 +250,11 @@ def cancel(**arguments: object) -> int:
 @connection_options
 @display_options
 def retry(**arguments: object) -> int:
-    """Retry a failed or cancelled image build.
+    """Retry an AMI that failed in its test or distribution phase.
 
-    The image runs again under the same ARN (RetryImage). The output is that of "aioimagebuilder build".
+    The image runs again from that phase under the same ARN (RetryImage), after a failure or a cancellation.
+    Container images and failures of the build phase cannot be retried: build the pipeline again. The output
+    is that of "aioimagebuilder build".
     """
     return _run_command("retry", "retry", **arguments)
 
@@ -235,10 +275,18 @@ def timeline(**arguments: object) -> int:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 selects a free port."
 )
-@click.option("--time-scale", type=click.FloatRange(min=0), default=10, show_default=True, help=_TIME_SCALE)
+@click.option(
+    "--time-scale",
+    type=click.FloatRange(min=0),
+    callback=check_rate,
+    default=10,
+    show_default=True,
+    help=_TIME_SCALE,
+)
 @click.option(
     "--rate-limit",
     type=click.FloatRange(min=0, min_open=True),
+    callback=check_rate,
     metavar="RATE",
     help="Calls per second and account; calls above it are throttled (HTTP 429).",
 )
@@ -252,18 +300,27 @@ def timeline(**arguments: object) -> int:
 def simulate(**arguments: object) -> int:
     """Serve a simulated EC2 Image Builder with example pipelines.
 
-    Prints the environment variables to set in another terminal. Requires aioimagebuilder[testing].
+    Prints the environment variables to set in another terminal. Requires:
+    pip install 'aioimagebuilder[cli,testing]'
     """
     return _run_command("simulate", "simulate", **arguments)
 
 
 @aioimagebuilder.command()
-@click.option("--time-scale", type=click.FloatRange(min=1), default=60, show_default=True, help=_TIME_SCALE)
+@click.option(
+    "--time-scale",
+    type=click.FloatRange(min=1),
+    callback=check_rate,
+    default=60,
+    show_default=True,
+    help=_TIME_SCALE,
+)
 @display_options
 def demo(**arguments: object) -> int:
     """Build an image on the embedded simulator.
 
-    Needs neither an AWS account nor a network. Requires aioimagebuilder[testing].
+    Needs neither an AWS account nor a network. Requires:
+    pip install 'aioimagebuilder[cli,testing]'
     """
     return _run_command("demo", "demo", **arguments)
 

@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from typing import Final
 
 from ..models.executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
-from ..models.statuses import WorkflowStepExecutionStatus
+from ..models.statuses import ImageStatus, WorkflowStepExecutionStatus, WorkflowType
 
+_STAGES: Final[Mapping[str, int]] = {
+    ImageStatus.BUILDING: 0,
+    ImageStatus.TESTING: 1,
+    ImageStatus.DISTRIBUTING: 2,
+}
+_STAGES_OF_WORKFLOWS: Final[Mapping[str, int]] = {
+    WorkflowType.BUILD: 0,
+    WorkflowType.TEST: 1,
+    WorkflowType.DISTRIBUTION: 2,
+}
 _RUNNING: Final = frozenset({WorkflowStepExecutionStatus.RUNNING, WorkflowStepExecutionStatus.WAITING})
 
 
@@ -48,6 +58,13 @@ class BuildState:
         """The steps that wait for a person."""
         return tuple(step for step in self.steps if step.is_waiting)
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the workflows are older than the image: one of an earlier stage than the image's runs."""
+        stage = _STAGES.get(self.execution.status or "", 0) if isinstance(self.execution, Image) else 0
+        running = (each.workflow for each in self.workflows if not each.workflow.is_terminal)
+        return any(_STAGES_OF_WORKFLOWS.get(each.type or "", stage) < stage for each in running)
+
     def with_execution(self, execution: Execution) -> BuildState:
         """Return this state updated with a newer read of the execution and its details."""
         workflows: Iterable[WorkflowExecution] = [each.workflow for each in self.workflows]
@@ -56,21 +73,29 @@ class BuildState:
         elif execution.detail is not None and execution.detail.workflow_executions:
             workflows = execution.detail.workflow_executions
         steps = () if execution.detail is None else execution.detail.steps
-        known = {each.workflow.id: each.steps for each in self.workflows}
-        states = (
-            WorkflowState(each, _steps_of(each, execution, steps) or known.get(each.id, ()))
-            for each in workflows
-        )
-        return BuildState(execution, tuple(states))
+        states = [WorkflowState(each, _steps_of(each, execution, steps)) for each in workflows]
+        listed = {each.id for each in workflows}
+        # A detail may be older than what was read since.
+        unlisted = [each for each in self.workflows if each.workflow.id not in listed]
+        return self.with_workflows([*states, *unlisted], execution)
+
+    def with_workflows(self, workflows: Iterable[WorkflowState], execution: Execution) -> BuildState:
+        """Return this state with these workflows, and with what it knows of them beyond that.
+
+        A list may be older, of waiting steps alone, or empty, since the service keeps it for a limited time.
+        """
+        known = {each.workflow.id: each for each in self.workflows}
+        states = [_merge_workflows(known.get(each.workflow.id), each) for each in workflows]
+        return BuildState(execution, tuple(states) or self.workflows)
 
     def with_steps(self, workflow_id: str, steps: Iterable[WorkflowStepExecution]) -> BuildState:
         """Return this state with newer steps for one workflow."""
         updated = tuple(steps)
         workflows = (
-            WorkflowState(each.workflow, updated) if each.workflow.id == workflow_id else each
+            WorkflowState(each.workflow, updated if each.workflow.id == workflow_id else each.steps)
             for each in self.workflows
         )
-        return replace(self, workflows=tuple(workflows))
+        return self.with_workflows(workflows, self.execution)
 
     @property
     def latest_time(self) -> datetime | None:
@@ -92,6 +117,27 @@ def _steps_of(
 ) -> tuple[WorkflowStepExecution, ...]:
     # Steps of a workflow that is followed by itself may not carry its id.
     return tuple(each for each in steps if followed is workflow or each.workflow_execution_id == workflow.id)
+
+
+def _merge_workflows(known: WorkflowState | None, newer: WorkflowState) -> WorkflowState:
+    if known is None:
+        return newer
+    steps = {each.id: each for each in known.steps}
+    steps |= {each.id: _merge_steps(steps.get(each.id), each) for each in newer.steps}
+    is_older = newer.workflow.is_older_than(known.workflow)
+    return WorkflowState(known.workflow if is_older else newer.workflow, tuple(steps.values()))
+
+
+def _merge_steps(known: WorkflowStepExecution | None, newer: WorkflowStepExecution) -> WorkflowStepExecution:
+    if known is None:
+        return newer
+    if newer.is_older_than(known):
+        return known
+    if not (known.is_waiting and newer.is_waiting):
+        return newer
+    # The list of waiting steps has few of their members.
+    missing = [member.name for member in fields(newer) if getattr(newer, member.name) is None]
+    return replace(newer, **{name: getattr(known, name) for name in missing})
 
 
 def start_time_of(execution: Execution) -> datetime | None:

@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 _UNITS: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_LONGEST_DAYS: Final = 10_000
 _PART: Final = r"(\d+(?:\.\d+)?)(ms|s|m|h|d)"
 
 
@@ -13,14 +14,17 @@ def parse_duration(text: str) -> float:
     """Parse a number of seconds, or numbers with units such as ``1h30m``, into seconds.
 
     Raises:
-        ValueError: the duration is invalid.
+        ValueError: the duration is invalid or too long.
     """
     compact = text.strip().lower()
     if re.fullmatch(r"\d+(?:\.\d+)?", compact):
-        return float(compact)
-    if re.fullmatch(f"(?:{_PART})+", compact):
-        return sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, compact))
-    raise ValueError(f"{text!r} is not a duration. Use 90m, 2h, 1h30m, or a number of seconds.")
+        compact = f"{compact}s"
+    if not re.fullmatch(f"(?:{_PART})+", compact):
+        raise ValueError(f"{text!r} is not a duration. Use 90m, 2h, 1h30m, or a number of seconds.")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in re.findall(_PART, compact))
+    if seconds > _LONGEST_DAYS * _UNITS["d"]:
+        raise ValueError(f"The duration is longer than {_LONGEST_DAYS} days.")
+    return seconds
 
 
 def format_duration(seconds: float) -> str:

@@ -26,6 +26,8 @@ class ExitCode(IntEnum):
     CANCELLED = 3
     NOT_OBSERVED = 4
     WAITING_STEP = 5
+    INTERNAL_ERROR = 70
+    NOT_WRITTEN = 74
     TIMED_OUT = 124
     INTERRUPTED = 130
     OUTPUT_CLOSED = 141

@@ -5,18 +5,24 @@ A decorator adds a group of options to a command, which receives their values as
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from functools import wraps
 from typing import Any, Final, Literal, TypeVar, cast
+from urllib.parse import urlsplit
 
 import click
 
+from ..models.redaction import redact
 from .durations import parse_duration
 
 Command = TypeVar("Command", bound=Callable[..., int])
 
 _PREFIX: Final = "AIOIMAGEBUILDER_"
+# What botocore accepts as a region: a label of a host name.
+_REGION: Final = re.compile(r"(?![0-9]+$)(?!-)[a-zA-Z0-9-]{1,63}(?<!-)")
+_HIGHEST_RATE: Final = 1e6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +59,58 @@ class WaitOptions:
 def environment_variable(option: str) -> str:
     """Return the environment variable of an option: AIOIMAGEBUILDER_MIN_DELAY for ``--min-delay``."""
     return _PREFIX + option.lstrip("-").replace("-", "_").upper()
+
+
+def check_length(longest: int) -> Callable[[click.Context, click.Parameter, str | None], str | None]:
+    """Return a callback that accepts texts of the lengths that the service accepts."""
+
+    def check(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+        if value is None or 1 <= len(value) <= longest:
+            return value
+        raise click.BadParameter(f"It must have 1 to {longest} characters.", param=param)
+
+    return check
+
+
+def check_rate(_: click.Context, param: click.Parameter, value: float | None) -> float | None:
+    """Return a number of at most a million; a callback, since a range of click contains NaN."""
+    if value is None or value <= _HIGHEST_RATE:
+        return value
+    raise click.BadParameter(f"It must be a number up to {_HIGHEST_RATE:.0f}.", param=param)
+
+
+def check_endpoint_url(url: str, source: str = "") -> str:
+    """Return the URL of an endpoint.
+
+    Args:
+        url: the URL.
+        source: the environment variable that contains it, for the message.
+
+    Raises:
+        ValueError: it is not the URL of an HTTP server.
+    """
+    try:
+        parts = urlsplit(url)
+        is_valid = parts.scheme in {"http", "https"} and parts.hostname is not None and parts.port != 0
+    except ValueError:
+        is_valid = False
+    if not is_valid or re.search(r"[^!-~]|[@?#]", url):
+        what = f"{source}={redact(url)!r}" if source else repr(redact(url))
+        raise ValueError(f"{what} is not the URL of an endpoint. Use http://HOST:PORT or https://HOST:PORT.")
+    return url
+
+
+def _parse_endpoint_url(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else check_endpoint_url(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param=param) from None
+
+
+def _parse_region(_: click.Context, param: click.Parameter, value: str | None) -> str | None:
+    if value is None or _REGION.fullmatch(value):
+        return value
+    raise click.BadParameter(f"{value!r} is not the name of a region.", param=param)
 
 
 def _parse_duration(_: click.Context, param: click.Parameter, value: str) -> float:
@@ -125,10 +183,16 @@ connection_options: Final = _option_group(
         "--region",
         metavar="NAME",
         envvar=[environment_variable("region"), "AWS_REGION"],
+        callback=_parse_region,
         help="AWS region. Defaults to that of the ARN, the environment, or the profile.",
     ),
     option("--profile", metavar="NAME", help="AWS profile."),
-    option("--endpoint-url", metavar="URL", help="Endpoint to use instead of the AWS endpoint."),
+    option(
+        "--endpoint-url",
+        metavar="URL",
+        callback=_parse_endpoint_url,
+        help="Endpoint to use instead of the AWS endpoint.",
+    ),
 )
 _quiet: Final = option("--quiet", "-q", is_flag=True, help="Write only errors to standard error.")
 _no_color: Final = option("--no-color", is_flag=True, help="Disable colors, as the variable NO_COLOR does.")
@@ -170,7 +234,13 @@ _progress: Final = (
     _duration_option(
         "--heartbeat", "1m", "Without a terminal, print a line this often while nothing changes."
     ),
-    option("--time-scale", type=click.FloatRange(min=0, min_open=True), default=1.0, hidden=True),
+    option(
+        "--time-scale",
+        type=click.FloatRange(min=0, min_open=True),
+        callback=check_rate,
+        default=1.0,
+        hidden=True,
+    ),
 )
 wait_options: Final = _option_group(
     WaitOptions,

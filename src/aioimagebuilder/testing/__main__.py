@@ -6,7 +6,6 @@ import argparse
 import sys
 from collections.abc import Sequence
 
-from . import Simulator
 from .stopping import stop_signals
 
 _EXAMPLE = """\
@@ -25,8 +24,15 @@ Press Ctrl-C to stop."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Serve until SIGINT or SIGTERM and return the exit code: 0, or 1 if the port is in use."""
+    """Serve until SIGINT or SIGTERM and return the exit code: 0, 1 if the port is in use, 2 without moto."""
     options = _parser().parse_args(arguments)
+    try:
+        from . import Simulator  # noqa: PLC0415 - it imports moto, which is optional
+    except ImportError as error:
+        if not isinstance(error.__cause__, ModuleNotFoundError):
+            raise
+        print("The simulator needs more packages: pip install 'aioimagebuilder[testing]'", file=sys.stderr)
+        return 2
     simulator = Simulator(
         time_scale=options.time_scale,
         rate_limit=options.rate_limit,

@@ -8,13 +8,14 @@ import anyio
 
 from ...client import ImageBuilder
 from ...errors import ImageBuilderError
+from ...models.identifiers import ResourceKind
 from ..exit_codes import ExitCode
 from ..options import Connection, Display, WaitOptions
 from ..render.escaping import escape
 from ..render.messages import message_of
-from ..runtime.connect import connect, find_pipeline_arn
-from ..runtime.run import Invocation, resume_command, run
-from ..runtime.wait import finish_build, wait_for_result
+from ..runtime.connect import connect, find_pipeline_arn, parse_identifier_or_name
+from ..runtime.run import Invocation, run
+from ..runtime.wait import check_options, finish_build, wait_for_result
 
 # CloudWatch Logs delivers the last lines some seconds after the build has ended.
 _LOG_GRACE_PERIOD = 20.0
@@ -30,6 +31,8 @@ def build(
     display: Display,
 ) -> ExitCode:
     """Build an image and return the exit code."""
+    pipeline = parse_identifier_or_name(pipeline, ResourceKind.IMAGE_PIPELINE)
+    check_options(options)
     body = partial(_build, pipeline, client_token, options, connection, logs=logs)
     return run(body, display, options)
 
@@ -45,9 +48,9 @@ async def _build(
 ) -> ExitCode:
     arn = await find_pipeline_arn(connection, pipeline)
     async with connect(connection, [arn], options=options) as ib:
+        invocation.interruption_note = f"A build may have been started: aioimagebuilder watch {arn} shows it."
         image = await ib.start_image_pipeline_execution(arn, client_token=client_token)
-        invocation.resume_command = resume_command("wait", [image])
-        invocation.begin_group(f"Building {image}")
+        invocation.begin_wait([image], f"Building {image}")
         invocation.reporter.print_progress(f"Building {escape(image)}")
         invocation.output.emit("started", {"id": image, "pipeline": arn})
         async with anyio.create_task_group() as tasks:

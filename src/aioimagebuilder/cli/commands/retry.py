@@ -9,21 +9,21 @@ from ...models.kinds import ExecutionKind
 from ..exit_codes import ExitCode
 from ..options import Connection, Display, WaitOptions
 from ..runtime.connect import connect, parse_identifiers
-from ..runtime.run import Invocation, resume_command, run
-from ..runtime.wait import finish_build, wait_arguments, wait_for_result
+from ..runtime.run import Invocation, run
+from ..runtime.wait import check_options, finish_build, wait_arguments, wait_for_result
 
 
 def retry(*, image: str, options: WaitOptions, connection: Connection, display: Display) -> ExitCode:
     """Retry an image build and return the exit code."""
     (image,) = parse_identifiers([image], ExecutionKind.IMAGE)
+    check_options(options, [image])
     return run(partial(_retry, image, options, connection), display, options)
 
 
 async def _retry(
     image: str, options: WaitOptions, connection: Connection, invocation: Invocation
 ) -> ExitCode:
-    invocation.resume_command = resume_command("wait", [image])
-    invocation.begin_group(f"Retrying {image}")
+    invocation.begin_wait([image], f"Retrying {image}")
     async with connect(connection, [image], options=options) as ib:
 
         async def wait() -> Execution:

@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ...testing import BuildScript, Simulator, StepScript
+import click
+
+from ...testing import BuildScript, ServiceError, Simulator, StepScript
 from ...testing.scripts import Json
 from ...testing.stopping import stop_signals
 from ..exit_codes import ExitCode
@@ -29,14 +31,14 @@ steps:
 
 
 def simulate(*, port: int, time_scale: float, rate_limit: float | None, pipelines: Sequence[str]) -> ExitCode:
-    """Serve until SIGINT or SIGTERM and return the exit code: 1 if the port is taken."""
+    """Serve until SIGINT or SIGTERM and return the exit code: 4 if the port is taken."""
     simulator = Simulator(time_scale=time_scale, rate_limit=rate_limit, port=port)
     wait_for_stop = stop_signals()
     try:
         simulator.start()
     except OSError as error:
         sys.stderr.write(f"Error: cannot listen on port {port}: {error.strerror or error}\n")
-        return ExitCode.FAILED
+        return ExitCode.NOT_OBSERVED
     try:
         release: Json = simulator.create_workflow("release", _WAITING_STEP_WORKFLOW, type="TEST")
         for name, script in _SCRIPTS.items():
@@ -44,7 +46,7 @@ def simulate(*, port: int, time_scale: float, rate_limit: float | None, pipeline
             simulator.create_pipeline(name, workflows=workflows)
             simulator.script(script, recipe=name, default=True)
         for name in pipelines:
-            simulator.create_pipeline(name)
+            _create_pipeline(simulator, name)
         for line in _instructions(simulator, time_scale):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
@@ -52,6 +54,13 @@ def simulate(*, port: int, time_scale: float, rate_limit: float | None, pipeline
     finally:
         simulator.stop()
     return ExitCode.SUCCEEDED
+
+
+def _create_pipeline(simulator: Simulator, name: str) -> None:
+    try:
+        simulator.create_pipeline(name)
+    except ServiceError as error:
+        raise click.UsageError(f"The pipeline {name!r} cannot be created: {error.message}") from None
 
 
 def _instructions(simulator: Simulator, time_scale: float) -> Iterator[str]:

@@ -7,6 +7,7 @@ import sys
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from typing import Final
 
 import click
 
@@ -23,35 +24,40 @@ from ..runtime.connect import connect, parse_identifiers
 from ..runtime.follow import read_build_state
 from ..runtime.run import Invocation, run
 
+_FORMATS: Final = ("text", "json")
+
 
 def timeline(*, image: str, connection: Connection, display: Display) -> ExitCode:
     """Show the chart, or write it to a file, and return the exit code."""
     (image,) = parse_identifiers([image], ExecutionKind.IMAGE)
+    if display.output not in _FORMATS and not Path(display.output).absolute().parent.is_dir():
+        raise click.UsageError(f"Cannot write {display.output}: No such file or directory.")
     return run(partial(_show_timeline, image, connection, display.output), display)
 
 
 async def _show_timeline(image: str, connection: Connection, output: str, invocation: Invocation) -> ExitCode:
     async with connect(connection, [image]) as ib:
-        state = await read_build_state(ib, await ib.get_image(image))
+        state = await read_build_state(ib, await ib.get_image(image), include_retried=True)
     chart = create_timeline(state, max(datetime.now(UTC), state.latest_time or datetime.now(UTC)))
     if chart is None:
         raise click.UsageError(f"The service reports no times for {image}.")
-    if output in {"text", "json"}:
+    if output in _FORMATS:
         width = shutil.get_terminal_size((100, 24)).columns
         lines = render_text(chart, width, symbols_for(sys.stdout.encoding))
         invocation.output.emit("timeline", _members(chart), *lines)
     else:
-        _write_file(Path(output), chart)
+        try:
+            _write_file(Path(output), chart)
+        except OSError as error:
+            invocation.print_error([f"{escape(output)} could not be written: {error.strerror}."])
+            return ExitCode.NOT_WRITTEN
         invocation.output.emit("timeline", {}, escape(output))
     return ExitCode.SUCCEEDED
 
 
 def _write_file(path: Path, chart: Timeline) -> None:
     render = render_svg if path.suffix.lower() == ".svg" else render_html
-    try:
-        path.write_text(render(chart), encoding="utf-8")
-    except OSError as error:
-        raise click.UsageError(f"Cannot write {path}: {error.strerror}") from None
+    path.write_text(render(chart), encoding="utf-8")
 
 
 def _members(chart: Timeline) -> dict[str, object]:
@@ -61,7 +67,13 @@ def _members(chart: Timeline) -> dict[str, object]:
         "seconds": chart.seconds,
         "seconds_between_steps": round(chart.seconds_between_steps, 3),
         "rows": [
-            {**execution_members(row.execution), "name": row.name, "start": row.start, "end": row.end}
+            {
+                **execution_members(row.execution),
+                "name": row.name,
+                "start": row.start,
+                "end": row.end,
+                "is_replaced": row.is_replaced,
+            }
             for row in chart.rows
         ],
     }

@@ -12,8 +12,8 @@ import click
 from ..exit_codes import ExitCode
 from ..options import Connection, Display, WaitOptions
 from ..runtime.connect import connect, parse_identifiers
-from ..runtime.run import Invocation, resume_command, run
-from ..runtime.wait import WaitResult, emit_result, finish, wait_for_result
+from ..runtime.run import Invocation, run
+from ..runtime.wait import WaitResult, check_options, emit_result, finish, wait_for_result
 
 
 def wait(
@@ -28,6 +28,7 @@ def wait(
     ids = parse_identifiers(_read_identifiers(identifiers))
     if not ids:
         raise click.UsageError("There is nothing to wait for. Pass an ID, or write IDs to standard input.")
+    check_options(options, ids)
     return run(partial(_wait, ids, options, connection, fail_fast=fail_fast), display, options)
 
 
@@ -39,8 +40,8 @@ async def _wait(
     *,
     fail_fast: bool,
 ) -> ExitCode:
-    invocation.resume_command = resume_command("wait", ids)
-    invocation.begin_group(f"Waiting for {len(ids)} executions" if len(ids) > 1 else f"Waiting for {ids[0]}")
+    title = f"Waiting for {len(ids)} executions" if len(ids) > 1 else f"Waiting for {ids[0]}"
+    invocation.begin_wait(ids, title)
     results: list[WaitResult] = []
 
     async def wait_for(identifier: str) -> None:
@@ -57,8 +58,18 @@ async def _wait(
 
 
 def _read_identifiers(arguments: Sequence[str]) -> list[str]:
-    """Return the ids in the arguments, and those on standard input if it is to be read."""
+    """Return the ids in the arguments, and those on standard input if it is to be read.
+
+    Raises:
+        click.UsageError: standard input cannot be read.
+    """
     ids = [each for each in arguments if each != "-"]
     if "-" in arguments or (not arguments and not sys.stdin.isatty()):
-        ids += sys.stdin.read().split()
+        try:
+            ids += sys.stdin.read().split()
+        except OSError as error:
+            message = f"Standard input cannot be read: {error.strerror}. Pass IDs as arguments."
+            raise click.UsageError(message) from None
+        except UnicodeDecodeError:
+            raise click.UsageError("Standard input is not text. Pass IDs, separated by blanks.") from None
     return ids

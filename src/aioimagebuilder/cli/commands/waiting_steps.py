@@ -46,6 +46,7 @@ async def _send_action(
 ) -> ExitCode:
     async with connect(connection) as ib:
         step = await ib.get_workflow_step_execution(step_id)
+        invocation.interruption_note = "The step may have been answered."
         if reason is not None and action is WorkflowStepActionType.STOP:
             await ib.stop(step, reason=reason)
         else:

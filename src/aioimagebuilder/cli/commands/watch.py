@@ -5,29 +5,41 @@ from __future__ import annotations
 from functools import partial
 
 from ...models.executions import Execution
+from ...models.identifiers import ResourceKind
+from ...models.kinds import ExecutionKind
 from ..build_state import BuildState
 from ..exit_codes import ExitCode
 from ..options import Connection, Display, WaitOptions
 from ..render.results import execution_members
-from ..runtime.connect import connect, parse_identifiers
+from ..runtime.connect import (
+    connect,
+    find_build,
+    find_pipeline_arn,
+    is_pipeline,
+    parse_identifier_or_name,
+)
 from ..runtime.output import Output
-from ..runtime.run import Invocation, resume_command, run
-from ..runtime.wait import emit_result, finish, wait_for_result
+from ..runtime.run import Invocation, run
+from ..runtime.wait import check_options, emit_result, finish, wait_for_result
 
 
 def watch(*, identifier: str, options: WaitOptions, connection: Connection, display: Display) -> ExitCode:
     """Show the progress of an execution and return the exit code."""
-    (identifier,) = parse_identifiers([identifier])
+    kinds = (*ExecutionKind, ResourceKind.IMAGE_PIPELINE)
+    identifier = parse_identifier_or_name(identifier, *kinds)
+    check_options(options, [] if is_pipeline(identifier) else [identifier])
     return run(partial(_watch, identifier, options, connection), display, options)
 
 
 async def _watch(
     identifier: str, options: WaitOptions, connection: Connection, invocation: Invocation
 ) -> ExitCode:
-    invocation.resume_command = resume_command("watch", [identifier])
-    invocation.begin_group(f"Watching {identifier}")
     events = _EventWriter(invocation.output)
-    async with connect(connection, [identifier], options=options) as ib:
+    arn = await find_pipeline_arn(connection, identifier)
+    async with connect(connection, [arn], options=options) as ib:
+        if is_pipeline(arn):
+            identifier = await find_build(ib, arn)
+        invocation.begin_wait([identifier], f"Watching {identifier}", command="watch")
         result = await wait_for_result(invocation, ib, identifier, options, on_state=events.write)
     emit_result(invocation, result, result.line)
     return finish(invocation, [result])
@@ -41,8 +53,9 @@ class _EventWriter:
         self._written: dict[str, object] = {}
 
     def write(self, state: BuildState) -> None:
-        """Write the changes since the previous state."""
-        self._write_change("state", state.execution)
+        """Write the changes since the previous state; an end after everything that ended before it."""
+        if not state.execution.is_terminal:
+            self._write_change("state", state.execution)
         for each in state.workflows:
             if each.workflow.id != state.execution.id:
                 self._write_change("workflow", each.workflow)
@@ -56,6 +69,7 @@ class _EventWriter:
                     attempt_number=step.attempt_number,
                     is_waiting=step.is_waiting,
                 )
+        self._write_change("state", state.execution)
 
     def _write_change(self, event: str, execution: Execution, **details: object) -> None:
         members = {**execution_members(execution), **details}

@@ -10,23 +10,32 @@ from datetime import datetime
 
 from ...models.executions import Execution, WorkflowStepExecution
 from ...models.statuses import WorkflowStepExecutionStatus
-from ..build_state import BuildState, end_time_of, label_of, start_time_of, title_of
+from ..build_state import BuildState, WorkflowState, end_time_of, label_of, start_time_of, title_of
 from ..durations import format_duration
 from .escaping import escape
 
 
-def format_changes(before: BuildState | None, state: BuildState) -> Iterator[str]:
-    """Return a line for each difference between two states."""
+def format_changes(
+    before: BuildState | None, state: BuildState, *, is_one_of_several: bool = False
+) -> Iterator[str]:
+    """Return a line for each difference between two states, in the order in which they happened.
+
+    Args:
+        before: the state that was shown last; ``None`` if none was.
+        state: the state to show.
+        is_one_of_several: whether each line starts with the name of the execution.
+    """
     execution = state.execution
+    label = escape(label_of(execution))
+    prefix = f"{label}  " if is_one_of_several else ""
+    earlier = [each for each in state.workflows if each.workflow.is_terminal or execution.is_terminal]
+    for each in earlier:
+        yield from (f"{prefix}{line}" for line in _workflow_lines(before, state, each))
     if before is None or before.execution.status != execution.status:
-        yield f"{escape(label_of(execution))}  {_status_text(execution)}"
-    statuses = {} if before is None else {each.workflow.id: each.workflow.status for each in before.workflows}
+        yield f"{label}  {_status_text(execution)}"
     for each in state.workflows:
-        has_changed = statuses.get(each.workflow.id) != each.workflow.status
-        if has_changed and each.workflow.id != execution.id:
-            yield f"  {escape(title_of(each.workflow))}  {_status_text(each.workflow)}"
-        for step in each.steps:
-            yield from _step_lines(before, step)
+        if each not in earlier:
+            yield from (f"{prefix}{line}" for line in _workflow_lines(before, state, each))
 
 
 def format_heartbeat(state: BuildState, now: datetime) -> str:
@@ -37,6 +46,21 @@ def format_heartbeat(state: BuildState, now: datetime) -> str:
     ]
     details = f": {', '.join(running)}" if running else ""
     return f"{escape(label_of(execution))}  still {_status_word(execution)}{details}"
+
+
+def _workflow_lines(before: BuildState | None, state: BuildState, each: WorkflowState) -> Iterator[str]:
+    """Return the lines of a workflow: its end after those of its steps, and any other status before them."""
+    workflow = each.workflow
+    earlier = () if before is None else before.workflows
+    status = next((known.workflow.status for known in earlier if known.workflow.id == workflow.id), None)
+    line = f"  {escape(title_of(workflow))}  {_status_text(workflow)}"
+    has_changed = status != workflow.status and workflow.id != state.execution.id
+    if has_changed and not workflow.is_terminal:
+        yield line
+    for step in each.steps:
+        yield from _step_lines(before, step)
+    if has_changed and workflow.is_terminal:
+        yield line
 
 
 def _step_lines(before: BuildState | None, step: WorkflowStepExecution) -> Iterator[str]:

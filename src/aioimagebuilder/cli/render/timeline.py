@@ -25,12 +25,16 @@ class Row:
     Attributes:
         execution: the workflow execution or step.
         is_step: whether it is a step, which is listed below its workflow.
+        is_replaced: whether a retry has replaced the workflow.
+        has_steps: whether it is a workflow of which steps are listed.
         start: seconds since the start of the build.
         end: seconds since the start of the build; if it is still running, the end of the chart.
     """
 
     execution: Execution
     is_step: bool
+    is_replaced: bool
+    has_steps: bool
     start: float
     end: float
 
@@ -42,7 +46,7 @@ class Row:
     @property
     def name(self) -> str:
         """The display name. Untrusted text."""
-        return title_of(self.execution)
+        return f"{title_of(self.execution)}{' (replaced)' if self.is_replaced and not self.is_step else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,9 +73,10 @@ class Timeline:
 
     @property
     def seconds_between_steps(self) -> float:
-        """Time in which no step ran: the overhead of the service before, between and after steps."""
+        """Time in which nothing ran: the overhead of the service before, between and after steps."""
         busy, until = 0.0, 0.0
-        for start, end in sorted((row.start, row.end) for row in self.rows if row.is_step):
+        # Of a workflow whose steps are unknown, any may have run at any time.
+        for start, end in sorted((row.start, row.end) for row in self.rows if not row.has_steps):
             busy += max(0.0, end - max(start, until))
             until = max(until, end)
         return max(0.0, self.seconds - busy)
@@ -120,14 +125,18 @@ def _format_share(seconds: float, total: float) -> str:
 def _rows(state: BuildState, begin: datetime, finish: datetime) -> Iterator[Row]:
     ordered = sorted(state.workflows, key=lambda each: start_time_of(each.workflow) or finish)
     for each in ordered:
+        has_steps = any(start_time_of(step) for step in each.steps)
         for execution in (each.workflow, *each.steps):
             start = start_time_of(execution)
             if start is None or execution.status == "SKIPPED":
                 continue
             end = end_time_of(execution) or (start if execution.is_terminal else finish)
+            is_step = isinstance(execution, WorkflowStepExecution)
             yield Row(
                 execution=execution,
-                is_step=isinstance(execution, WorkflowStepExecution),
+                is_step=is_step,
+                is_replaced=bool(each.workflow.retried),
+                has_steps=has_steps and not is_step,
                 start=_seconds(start - begin),
                 end=_seconds(max(start, end) - begin),
             )

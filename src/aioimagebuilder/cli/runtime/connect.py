@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+import os
+import re
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, contextmanager
 from typing import Final
 
 import click
@@ -13,10 +15,14 @@ from ...aws.call import Caller
 from ...aws.reads import list_pages
 from ...aws.session import SessionArguments
 from ...client import ImageBuilder
+from ...errors import OperationError, RequestError, ResourceNotFoundException
+from ...models.executions import Image
 from ...models.identifiers import Identifier, IdentifierKind, ResourceKind, parse_arn
 from ...models.kinds import ListOperation
 from ...models.parsing import text
-from ..options import Connection, WaitOptions
+from ...models.redaction import redact
+from ..options import Connection, WaitOptions, check_endpoint_url
+from ..render.escaping import escape
 from ..render.messages import message_of
 
 
@@ -29,7 +35,7 @@ def parse_identifiers(values: Iterable[str], *kinds: IdentifierKind) -> list[str
     try:
         return list(dict.fromkeys(Identifier.parse(each, *kinds).value for each in values))
     except ValueError as error:
-        raise click.UsageError(message_of(error)) from None
+        raise click.UsageError(escape(message_of(error))) from None
 
 
 @asynccontextmanager
@@ -43,7 +49,7 @@ async def connect(
         CredentialsError: there are no credentials.
     """
     async with AsyncExitStack() as stack:
-        try:
+        with _usage_errors(connection):
             client = ImageBuilder(
                 region_name=_region(connection, identifiers),
                 profile_name=connection.profile,
@@ -52,30 +58,50 @@ async def connect(
                 max_delay=30 if options is None else options.max_delay,
             )
             ib = await stack.enter_async_context(client)
-        except ValueError as error:
-            raise click.UsageError(message_of(error)) from None
         yield ib
 
 
-async def find_pipeline_arn(connection: Connection, name_or_arn: str) -> str:
-    """Return the ARN of a pipeline.
+def parse_identifier_or_name(value: str, *kinds: IdentifierKind) -> str:
+    """Return an id or ARN, or the name of a pipeline, validated before any call.
 
     Raises:
-        click.UsageError: the ARN is not that of a pipeline, or there is no pipeline of this name.
+        click.UsageError: it is malformed, or of another kind.
+    """
+    if is_pipeline_name(value):
+        return value
+    if value and not _ID.match(value):
+        raise click.UsageError(f"{value!r} is neither an id or ARN nor the name of a pipeline.")
+    return parse_identifiers([value], *kinds)[0]
+
+
+def is_pipeline_name(value: str) -> bool:
+    """Return whether a value may be the name of a pipeline, rather than an id or ARN."""
+    return _NAME.fullmatch(value) is not None and _ID.match(value) is None
+
+
+def is_pipeline(value: str) -> bool:
+    """Return whether a valid value is the name or the ARN of a pipeline."""
+    found = parse_arn(value)
+    return is_pipeline_name(value) or (found is not None and found.kind is ResourceKind.IMAGE_PIPELINE)
+
+
+async def find_pipeline_arn(connection: Connection, name_or_arn: str) -> str:
+    """Return the ARN of a pipeline, or any other ARN or id as it is.
+
+    Raises:
+        ResourceNotFoundException: there is no pipeline of this name.
         OperationError: the pipelines could not be listed.
     """
-    if name_or_arn.startswith("arn:"):
-        return parse_identifiers([name_or_arn], ResourceKind.IMAGE_PIPELINE)[0]
+    if not is_pipeline_name(name_or_arn):
+        return name_or_arn
     async with AsyncExitStack() as stack:
-        try:
+        with _usage_errors(connection):
             arguments = SessionArguments(
                 region_name=connection.region,
                 profile_name=connection.profile,
                 endpoint_url=connection.endpoint_url,
             )
             client = await arguments.open_client(stack)
-        except ValueError as error:
-            raise click.UsageError(message_of(error)) from None
         caller = Caller(client, Backoff())
         filters = [{"name": "name", "values": [name_or_arn]}]
         found = list_pages(caller, _PIPELINES, _name_and_arn, {"filters": filters})
@@ -84,7 +110,48 @@ async def find_pipeline_arn(connection: Connection, name_or_arn: str) -> str:
                 for name, arn in page:
                     if name == name_or_arn:
                         return arn
-        raise click.UsageError(f"There is no pipeline {name_or_arn!r} in {caller.region}.")
+        raise ResourceNotFoundException.create(
+            _PIPELINES.operation, f"there is no pipeline {name_or_arn!r} in {caller.region}."
+        )
+
+
+async def find_build(ib: ImageBuilder, pipeline_arn: str) -> str:
+    """Return the ARN of a pipeline's newest running build, or else of its newest image.
+
+    Raises:
+        ResourceNotFoundException: the pipeline has no image.
+        OperationError: the images could not be listed.
+    """
+    newest: Image | None = None
+    async for image in ib.list_image_pipeline_images(pipeline_arn):
+        if newest is None or _precedence(image) > _precedence(newest):
+            newest = image
+    if newest is None:
+        raise ResourceNotFoundException.create(
+            "ListImagePipelineImages", f"the pipeline {pipeline_arn} has built no image yet."
+        )
+    return newest.id
+
+
+def _precedence(image: Image) -> tuple[bool, float]:
+    return not image.is_terminal, image.date_created.timestamp() if image.date_created else 0.0
+
+
+@contextmanager
+def _usage_errors(connection: Connection) -> Iterator[None]:
+    """Raise what prevents a client from being opened, other than credentials, as an invalid command line."""
+    configured = (name for name in _ENDPOINT_VARIABLES if os.environ.get(name))
+    try:
+        if connection.endpoint_url is None and (name := next(configured, None)):
+            check_endpoint_url(os.environ[name], name)
+        yield
+    except (ValueError, OSError) as error:
+        raise click.UsageError(escape(redact(message_of(error)))) from None
+    except OperationError as error:
+        # An invalid configuration of botocore: nothing was sent.
+        if isinstance(error, RequestError) or type(error) is OperationError:
+            raise click.UsageError(escape(message_of(error))) from None
+        raise
 
 
 def _region(connection: Connection, identifiers: Iterable[str]) -> str | None:
@@ -109,4 +176,8 @@ def _name_and_arn(pipeline: object) -> tuple[str, str]:
     return text(pipeline.get("name")), text(pipeline.get("arn"))
 
 
+_ENDPOINT_VARIABLES: Final = ("AWS_ENDPOINT_URL_IMAGEBUILDER", "AWS_ENDPOINT_URL")
+# Ids and ARNs, well formed or not.
+_ID: Final = re.compile(r"arn:|(?:wf|step|lce)-[0-9A-F-]{8,}$", re.IGNORECASE)
+_NAME: Final = re.compile(r"[-_A-Za-z0-9 ]{1,128}")
 _PIPELINES: Final = ListOperation("ListImagePipelines", None, "imagePipelineList")

@@ -1,12 +1,13 @@
 """Following an execution: a build state on each change, for display only.
 
 The states come from the client's watch, which shares its polls with the wait. The watch reads the steps of
-running workflows only, so the final steps of each ended workflow are read here.
+running workflows only, so the final steps of each ended workflow are read here, before its end is shown.
 """
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 import anyio
@@ -17,11 +18,12 @@ from ...models.executions import Execution, Image, WorkflowExecution
 from ...models.identifiers import Identifier
 from ...models.kinds import ExecutionKind
 from ..build_state import BuildState, WorkflowState
+from .protection import protect
 
 OnState = Callable[[BuildState], None]
 
 _WITH_STEPS: Final = (ExecutionKind.IMAGE, ExecutionKind.WORKFLOW_EXECUTION)
-_FINAL_READ_TIMEOUT: Final = 5.0
+_READ_TIMEOUT: Final = 5.0
 
 
 async def follow(
@@ -44,8 +46,7 @@ async def follow(
     follower = _Follower(ib, identifier, on_state)
     outcome: Execution | ImageBuilderError
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(follower.follow_states, min_delay)
-        tasks.start_soon(follower.follow_ended_workflows)
+        tasks.start_soon(protect, partial(follower.follow_states, min_delay))
         try:
             outcome = await wait()
         except ImageBuilderError as error:
@@ -53,21 +54,29 @@ async def follow(
         tasks.cancel_scope.cancel()
     last = outcome if isinstance(outcome, Execution) else getattr(outcome, "execution", None)
     if isinstance(last, Execution):
-        await follower.read_final_state(last)
+        await protect(partial(follower.show_final_state, last))
     if isinstance(outcome, ImageBuilderError):
         raise outcome
     return outcome
 
 
-async def read_build_state(ib: ImageBuilder, execution: Execution) -> BuildState:
+async def read_build_state(
+    ib: ImageBuilder, execution: Execution, *, include_retried: bool = False
+) -> BuildState:
     """Read the workflows and steps of an execution.
+
+    Args:
+        ib: an open client.
+        execution: the execution.
+        include_retried: whether to include the workflows of an image that a retry has replaced.
 
     Raises:
         OperationError: a read failed.
     """
     match execution:
         case Image():
-            workflows = [each async for each in ib.list_workflow_executions(execution.id) if not each.retried]
+            listed = [each async for each in ib.list_workflow_executions(execution.id)]
+            workflows = [each for each in listed if include_retried or not each.retried]
         case WorkflowExecution():
             workflows = [execution]
         case _:
@@ -87,7 +96,6 @@ class _Follower:
         self._identifier = identifier
         self._on_state = on_state
         self._state: BuildState | None = None
-        self._has_changed = anyio.Event()
         self._complete_workflows: set[str] = set()
 
     async def follow_states(self, pause: float) -> None:
@@ -97,43 +105,56 @@ class _Follower:
             while True:
                 watch = self._ib.watch(self._identifier, timeout=None, detail="steps" if has_steps else None)
                 async for execution in watch:
-                    self._update_execution(execution)
+                    # The end is shown with the final steps, when the wait has ended.
+                    if not execution.is_terminal:
+                        await self._show(execution)
                 await anyio.sleep(pause)
         except ImageBuilderError:
             # The wait reports the error.
             return
 
-    async def follow_ended_workflows(self) -> None:
-        """Read the steps of each workflow that has ended."""
-        while True:
-            await self._has_changed.wait()
-            self._has_changed = anyio.Event()
-            for each in self._state.workflows if self._state else ():
-                if each.workflow.is_terminal and each.workflow.id not in self._complete_workflows:
-                    await self._read_steps(each.workflow.id)
-
-    async def read_final_state(self, last: Execution) -> None:
-        """Report the last state, with all steps if they can be read in time."""
-        self._update_execution(last)
-        with anyio.move_on_after(_FINAL_READ_TIMEOUT):
+    async def show_final_state(self, last: Execution) -> None:
+        """Show the last state, with all steps if they can be read in time."""
+        state = self._updated(last)
+        with anyio.move_on_after(_READ_TIMEOUT):
             try:
-                self._update(await read_build_state(self._ib, last))
+                read = await read_build_state(self._ib, last)
             except ImageBuilderError:
-                return
+                pass
+            else:
+                state = state.with_workflows(read.workflows, last)
+        self._update(state)
 
-    async def _read_steps(self, workflow_id: str) -> None:
+    async def _show(self, execution: Execution) -> None:
+        """Show a state, with the final steps of the workflows that have ended."""
+        state = self._updated(execution)
+        with anyio.move_on_after(_READ_TIMEOUT):
+            if state.is_behind:
+                state = await self._with_listed_workflows(state)
+            for each in state.workflows:
+                if each.workflow.is_terminal and each.workflow.id not in self._complete_workflows:
+                    state = await self._complete(state, each.workflow.id)
+        self._update(state)
+
+    async def _with_listed_workflows(self, state: BuildState) -> BuildState:
+        try:
+            listed = [each async for each in self._ib.list_workflow_executions(state.execution.id)]
+        except ImageBuilderError:
+            return state
+        workflows = [WorkflowState(each) for each in listed if not each.retried]
+        return state.with_workflows(workflows, state.execution)
+
+    async def _complete(self, state: BuildState, workflow_id: str) -> BuildState:
         try:
             steps = [step async for step in self._ib.list_workflow_step_executions(workflow_id)]
         except ImageBuilderError:
             # The next change causes another attempt.
-            return
+            return state
         self._complete_workflows.add(workflow_id)
-        if self._state is not None:
-            self._update(self._state.with_steps(workflow_id, steps))
+        return state.with_steps(workflow_id, steps)
 
-    def _update_execution(self, execution: Execution) -> None:
-        self._update((self._state or BuildState(execution)).with_execution(execution))
-        self._has_changed.set()
+    def _updated(self, execution: Execution) -> BuildState:
+        return (self._state or BuildState(execution)).with_execution(execution)
 
     def _update(self, state: BuildState) -> None:
         if state != self._state:

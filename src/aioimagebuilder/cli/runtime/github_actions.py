@@ -29,7 +29,11 @@ def format_error(title: str, message: str) -> str:
 
 
 def append_to_summary(markdown: str) -> None:
-    """Append to the job summary, if there is one."""
+    """Append to the job summary, if there is one.
+
+    Raises:
+        OSError: it cannot be written.
+    """
     if path := os.environ.get("GITHUB_STEP_SUMMARY"):
         with Path(path).open("a", encoding="utf-8") as file:
             file.write(f"{markdown}\n")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Final, TextIO
 
+from ..streams import write_error
+
 # CI systems run "##[error]" and "##vso[task…]" as commands, even inside a JSON string.
 _UNSAFE: Final = "##"
 _SAFE: Final = r"#\u0023"
@@ -25,8 +27,15 @@ class Output:
         self._buffer: list[str] | None = None
         self.is_json: bool = output_format == "json"
 
+    @property
+    def error(self) -> OSError | None:
+        """Why something could not be written; ``None`` if everything was."""
+        return write_error(self._stream)
+
     def emit(self, event: str, members: Mapping[str, object], *lines: str) -> None:
         """Write an event as JSON members, or as lines of escaped text.
+
+        A stream that cannot be written does not end the command: see `error`.
 
         Raises:
             BrokenPipeError: the reader has closed the stream.
@@ -60,3 +69,5 @@ class Output:
         self._stream.write(f"{line}\n")
         # Flushed because readers react to each event.
         self._stream.flush()
+        if isinstance(self.error, BrokenPipeError):
+            raise self.error

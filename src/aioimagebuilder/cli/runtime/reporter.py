@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 from typing import Final, TextIO
@@ -28,10 +27,14 @@ class Reporter:
 
     Args:
         stream: standard error.
+
+    Attributes:
+        has_several: whether several executions are reported, so that every line has to name one.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.has_several: bool = False
 
     def update(self, state: BuildState) -> None:
         """Report a new state of an execution."""
@@ -49,10 +52,8 @@ class Reporter:
 
     def print_message(self, line: str) -> None:
         """Print a line that is not progress, such as an error."""
-        # A closed standard error must not end the command.
-        with contextlib.suppress(BrokenPipeError):
-            self._stream.write(f"{line}\n")
-            self._stream.flush()
+        self._stream.write(f"{line}\n")
+        self._stream.flush()
 
 
 class QuietReporter(Reporter):
@@ -75,7 +76,8 @@ class PlainReporter(Reporter):
 
     def update(self, state: BuildState) -> None:
         self._clock.observe(state.latest_time)
-        for line in format_changes(self._states.get(state.execution.id), state):
+        before = self._states.get(state.execution.id)
+        for line in format_changes(before, state, is_one_of_several=self.has_several):
             self.print_progress(line)
         self._states[state.execution.id] = state
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-import os
+import math
 import shlex
 import signal
 import sys
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Final, TypeVar
+from contextlib import contextmanager, suppress
+from typing import Final, cast
 
 import anyio
 import click
@@ -17,14 +18,15 @@ import click
 from ...errors import ImageBuilderError
 from ..exit_codes import ExitCode, exit_code_of_error
 from ..options import Display, WaitOptions
+from ..render.bugs import describe_bug, first_error, format_bug
 from ..render.escaping import escape
-from ..render.messages import message_of, translate_message
+from ..render.messages import format_record, message_of
 from ..render.results import error_members
 from . import github_actions
 from .output import Output
+from .protection import protect
 from .reporter import LiveReporter, Reporter, reporter_for
 
-E = TypeVar("E", bound=BaseException)
 Body = Callable[["Invocation"], Awaitable[ExitCode]]
 
 _SIGNALS: Final = {
@@ -39,36 +41,30 @@ class Invocation:
     Attributes:
         output: writes results to standard output.
         reporter: writes progress and messages to standard error.
-        resume_command: resumes the command if it is interrupted; ``None`` if there is nothing to resume.
+        awaited: what the command waits for, and what its wait can be resumed with.
+        cancels_at: when a cancellation at AWS may be requested, by the monotonic clock.
+        interruption_note: what an interruption means, for a command that may have changed something.
     """
 
     def __init__(self, output: Output, reporter: Reporter) -> None:
         self.output = output
         self.reporter = reporter
-        self.resume_command: str | None = None
+        self.awaited: Sequence[str] = ()
+        self.cancels_at: float = math.inf
+        self.interruption_note: str = ""
+        self._resuming_command = "wait"
         self._is_in_group = False
 
-    def report_error(self, error: ImageBuilderError) -> ExitCode:
-        """Write an error to both streams and return its exit code."""
-        self.output.emit("error", error_members(error))
-        self.print_error([escape(message_of(error))])
-        return exit_code_of_error(error)
-
-    def print_error(self, lines: Sequence[str], title: str = "EC2 Image Builder") -> None:
-        """Print an error to standard error, and as an annotation in a CI system.
+    def begin_wait(self, identifiers: Sequence[str], title: str, *, command: str = "wait") -> None:
+        """Record what is awaited from now on, and group the following progress in the log of a CI system.
 
         Args:
-            lines: the message as escaped text.
-            title: the title of the annotation. Untrusted text.
+            identifiers: the executions.
+            title: the title of the group. Untrusted text.
+            command: the command that resumes the wait.
         """
-        self.reporter.print_message(f"Error: {lines[0]}")
-        for line in lines[1:]:
-            self.reporter.print_message(line)
-        if github_actions.is_running():
-            self.reporter.print_message(github_actions.format_error(escape(title), "\n".join(lines)))
-
-    def begin_group(self, title: str) -> None:
-        """Group the following progress in the log of a CI system."""
+        self.awaited, self._resuming_command = identifiers, command
+        self.reporter.has_several = len(identifiers) > 1
         if github_actions.is_running():
             self._is_in_group = True
             self.reporter.print_message(github_actions.format_group(escape(title)))
@@ -78,6 +74,61 @@ class Invocation:
         if self._is_in_group:
             self._is_in_group = False
             self.reporter.print_message(github_actions.END_GROUP)
+
+    def print_resume_command(self, introduction: str, identifiers: Sequence[str]) -> None:
+        """Print the command line that resumes the wait for some of the executions."""
+        self.reporter.print_message(introduction)
+        self.reporter.print_message(f"  {resume_command(self._resuming_command, identifiers)}")
+
+    def report_error(self, error: ImageBuilderError) -> ExitCode:
+        """Write an error to both streams and return its exit code."""
+        self.output.emit("error", error_members(error))
+        self.print_error([escape(message_of(error))])
+        return exit_code_of_error(error)
+
+    def report_bug(self, error: Exception) -> ExitCode:
+        """Write an unexpected exception to both streams and return its exit code."""
+        self.end_group()
+        code = ExitCode.INTERNAL_ERROR
+        for line in format_bug(error):
+            self.reporter.print_message(line)
+        if self.awaited:
+            self.print_resume_command("What it waited for continues at AWS. To resume, run:", self.awaited)
+        with suppress(BrokenPipeError):
+            self.output.release()
+            name = type(first_error(error)).__name__
+            members = {"error": name, "message": describe_bug(error), "exit_code": code}
+            self.output.emit("error", members)
+        return code
+
+    def report_interruption(self, number: signal.Signals) -> ExitCode:
+        """Print what a signal ended, and return its exit code."""
+        self.end_group()
+        code, word = _SIGNALS[number]
+        if not self.awaited:
+            self.reporter.print_message(f"{word}. {self.interruption_note}".rstrip())
+        elif time.monotonic() >= self.cancels_at:
+            note = "A cancellation was requested at AWS, or may have been. To see the outcome, run:"
+            self.print_resume_command(f"{word}. {note}", self.awaited)
+        else:
+            self.print_resume_command(f"{word}. Nothing was cancelled at AWS. To resume, run:", self.awaited)
+        return code
+
+    def print_error(
+        self, lines: Sequence[str], title: str = "EC2 Image Builder", *, shown: int | None = None
+    ) -> None:
+        """Print an error to standard error, and as an annotation in a CI system.
+
+        Args:
+            lines: the message as escaped text.
+            title: the title of the annotation. Untrusted text.
+            shown: how many of the lines to print; ``None`` for all. The annotation contains all.
+        """
+        self.reporter.print_message(f"Error: {lines[0]}")
+        for line in lines[1:shown]:
+            self.reporter.print_message(line)
+        if github_actions.is_running():
+            self.reporter.print_message(github_actions.format_error(escape(title), "\n".join(lines)))
 
 
 def resume_command(command: str, identifiers: Iterable[str]) -> str:
@@ -119,15 +170,17 @@ def run(body: Body, display: Display, options: WaitOptions | None = None) -> Exi
     if isinstance(invocation.reporter, LiveReporter) and sys.stdout.isatty():
         invocation.output.hold()
     try:
-        with _warnings_reported_by(invocation.reporter):
+        with _logging_to(invocation.reporter):
             return anyio.run(_run_body, body, invocation)
     except BrokenPipeError:
-        # The interpreter flushes standard output on exit, which would fail.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return ExitCode.OUTPUT_CLOSED
     except KeyboardInterrupt:
         # A second Ctrl-C, or one on Windows, which has no signal receiver.
-        return _report_interruption(invocation, signal.SIGINT)
+        return invocation.report_interruption(signal.SIGINT)
+    except click.ClickException:
+        raise
+    except Exception as error:  # noqa: BLE001 - a bug has an exit code of its own
+        return invocation.report_bug(error)
 
 
 async def _run_body(body: Body, invocation: Invocation) -> ExitCode:
@@ -145,16 +198,16 @@ async def _run_body(body: Body, invocation: Invocation) -> ExitCode:
     async with anyio.create_task_group() as tasks:
         if sys.platform != "win32":
             tasks.start_soon(cancel_on_signal)
-        tasks.start_soon(invocation.reporter.run)
+        tasks.start_soon(protect, invocation.reporter.run)
         try:
             outcome = await body(invocation)
         except* (click.ClickException, BrokenPipeError, ImageBuilderError) as group:
-            outcome = _first_error(group)
+            outcome = cast("click.ClickException | BrokenPipeError | ImageBuilderError", first_error(group))
         tasks.cancel_scope.cancel()
     invocation.end_group()
     invocation.output.release()
     if outcome is None:
-        return _report_interruption(invocation, received[0])
+        return invocation.report_interruption(received[0])
     if isinstance(outcome, ImageBuilderError):
         return invocation.report_error(outcome)
     if isinstance(outcome, Exception):
@@ -165,43 +218,31 @@ async def _run_body(body: Body, invocation: Invocation) -> ExitCode:
 def _format_value(param: click.Option, value: object) -> str:
     # Durations were parsed into seconds, and "none" into None.
     if isinstance(value, float) and param.type is click.STRING:
-        return f"{value:g}s"
+        return f"{value:.3f}".rstrip("0").rstrip(".") + "s"
     return "none" if value is None else str(value)
 
 
-def _first_error(group: BaseExceptionGroup[E]) -> E:
-    error = group.exceptions[0]
-    return _first_error(error) if isinstance(error, BaseExceptionGroup) else error
-
-
-def _report_interruption(invocation: Invocation, number: signal.Signals) -> ExitCode:
-    invocation.end_group()
-    code, word = _SIGNALS[number]
-    if invocation.resume_command is None:
-        invocation.reporter.print_message(f"{word}.")
-    else:
-        invocation.reporter.print_message(f"{word}. Nothing was cancelled at AWS. To resume, run:")
-        invocation.reporter.print_message(f"  {invocation.resume_command}")
-    return code
-
-
 class _ReporterHandler(logging.Handler):
-    """A handler that passes log records to the reporter, which keeps the live view intact."""
+    """A handler that passes log records to the reporter: each is one line, and the live view stays intact."""
 
     def __init__(self, reporter: Reporter) -> None:
         super().__init__(logging.WARNING)
         self._reporter = reporter
 
     def emit(self, record: logging.LogRecord) -> None:
-        self._reporter.warn(f"Warning: {escape(translate_message(record.getMessage()))}")
+        self._reporter.warn(f"Warning: {format_record(record)}")
 
 
 @contextmanager
-def _warnings_reported_by(reporter: Reporter) -> Iterator[None]:
-    logger = logging.getLogger("aioimagebuilder")
+def _logging_to(reporter: Reporter) -> Iterator[None]:
+    # The root, since botocore, aiohttp and asyncio have loggers too: without a handler, their records would
+    # be printed as they are.
+    logger = logging.getLogger()
     handler = _ReporterHandler(reporter)
     logger.addHandler(handler)
+    logging.captureWarnings(capture=True)
     try:
         yield
     finally:
+        logging.captureWarnings(capture=False)
         logger.removeHandler(handler)

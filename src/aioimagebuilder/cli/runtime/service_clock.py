@@ -43,4 +43,9 @@ class ServiceClock:
         if self._latest is None:
             return wall
         timestamp, observed_at = self._latest
-        return max(wall, timestamp + timedelta(seconds=(self._monotonic() - observed_at) * self._time_scale))
+        try:
+            elapsed = timedelta(seconds=(self._monotonic() - observed_at) * self._time_scale)
+            return max(wall, timestamp + elapsed)
+        except OverflowError:
+            # A timestamp in the year 9999.
+            return timestamp

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import time
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Final, Literal, TypedDict
+
+import click
 
 from ...client import ImageBuilder
 from ...errors import ExecutionFailedError, ImageBuilderError, WaitError
 from ...models.diagnosis import Diagnosis
 from ...models.executions import Execution
-from ...models.identifiers import parse_arn
+from ...models.identifiers import Identifier, parse_arn
+from ...polling.schedule import Cadence
+from ...waiting.options import WaitOptions as Choices
+from ...waiting.options import WaitSettings
 from ..build_state import BuildState, label_of
 from ..exit_codes import ExitCode, exit_code_of_error, exit_code_of_outcome, most_severe
 from ..options import WaitOptions
@@ -27,6 +34,15 @@ from ..render.results import (
 from . import github_actions
 from .follow import OnState, follow
 from .run import Invocation
+
+_WORDS: Final[Mapping[ExitCode, str]] = {
+    ExitCode.SUCCEEDED: "succeeded",
+    ExitCode.FAILED: "failed",
+    ExitCode.CANCELLED: "cancelled",
+    ExitCode.NOT_OBSERVED: "could not be observed",
+    ExitCode.WAITING_STEP: "have a waiting step",
+    ExitCode.TIMED_OUT: "timed out",
+}
 
 
 @dataclass(frozen=True)
@@ -99,6 +115,25 @@ def wait_arguments(options: WaitOptions) -> WaitArguments:
     return {"timeout": options.timeout, "on_timeout": options.on_timeout, "on_waiting_step": on_waiting_step}
 
 
+def check_options(options: WaitOptions, identifiers: Iterable[str] = ()) -> None:
+    """Check the options of a wait before anything is sent.
+
+    Raises:
+        click.UsageError: an option is invalid, or does not apply to one of the executions.
+    """
+    arguments = wait_arguments(options)
+    timeout = arguments["timeout"]
+    choices: Choices = {
+        "on_timeout": arguments["on_timeout"],
+        "on_waiting_step": arguments["on_waiting_step"],
+    }
+    try:
+        cadence = Cadence(options.min_delay, options.max_delay)
+        WaitSettings.parse(cadence, timeout, choices, map(Identifier.parse, identifiers))
+    except ValueError as error:
+        raise click.UsageError(message_of(error)) from None
+
+
 async def wait_for_result(
     invocation: Invocation,
     ib: ImageBuilder,
@@ -127,6 +162,8 @@ async def wait_for_result(
     async def default_wait() -> Execution:
         return await ib.wait(identifier, **wait_arguments(options))
 
+    if options.on_timeout == "cancel" and options.timeout is not None:
+        invocation.cancels_at = min(invocation.cancels_at, time.monotonic() + options.timeout)
     try:
         execution = await follow(ib, identifier, wait or default_wait, report, min_delay=options.min_delay)
     except ExecutionFailedError as error:
@@ -149,12 +186,36 @@ def emit_result(invocation: Invocation, result: WaitResult, *lines: str) -> None
 def finish(invocation: Invocation, results: Sequence[WaitResult]) -> ExitCode:
     """Print the errors, write the job summary of a CI system, and return the exit code."""
     invocation.end_group()
-    for each in results:
-        if each.error is not None:
-            invocation.print_error(each.error_lines, each.label)
+    failures = [each for each in results if each.error is not None]
+    has_several = len(invocation.awaited) > 1
+    for each in failures:
+        # Of several executions, the first line of each: many reports would hide the other results.
+        invocation.print_error(each.error_lines, each.label, shown=1 if has_several else None)
+        if has_several and each.diagnosis is not None:
+            invocation.reporter.print_message(f"  aioimagebuilder why {escape(each.identifier)}")
+    if has_several and failures:
+        invocation.reporter.print_message(_summary(invocation.awaited, results))
+    unfinished = [
+        each.identifier for each in results if each.exit_code is ExitCode.TIMED_OUT and not each.has_ended
+    ]
+    if unfinished and invocation.awaited:
+        invocation.print_resume_command("To resume the wait, run:", unfinished)
     if github_actions.is_running():
-        _write_summary(results)
+        try:
+            _write_summary(results)
+        except OSError as error:
+            message = f"Warning: The job summary could not be written: {error.strerror}."
+            invocation.reporter.print_message(message)
     return most_severe(each.exit_code for each in results)
+
+
+def _summary(awaited: Sequence[str], results: Sequence[WaitResult]) -> str:
+    counts = Counter(_WORDS[each.exit_code] for each in results)
+    counts["not awaited to the end"] = len(awaited) - len(results)
+    words = (*_WORDS.values(), "not awaited to the end")
+    return f"Of {len(awaited)} executions: " + ", ".join(
+        f"{counts[word]} {word}" for word in words if counts[word]
+    )
 
 
 def finish_build(invocation: Invocation, result: WaitResult) -> ExitCode:
