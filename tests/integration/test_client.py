@@ -284,6 +284,25 @@ async def test_invalid_endpoint_url_raises_on_opening(simulator: Simulator):
         await ImageBuilder(**arguments).__aenter__()
 
 
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:99999", "http://127.0.0.1:abc", "ftp://example.com", "http://", "http://[::1"]
+)
+@pytest.mark.parametrize("source", ["argument", "environment", "config"])
+async def test_invalid_address_raises_on_opening(environment, simulator, tmp_path, monkeypatch, url, source):
+    arguments = dict(simulator.client_arguments)
+    if source != "argument":
+        del arguments["endpoint_url"]
+        monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
+    if source == "config":
+        (tmp_path / "config").write_text(f"[default]\nendpoint_url = {url}\n")
+    elif source == "environment":
+        monkeypatch.setenv("AWS_ENDPOINT_URL_IMAGEBUILDER", url)
+    else:
+        arguments["endpoint_url"] = url
+    with pytest.raises(ValueError, match=f"{re.escape(url)}|Invalid IPv6 URL"):
+        await ImageBuilder(**arguments).__aenter__()
+
+
 async def test_unreachable_endpoint_raises_at_deadline(simulator: Simulator):
     arguments = simulator.client_arguments | {"endpoint_url": "http://127.0.0.1:1"}
     async with ImageBuilder(**arguments) as ib:

@@ -111,6 +111,8 @@ class ScriptedService:
         calls: The calls received.
         scripts: The executions by id or ARN.
         hidden: The ids and ARNs that lists leave out.
+        get_only: The members that rows of lists lack.
+        lists_lead: For how many seconds lists are ahead of Gets.
         faults: Like `fault`, for single operations.
         actions: The operations that change something, given their parameters and the time.
     """
@@ -121,6 +123,8 @@ class ScriptedService:
     calls: list[Call] = field(default_factory=list)
     scripts: dict[str, Scripted] = field(default_factory=dict)
     hidden: set[str] = field(default_factory=set)
+    get_only: set[str] = field(default_factory=set)
+    lists_lead: float = 0.0
     faults: dict[str, Callable[[float], BaseException | None]] = field(default_factory=dict)
     actions: dict[str, Callable[[dict, float], dict]] = field(default_factory=dict)
     page_size: int = 25
@@ -185,7 +189,7 @@ class ScriptedService:
         parent = params.get(parameter)
         rows = []
         for identifier, script in self.scripts.items():
-            members = script.at(now)
+            members = script.at(now + self.lists_lead)
             if members is None or members.get(id_member) != identifier or identifier in self.hidden:
                 continue
             if parameter is None and members["status"] != "WAITING":
@@ -195,7 +199,7 @@ class ScriptedService:
             else:
                 row_parent = members.get("lifecyclePolicyArn" if parameter == "resourceArn" else parameter)
             if parent is None or row_parent == parent:
-                rows.append(members)
+                rows.append({name: members[name] for name in members if name not in self.get_only})
         start = int(params.get("nextToken", 0))
         response = {output: rows[start : start + self.page_size]}
         if parent is not None and parameter != "resourceArn":
@@ -219,12 +223,17 @@ class ScriptedService:
         return found
 
     def image(
-        self, *states: tuple[float, str], number: int = 1, reason: str | None = None, name: str = "demo"
+        self,
+        *states: tuple[float, str],
+        number: int = 1,
+        reason: str | None = None,
+        name: str = "demo",
+        **members: object,
     ) -> str:
         found = image_arn(number, name)
         state = {} if reason is None else {"reason": reason}
         self.scripts[found] = Scripted(
-            [(at, {"arn": found, "state": {"status": status, **state}}) for at, status in states]
+            [(at, {"arn": found, "state": {"status": status, **state}, **members}) for at, status in states]
         )
         return found
 

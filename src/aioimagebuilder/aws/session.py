@@ -25,7 +25,7 @@ from botocore.config import Config
 from botocore.httpsession import get_cert_path
 
 from ..errors import CredentialsError
-from ..models.redaction import redact_chain
+from ..models.redaction import redact, redact_chain
 from .call import AwsClient
 from .error_mapping import from_botocore
 from .event_loops import running_trio
@@ -104,6 +104,7 @@ class SessionArguments:
                     config=config,
                 )
             )
+            _check_endpoint(client.meta.endpoint_url)
         except botocore_exceptions.NoRegionError as error:
             raise ValueError(
                 "No AWS region: pass region_name=, or set AWS_REGION, AWS_DEFAULT_REGION or a profile."
@@ -171,6 +172,21 @@ class _NonRedirectingSession(AIOHTTPSession):  # type: ignore[misc] # it is not 
     async def _get_session(self, proxy_url: str | None) -> object:
         session = await super()._get_session(proxy_url)
         return SimpleNamespace(request=partial(session.request, allow_redirects=False))
+
+
+def _check_endpoint(url: str) -> None:
+    """Check the endpoint that botocore has resolved, from the arguments, the environment or its config file.
+
+    Raises:
+        ValueError: It is no address of HTTP.
+    """
+    try:
+        parts = urlsplit(url)
+        is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_valid = False
+    if not is_valid:
+        raise ValueError(f"The endpoint {redact(url)!r} is not an http:// or https:// address.")
 
 
 def _check_files(ca_bundle: str, client_cert: str | tuple[str, str] | None) -> None:

@@ -138,7 +138,7 @@ class WorkflowExecution(Execution):
     start_time: datetime | None = member(parse_time)
     end_time: datetime | None = member(parse_time)
     parallel_group: str | None = member(text)
-    retried: bool | None = member(boolean)
+    retried: bool | None = member(boolean, compare=False)
 
     @property
     def reason(self) -> str | None:

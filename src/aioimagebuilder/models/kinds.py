@@ -79,12 +79,15 @@ class ListOperation:
             the rows are those of the whole account.
         output: The member of the response that holds the rows.
         shared: Members of the response that apply to all of its rows.
+        is_complete: Whether a row, with the shared members, has every member of an execution that a Get
+            returns.
     """
 
     operation: str
     parameter: str | None
     output: str
     shared: tuple[str, ...] = ()
+    is_complete: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,7 +163,11 @@ KINDS: Final[Mapping[StrEnum, Kind]] = {
         id_member="workflow_execution_id",
         get=GetOperation("GetWorkflowExecution", "workflowExecutionId"),
         list=ListOperation(
-            "ListWorkflowExecutions", "imageBuildVersionArn", "workflowExecutions", ("imageBuildVersionArn",)
+            "ListWorkflowExecutions",
+            "imageBuildVersionArn",
+            "workflowExecutions",
+            ("imageBuildVersionArn", "requestId"),
+            is_complete=True,
         ),
         parent_member="image_build_version_arn",
         statuses=WorkflowExecutionStatus,
@@ -187,7 +194,7 @@ KINDS: Final[Mapping[StrEnum, Kind]] = {
             "ListWorkflowStepExecutions",
             "workflowExecutionId",
             "steps",
-            ("imageBuildVersionArn", "workflowBuildVersionArn", "workflowExecutionId"),
+            ("imageBuildVersionArn", "requestId", "workflowBuildVersionArn", "workflowExecutionId"),
         ),
         parent_member="workflow_execution_id",
         statuses=WorkflowStepExecutionStatus,
@@ -210,7 +217,7 @@ KINDS: Final[Mapping[StrEnum, Kind]] = {
         identifier=IdentifierFormat(f"lce-{UUID}", "lce-12345678-1234-1234-1234-123456789012"),
         id_member="lifecycle_execution_id",
         get=GetOperation("GetLifecycleExecution", "lifecycleExecutionId", "lifecycleExecution"),
-        list=ListOperation("ListLifecycleExecutions", "resourceArn", "lifecycleExecutions"),
+        list=ListOperation("ListLifecycleExecutions", "resourceArn", "lifecycleExecutions", is_complete=True),
         parent_member="lifecycle_policy_arn",
         statuses=LifecycleExecutionStatus,
         outcomes={

@@ -31,6 +31,7 @@ from ..aws.reads import get, list_executions
 from ..errors import OperationError, ThrottledError
 from ..models.executions import Execution
 from ..models.identifiers import Identifier
+from ..models.kinds import KINDS
 from ..models.redaction import one_line
 from .batching import Batch, Batcher, Call
 from .history import Reruns
@@ -312,6 +313,12 @@ class Poller:
             self._batcher.learn(identifier, execution)
             if is_list and target.history.is_contradicted_by(execution):
                 continue
+            if is_list and self._is_incomplete_end(identifier, execution, now):
+                target.listed_end = execution
+                self._batcher.read_alone(identifier)
+                if target not in self._requests:
+                    self._poll_at(target, now)
+                continue
             request.answered.add(identifier)
             is_additional = self._requests.get(target) is not request
             target.history.polls += is_additional
@@ -319,7 +326,13 @@ class Poller:
             if is_additional and self._is_current(target) and target not in self._requests:
                 self._schedule_next(target, now)
 
+    def _is_incomplete_end(self, identifier: Identifier, execution: Execution, now: float) -> bool:
+        """Return whether a row of a list is the end of a wait, and lacks members that a Get returns."""
+        is_complete = KINDS[execution.kind].list.is_complete or not execution.is_terminal
+        return not is_complete and not self._reruns.precedes(identifier, execution, now)
+
     def _deliver(self, target: Target, execution: Execution, now: float) -> None:
+        target.listed_end = None
         if self._reruns.precedes(target.identifier, execution, now):
             target.history.withhold(execution, now)
             return

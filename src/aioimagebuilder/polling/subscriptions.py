@@ -166,8 +166,12 @@ class Subscription:
             self._put(seen)
 
     def end(self, reason: EndReason, now: float, failure: Exception | None = None) -> None:
-        """End the subscription without a terminal state."""
-        if self.end_reason is None:
+        """End the subscription without a terminal state, unless a list has returned one."""
+        if self.end_reason is not None:
+            return
+        if self.target.listed_end is not None:
+            self.deliver(self.target.listed_end, is_news=True)
+        else:
             self.end_reason = reason
             self.ended_at = now
             self.failure = failure
@@ -194,14 +198,16 @@ class Target:
         identifier: Its id or ARN.
         subscriptions: Its subscriptions, which share its polls.
         history: What is known of it.
+        listed_end: A terminal state from a list that lacks members, until a Get has returned it whole.
     """
 
-    __slots__ = ("__weakref__", "history", "identifier", "subscriptions")
+    __slots__ = ("__weakref__", "history", "identifier", "listed_end", "subscriptions")
 
     def __init__(self, identifier: Identifier, now: float) -> None:
         self.identifier: Identifier = identifier
         self.subscriptions: dict[Subscription, None] = {}
         self.history: History = History(started=now)
+        self.listed_end: Execution | None = None
 
     def expired(self, now: float) -> list[Subscription]:
         """Return the subscriptions whose deadline has passed."""
