@@ -54,6 +54,30 @@ def test_simulate_reports_a_port_in_use(cli: Cli) -> None:
     assert re.fullmatch(r"Error: cannot listen on port \d+: .+\n", result.stderr)
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("simulate", "--rate-limit", "0"),
+        ("simulate", "--rate-limit", "nan"),
+        ("simulate", "--rate-limit", "inf"),
+        ("simulate", "--time-scale", "-5"),
+        ("simulate", "--time-scale", "nan"),
+        ("simulate", "--time-scale", "1e999"),
+        ("simulate", "--port", "65536"),
+        ("simulate", "--port", "0", "--pipeline", "?"),
+        ("simulate", "--port", "0", "--pipeline", "demo"),
+        ("demo", "--time-scale", "nan"),
+        ("demo", "--time-scale", "inf"),
+        ("demo", "--time-scale", "0"),
+    ],
+)
+def test_invalid_option_of_simulator_is_usage_error(cli: Cli, arguments) -> None:
+    result = cli(*arguments)
+    assert (result.code, result.stdout) == (2, "")
+    errors = [line for line in result.stderr.splitlines() if line.startswith("Error: Invalid value for ")]
+    assert [result.stderr.splitlines()[-1]] == errors
+
+
 @pytest.mark.parametrize("succeeds", [True, False])
 def test_documented_shell_script_deploys_only_on_success(
     simulator: Simulator, cli: Cli, tmp_path, succeeds: bool

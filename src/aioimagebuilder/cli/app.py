@@ -5,6 +5,7 @@ The module of a command is imported when the command runs, which keeps help and 
 
 from __future__ import annotations
 
+import math
 from importlib import import_module
 from typing import Final
 
@@ -49,6 +50,19 @@ Load the script in your shell:
 def _run_command(module: str, function: str, **arguments: object) -> int:
     code: int = getattr(import_module(f"{__package__}.commands.{module}"), function)(**arguments)
     return code
+
+
+class _SimulatorNumber(click.FloatRange):
+    """A number in the range that the simulator accepts, which ends at a billion."""
+
+    def __init__(self, *, min: float, min_open: bool = False) -> None:  # noqa: A002 - as in the base class
+        super().__init__(min=min, max=1e9, min_open=min_open)
+
+    def convert(self, value: float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number: float = super().convert(value, param, ctx)
+        if math.isnan(number):
+            self.fail(f"{value!r} is not a number.", param, ctx)
+        return number
 
 
 class _OrderedGroup(click.Group):
@@ -235,10 +249,10 @@ def timeline(**arguments: object) -> int:
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 selects a free port."
 )
-@click.option("--time-scale", type=click.FloatRange(min=0), default=10, show_default=True, help=_TIME_SCALE)
+@click.option("--time-scale", type=_SimulatorNumber(min=0), default=10, show_default=True, help=_TIME_SCALE)
 @click.option(
     "--rate-limit",
-    type=click.FloatRange(min=0, min_open=True),
+    type=_SimulatorNumber(min=0, min_open=True),
     metavar="RATE",
     help="Calls per second and account; calls above it are throttled (HTTP 429).",
 )
@@ -258,7 +272,7 @@ def simulate(**arguments: object) -> int:
 
 
 @aioimagebuilder.command()
-@click.option("--time-scale", type=click.FloatRange(min=1), default=60, show_default=True, help=_TIME_SCALE)
+@click.option("--time-scale", type=_SimulatorNumber(min=1), default=60, show_default=True, help=_TIME_SCALE)
 @display_options
 def demo(**arguments: object) -> int:
     """Build an image on the embedded simulator.

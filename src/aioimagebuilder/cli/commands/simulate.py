@@ -6,7 +6,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from ...testing import BuildScript, Simulator, StepScript
+import click
+
+from ...testing import BuildScript, ServiceError, Simulator, StepScript
 from ...testing.scripts import Json
 from ...testing.stopping import stop_signals
 from ..exit_codes import ExitCode
@@ -44,7 +46,7 @@ def simulate(*, port: int, time_scale: float, rate_limit: float | None, pipeline
             simulator.create_pipeline(name, workflows=workflows)
             simulator.script(script, recipe=name, default=True)
         for name in pipelines:
-            simulator.create_pipeline(name)
+            _create_pipeline(simulator, name)
         for line in _instructions(simulator, time_scale):
             sys.stdout.write(f"{line}\n")
         sys.stdout.flush()
@@ -52,6 +54,13 @@ def simulate(*, port: int, time_scale: float, rate_limit: float | None, pipeline
     finally:
         simulator.stop()
     return ExitCode.SUCCEEDED
+
+
+def _create_pipeline(simulator: Simulator, name: str) -> None:
+    try:
+        simulator.create_pipeline(name)
+    except ServiceError as error:
+        raise click.BadParameter(error.message, param_hint=f"'--pipeline {name}'") from None
 
 
 def _instructions(simulator: Simulator, time_scale: float) -> Iterator[str]:
@@ -71,4 +80,5 @@ def _instructions(simulator: Simulator, time_scale: float) -> Iterator[str]:
     yield "  aioimagebuilder build flaky     # succeeds after a step is retried"
     yield "  aioimagebuilder build approval  # has a waiting step (see aioimagebuilder pending and approve)"
     yield ""
+    yield f"{simulator.endpoint_url}/_simulator/ lists the routes that control it."
     yield "Press Ctrl-C to stop."
