@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import http.client
 import json
-from dataclasses import asdict
+import re
+import urllib.request
+from dataclasses import asdict, fields
+from pathlib import Path
 from urllib.parse import urlsplit
 
+import boto3
 import pytest
 
 from aioimagebuilder.testing import BuildScript, Fault
-from aioimagebuilder.testing.control_routes import ROUTES
+from aioimagebuilder.testing.control_routes import ROUTES, describe_routes
 from simulator.support import get_status, list_executions, raises_error
 
 
@@ -89,9 +93,21 @@ def test_lifecycle_runs_route_runs_policy(send, client):
     assert (run["lifecyclePolicyArn"], run["state"]) == (arn, {"status": "IN_PROGRESS"})
 
 
-def test_reset_route_discards_resources(send, client, built):
+def test_reset_route_discards_resources_of_all_services(send, simulator, client, built):
+    sqs = boto3.client("sqs", **simulator.client_arguments)
+    sqs.create_queue(QueueName="queue")
     assert send("POST", "reset") == (200, {})
     assert client.list_image_pipelines()["imagePipelineList"] == []
+    assert "QueueUrls" not in sqs.list_queues()
+    sqs.close()
+
+
+def test_executions_route_adds_execution_of_region_and_account(send, simulator):
+    body = {"kind": "image", "schedule": [["BUILDING", 5], ["AVAILABLE", None]]}
+    body |= {"region_name": "eu-west-1", "account_id": "111111111111"}
+    arn = send("POST", "executions", body)[1]["id"]
+    assert arn.startswith("arn:aws:imagebuilder:eu-west-1:111111111111:image/")
+    assert arn in simulator.control.state("111111111111", "eu-west-1").images
 
 
 @pytest.mark.parametrize(
@@ -114,6 +130,38 @@ def test_invalid_request_returns_error_message(send, method, path, body, status)
     assert response["message"]
 
 
-def test_every_route_is_documented():
-    text = __import__("aioimagebuilder.testing.control_routes", fromlist=["x"]).__doc__
-    assert all(f"``{method} /_simulator/{path}``" in text for method, path in ROUTES)
+@pytest.mark.parametrize("path", ["", "?", "?a"])
+def test_list_of_routes_says_what_each_takes(send, path):
+    status, response = send("GET", path)
+    if path == "?a":
+        assert (status, response["message"]) == (400, "unknown member 'a'; GET /_simulator/ takes nothing")
+        return
+    routes = {each["route"]: each for each in response["routes"]}
+    assert list(routes) == [f"{method} /_simulator/{path}" for method, path in ROUTES]
+    assert routes["POST /_simulator/advance"] == {
+        "route": "POST /_simulator/advance",
+        "summary": "advances the clock",
+        "takes": {"seconds": "a number from 0 to 1,000,000,000; required"},
+        "returns": ["now"],
+    }
+    script = routes["POST /_simulator/scripts"]["takes"]["script"]
+    assert script.keys() == {each.name for each in fields(BuildScript)}
+    assert script["steps"]["<name>"]["duration"] == "a number from 0 to 1,000,000,000 or null; default null"
+    assert "action" in script["steps"]["<name>"]["component_failure"]
+
+
+def test_list_of_routes_is_served_without_slash(simulator):
+    with urllib.request.urlopen(f"{simulator.endpoint_url}/_simulator") as response:
+        assert json.load(response)["routes"]
+
+
+def test_table_of_routes_in_documentation_matches_them():
+    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| `(\w+ /_simulator/.*?)` \| (.*?) \| (.*?) ?\| (.*?) ?\|$", page, re.MULTILINE)
+    documented = [
+        (route, summary, re.findall(r"`(\w+)`", takes), re.findall(r"`(\w+)`", returns))
+        for route, summary, takes, returns in table
+    ]
+    assert documented == [
+        (each["route"], each["summary"], list(each["takes"]), each["returns"]) for each in describe_routes()
+    ]

@@ -109,6 +109,28 @@ def test_second_update_is_rejected_while_one_runs(simulator, client, built):
     assert start_update(client, built, "AVAILABLE", **INCLUDED)["lifecycleExecutionId"]
 
 
+def get_lifecycle_members(client, arn):
+    image = client.get_image(imageBuildVersionArn=arn)["image"]
+    names = ("deprecationTime", "lifecycleExecutionId")
+    return {name: image[name] for name in names if name in image} | {"status": image["state"]["status"]}
+
+
+def test_cancelled_execution_leaves_image_as_before(simulator, client, built):
+    first = start_update(client, built, "DISABLED", **INCLUDED)["lifecycleExecutionId"]
+    simulator.advance(20)
+    start_update(client, built, "AVAILABLE")
+    before = get_lifecycle_members(client, built)
+    assert before == {"lifecycleExecutionId": first, "status": "AVAILABLE"}
+    at = dt.datetime.fromtimestamp(simulator.now() + 1000, dt.UTC)
+    scheduled = start_update(client, built, "DEPRECATED", updateAt=at)["lifecycleExecutionId"]
+    changed = get_lifecycle_members(client, built)
+    assert (changed["lifecycleExecutionId"], "deprecationTime" in changed) == (scheduled, True)
+    client.cancel_lifecycle_execution(lifecycleExecutionId=scheduled)
+    assert get_lifecycle_members(client, built) == before
+    simulator.advance(2000)
+    assert get_lifecycle_members(client, built) == before
+
+
 def test_cancelled_execution_passes_through_cancelling(simulator, client, built):
     identifier = start_update(client, built, "DELETED", **DELETION)["lifecycleExecutionId"]
     response = client.cancel_lifecycle_execution(lifecycleExecutionId=identifier)

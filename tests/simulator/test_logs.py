@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 import pytest
-from botocore.exceptions import ConnectionClosedError
+from botocore.exceptions import ClientError, ConnectionClosedError
 
 from aioimagebuilder.testing import BuildScript, ComponentFailure, Fault, Simulator, StepScript
 from simulator.support import raises_error
@@ -163,6 +163,23 @@ def test_logs_calls_can_be_reset_and_delayed(simulator, logs):
     assert dt.datetime.now(dt.UTC) - before >= dt.timedelta(seconds=0.3)
 
 
+@pytest.mark.parametrize("performed", [True, False])
+@pytest.mark.parametrize("kind", ["error", "throttle", "reset", "hang"])
+def test_logs_fault_hides_or_prevents_operation(simulator, logs, kind, performed):
+    simulator.inject(
+        Fault(kind, service="logs", seconds=0.05 if kind == "hang" else None, performed=performed, times=1)
+    )
+    with pytest.raises((ClientError, ConnectionClosedError, ConnectionError)):
+        logs.create_log_group(logGroupName="group")
+    assert bool(logs.describe_log_groups()["logGroups"]) == performed
+
+
+def test_logs_error_has_literal_body(simulator, logs):
+    simulator.inject(Fault("error", service="logs", status=503, body="<html>Service Unavailable</html>"))
+    with raises_error("503", 503):
+        logs.describe_log_groups()
+
+
 def test_imagebuilder_fault_does_not_affect_logs(simulator, client, logs):
     arn = simulator.start_build(simulator.create_pipeline())
     simulator.inject(Fault("throttle", times=1))
@@ -171,9 +188,12 @@ def test_imagebuilder_fault_does_not_affect_logs(simulator, client, logs):
         client.get_image(imageBuildVersionArn=arn)
 
 
-@pytest.mark.parametrize(("kind", "service"), [("stale", "logs"), ("throttle", "s3")])
-def test_unsupported_fault_of_service_is_rejected(kind, service):
-    with pytest.raises(ValueError, match="has no fault of kind"):
+@pytest.mark.parametrize(
+    ("kind", "service", "message"),
+    [("stale", "logs", "has no fault of kind"), ("throttle", "s3", "one of: imagebuilder, logs")],
+)
+def test_unsupported_fault_of_service_is_rejected(kind, service, message):
+    with pytest.raises(ValueError, match=message):
         Fault(kind, service=service)
 
 

@@ -68,6 +68,29 @@ def test_port_in_use_is_reported_in_one_line():
     assert len(errors.splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--rate-limit=0", "'0' is not a number above 0"),
+        ("--rate-limit=nan", "'nan' is not a number above 0"),
+        ("--time-scale=-5", "'-5' is not a number from 0"),
+        ("--time-scale=1e999", "'1e999' is not a number from 0"),
+        ("--burst=0.5", "'0.5' is not a number from 1"),
+        ("--burst=many", "'many' is not a number from 1"),
+        ("--port=65536", "'65536' is not a whole number from 0"),
+        ("--port=-1", "'-1' is not a whole number from 0"),
+        ("--region=nowhere", "the region must be"),
+        ("--unknown", "unrecognized arguments"),
+    ],
+)
+def test_invalid_option_is_usage_error_in_one_line(option, message):
+    with start_process("--port=0", option) as process:
+        out, errors = process.communicate(timeout=20)
+    assert (process.returncode, out) == (2, "")
+    assert message in errors
+    assert len(errors.splitlines()) == 1
+
+
 def test_plugin_resets_simulator_for_each_test(tmp_path):
     (tmp_path / "test_with_plugin.py").write_text(
         textwrap.dedent("""

@@ -41,7 +41,7 @@ def test_fault_round_trips_through_json():
 
 
 def test_unknown_fault_kind_is_rejected():
-    with pytest.raises(ValueError, match="use one of: delay, error"):
+    with pytest.raises(ValueError, match="one of: delay, error"):
         Fault("unknown")
 
 

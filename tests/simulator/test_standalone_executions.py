@@ -102,7 +102,7 @@ def test_execution_can_be_in_another_region(simulator):
 
 
 def test_invalid_execution_is_rejected(simulator):
-    with pytest.raises(ValueError, match="unknown kind of execution"):
+    with pytest.raises(ValueError, match="kind must be a string that is one of: workflow_execution"):
         simulator.add_execution("unknown", [("RUNNING", None)])
     with pytest.raises(ValueError, match="at least one status"):
         simulator.add_execution("image", [])

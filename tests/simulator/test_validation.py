@@ -77,7 +77,9 @@ def test_scripted_status_is_allowed_in_response():
 
 
 def test_simulator_bug_returns_500_with_details(simulator, client):
-    identifier = simulator.add_execution("workflow_execution", [("RUNNING", None)], totalStepCount="seven")
+    identifier = simulator.add_execution("workflow_execution", [("RUNNING", None)])
+    [row] = simulator.control.state("123456789012", "us-east-1").workflows.values()
+    row.history.states[0]["totalStepCount"] = "seven"
     with pytest.raises(ClientError, match=r"simulator bug: .*totalStepCount") as caught:
         client.get_workflow_execution(workflowExecutionId=identifier)
     assert caught.value.response["ResponseMetadata"]["HTTPStatusCode"] == 500

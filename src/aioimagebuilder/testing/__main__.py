@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
+from .checks import Burst, Port, Rate, Region, TimeScale, check, parse_number
 from .stopping import stop_signals
 
 _EXAMPLE = """\
@@ -19,6 +21,8 @@ Try it:
   aws imagebuilder start-image-pipeline-execution --image-pipeline-arn \\
       arn:aws:imagebuilder:{region}:123456789012:image-pipeline/demo
   aws imagebuilder list-image-build-versions
+
+{url}/_simulator/ lists the routes that control it.
 
 Press Ctrl-C to stop."""
 
@@ -59,15 +63,45 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="python -m aioimagebuilder.testing", description="Simulate EC2 Image Builder on 127.0.0.1."
     )
-    parser.add_argument("--port", type=int, default=5000, help="port to listen on; 0 picks a free port")
-    parser.add_argument("--time-scale", type=float, default=60.0, help="simulated seconds per second")
-    parser.add_argument("--rate-limit", type=float, help="calls per second allowed for each account")
-    parser.add_argument("--burst", type=float, help="number of calls that may arrive at once")
-    parser.add_argument("--region", default="us-east-1", help="region shown in the example commands")
+    number = _number_type
+    parser.add_argument(
+        "--port", type=number(Port), default=5000, help="port to listen on; 0 picks a free port"
+    )
+    parser.add_argument(
+        "--time-scale", type=number(TimeScale), default=60.0, help="simulated seconds per second"
+    )
+    parser.add_argument("--rate-limit", type=number(Rate), help="calls per second allowed for each account")
+    parser.add_argument("--burst", type=number(Burst), help="number of calls that may arrive at once")
+    parser.add_argument("--region", type=_parse_region, default="us-east-1", help="region of the resources")
     return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    """A parser that reports an error in one line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _number_type(hint: object) -> Callable[[str], float]:
+    def parse(text: str) -> float:
+        try:
+            return parse_number(text, hint)
+        except ValueError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+
+    return parse
+
+
+def _parse_region(text: str) -> str:
+    try:
+        check("the region", text, Region)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return text
 
 
 if __name__ == "__main__":

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Mapping
 
 from .controller import CallRecord, Control
-from .faults import CONNECTION_KINDS, Fault
-from .gateway import WireResponse, error_response
+from .gateway import WireResponse, error_response, fault_response
+from .json_objects import parse_object
 from .simulation.state_history import Members
 
-_DEFAULT_HANG_SECONDS = 3600.0
 _THROTTLED = error_response("ThrottlingException", "Rate exceeded", 400)
 
 
-def apply_faults(control: Control, target: str, body: bytes) -> tuple[float, WireResponse | None]:
-    """Record a call, and return the delay in real seconds and the replacement response that its faults cause.
+def apply_faults(control: Control, target: str, body: bytes) -> tuple[float, WireResponse | None, bool]:
+    """Record a call, and return what its faults do to it.
 
     Args:
         control: The control that holds the faults and records the call.
         target: The request's ``X-Amz-Target``.
         body: The request's body.
+
+    Returns:
+        The delay in real seconds, the response that replaces moto's, and whether moto performs the call.
     """
     operation = target.rpartition(".")[2]
     params = _parse_parameters(body)
@@ -29,7 +30,7 @@ def apply_faults(control: Control, target: str, body: bytes) -> tuple[float, Wir
         faults = control.faults.match(operation, params, "logs")
     delay = sum(fault.seconds or 0.0 for fault in faults if fault.kind == "delay")
     failure = next((fault for fault in faults if fault.kind != "delay"), None)
-    response = None if failure is None else _fault_response(failure)
+    response = None if failure is None else fault_response(failure, delay, _THROTTLED)
     control.record(
         CallRecord(
             operation=operation,
@@ -41,25 +42,18 @@ def apply_faults(control: Control, target: str, body: bytes) -> tuple[float, Wir
             service="logs",
         )
     )
-    if failure is not None and failure.kind == "hang":
-        delay += failure.seconds or _DEFAULT_HANG_SECONDS
-    return delay, response
-
-
-def _fault_response(fault: Fault) -> WireResponse:
-    if fault.kind in CONNECTION_KINDS:
-        return WireResponse(connection_fault=fault.kind)
-    if fault.kind == "throttle":
-        return _THROTTLED
-    return error_response(fault.code, fault.message, fault.status)
+    return (
+        delay if response is None else response.delay,
+        response,
+        failure is None or failure.performed,
+    )
 
 
 def _parse_parameters(body: bytes) -> Members:
     try:
-        params = json.loads(body or b"{}")
+        return parse_object(body)
     except ValueError:
         return {}
-    return params if isinstance(params, dict) else {}
 
 
 def _find_identifier(params: Mapping[str, object]) -> str | None:

@@ -6,6 +6,7 @@ The methods of `Simulator` and the HTTP routes under ``/_simulator/`` delegate t
 
 from __future__ import annotations
 
+import re
 import threading
 import time
 import uuid
@@ -14,13 +15,25 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from .checks import (
+    Account,
+    Burst,
+    EpochSeconds,
+    NonEmpty,
+    Rate,
+    Reason,
+    Region,
+    Seconds,
+    TimeScale,
+    checked,
+)
 from .faults import Fault, FaultRegistry
 from .rate_limit import TokenBucket
 from .scripts import BuildScript, Json
 from .service.dispatch import perform
 from .service.lifecycle_policies import run_policy
 from .service.presets import create_pipeline
-from .service.standalone import add_execution
+from .service.standalone import ExecutionKind, add_execution
 from .service.state import RegionState, SharedState
 from .service.validation import input_members
 from .simulation.clock import SimulatedClock
@@ -30,6 +43,7 @@ DEFAULT_ACCOUNT = "123456789012"
 """The account that moto assigns to unknown credentials."""
 
 _MAX_CALLS = 1_000_000
+_POLICY_ARN = re.compile(r"arn:[a-z-]+:imagebuilder:([a-z0-9-]+):([0-9]{12}):lifecycle-policy/[^/]+")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,16 +79,19 @@ class Control:
         region_name: Region of the methods that create resources.
         start: Simulated time at the start and after a reset, in epoch seconds; the real time if ``None``.
         monotonic: Source of real time in seconds.
+
+    Every method with arguments raises TypeError for one of a wrong type, and ValueError for one out of range.
     """
 
+    @checked
     def __init__(
         self,
         *,
-        time_scale: float = 1.0,
-        rate_limit: float | None = None,
-        burst: float | None = None,
-        region_name: str = "us-east-1",
-        start: float | None = None,
+        time_scale: TimeScale = 1.0,
+        rate_limit: Rate | None = None,
+        burst: Burst | None = None,
+        region_name: Region = "us-east-1",
+        start: EpochSeconds | None = None,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.region_name = region_name
@@ -107,25 +124,23 @@ class Control:
         """Simulated seconds per real second."""
         return self.shared.clock.scale
 
-    def set_time_scale(self, scale: float) -> None:
-        """Set the number of simulated seconds per real second; 0 stops the clock.
-
-        Raises:
-            ValueError: The scale is negative.
-        """
+    @checked
+    def set_time_scale(self, scale: TimeScale) -> None:
+        """Set the number of simulated seconds per real second; 0 stops the clock."""
         self.shared.clock.set_scale(scale)
 
-    def advance(self, seconds: float) -> None:
-        """Advance the clock by a number of simulated seconds.
-
-        Raises:
-            ValueError: The number is negative.
-        """
+    @checked
+    def advance(self, seconds: Seconds) -> None:
+        """Advance the clock by a number of simulated seconds."""
         self.shared.clock.advance(seconds)
 
     def now(self) -> float:
         """Return the simulated time in seconds since the epoch."""
         return self.shared.clock.now()
+
+    def sleep(self, seconds: float) -> None:
+        """Block for a number of real seconds, or until the simulator stops."""
+        self.closing.wait(min(seconds, threading.TIMEOUT_MAX))
 
     @property
     def rate_limit(self) -> float | None:
@@ -137,43 +152,37 @@ class Control:
         """The number of calls that may arrive at once, or ``None``."""
         return self._burst
 
-    def set_rate_limit(self, calls_per_second: float | None, *, burst: float | None = None) -> None:
-        """Set the number of calls per real second allowed for each account; ``None`` removes the limit.
-
-        Raises:
-            ValueError: The rate is not positive or the burst is below 1.
-        """
-        if calls_per_second is not None:
-            TokenBucket(calls_per_second, burst)
+    @checked
+    def set_rate_limit(self, calls_per_second: Rate | None, *, burst: Burst | None = None) -> None:
+        """Set the number of calls per real second allowed for each account; ``None`` removes the limit."""
         with self.lock:
             self._rate, self._burst = calls_per_second, burst
             self._buckets.clear()
 
     # ------------------------------------------------------------------ scripts, executions, faults
 
+    @checked
     def script(self, script: BuildScript, *, recipe: str | None = None, default: bool = False) -> None:
         """Queue a script for the next build; see `Simulator.script`."""
         with self.lock:
             self.shared.scripts.add(script, recipe=recipe, default=default)
 
+    @checked
     def add_execution(
         self,
-        kind: str,
-        schedule: list[tuple[str, float | None]],
+        kind: ExecutionKind,
+        schedule: Sequence[tuple[NonEmpty, Seconds | None]],
         *,
-        region_name: str | None = None,
-        account_id: str = DEFAULT_ACCOUNT,
+        region_name: Region | None = None,
+        account_id: Account = DEFAULT_ACCOUNT,
         **members: Json,
     ) -> str:
-        """Add an execution that belongs to no build; see `Simulator.add_execution`.
-
-        Raises:
-            ValueError: The kind is unknown or the schedule is empty.
-        """
+        """Add an execution that belongs to no build; see `Simulator.add_execution`."""
         with self.lock:
             state = self.state(account_id, region_name or self.region_name)
             return add_execution(state, kind, schedule, members)
 
+    @checked
     def inject(self, fault: Fault) -> None:
         """Inject a fault."""
         with self.lock:
@@ -194,6 +203,7 @@ class Control:
         with self.lock:
             return list(self._calls)
 
+    @checked
     def call_count(self, operation: str | None = None) -> int:
         """Return the number of recorded calls of an operation, or of all operations."""
         with self.lock:
@@ -263,12 +273,13 @@ class Control:
 
     # ------------------------------------------------------------------ presets
 
+    @checked
     def create_pipeline(
         self,
         name: str = "demo",
         *,
         container: bool = False,
-        regions: Sequence[str] | None = None,
+        regions: Sequence[NonEmpty] | None = None,
         workflows: Sequence[dict[str, Json]] | None = None,
         tests: bool = True,
         version: str = "1.0.0",
@@ -289,25 +300,36 @@ class Control:
             log_bucket=log_bucket,
         )
 
+    @checked
     def create_workflow(self, name: str, data: str, *, type: str = "BUILD", version: str = "1.0.0") -> str:  # noqa: A002
         """Create a workflow from a YAML document and return its build version ARN."""
         response = self.call("CreateWorkflow", name=name, data=data, type=type, semanticVersion=version)
         return str(response["workflowBuildVersionArn"])
 
+    @checked
     def start_build(self, pipeline_arn: str) -> str:
         """Start a build of the pipeline and return the image build version ARN."""
         response = self.call("StartImagePipelineExecution", imagePipelineArn=pipeline_arn)
         return str(response["imageBuildVersionArn"])
 
+    @checked
     def run_lifecycle_policy(
-        self, policy_arn: str, *, seconds: float = 30.0, status: str = "SUCCESS", reason: str | None = None
+        self,
+        policy_arn: str,
+        *,
+        seconds: Seconds = 30.0,
+        status: NonEmpty = "SUCCESS",
+        reason: Reason | None = None,
     ) -> str:
         """Run a lifecycle policy now and return the execution id; see `Simulator.run_lifecycle_policy`.
 
         Raises:
             ServiceError: The policy does not exist or is already running.
         """
-        _, _, _, region, account, _ = policy_arn.split(":", 5)
+        match = _POLICY_ARN.fullmatch(policy_arn)
+        if match is None:
+            raise ValueError(f"{policy_arn!r} is not the ARN of a lifecycle policy")
+        region, account = match.groups()
         with self.lock:
             return run_policy(
                 self.state(account, region), policy_arn, seconds=seconds, status=status, reason=reason

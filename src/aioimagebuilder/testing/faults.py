@@ -28,7 +28,9 @@ import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import fnmatchcase
+from typing import Annotated
 
+from .checks import Choice, HeaderText, HttpStatus, PositiveCount, Probability, Seconds, check_members
 from .simulation.state_history import Members
 
 _KINDS_WITH_OWN_SECONDS = frozenset({"delay", "hang", "not_found_yet"})
@@ -81,34 +83,33 @@ class Fault:
         performed: Whether the operation is performed when ``reset``, ``hang`` or an error hides its result.
 
     Raises:
-        ValueError: The kind is unknown or the service does not support it.
+        TypeError: A member has the wrong type.
+        ValueError: A member is out of range, or the service has no fault of the kind.
     """
 
-    kind: str
+    kind: Annotated[str, Choice(tuple(sorted(KINDS)))]
     _: KW_ONLY
-    service: str = "imagebuilder"
+    service: Annotated[str, Choice(("imagebuilder", "logs"))] = "imagebuilder"
     operation: str | None = None
     identifier: str | None = None
-    times: int | None = None
-    seconds: float | None = None
-    probability: float = 1.0
-    code: str = "ServiceException"
-    status: int = 500
+    times: PositiveCount | None = None
+    seconds: Seconds | None = None
+    probability: Probability = 1.0
+    code: HeaderText = "ServiceException"
+    status: HttpStatus = 500
     message: str = "An internal error has occurred."
     body: str | None = None
-    lag: float = 60.0
+    lag: Seconds = 60.0
     execution_status: str = "SOMETHING_NEW"
     identifiers: tuple[str, ...] = ()
     performed: bool = False
 
     def __post_init__(self) -> None:
-        if self.kind not in KINDS:
-            raise ValueError(f"unknown kind of fault {self.kind!r}; use one of: {', '.join(sorted(KINDS))}")
-        if self.service not in {"imagebuilder", "logs"} or (
-            self.service == "logs" and self.kind not in LOGS_KINDS
-        ):
+        if isinstance(self.identifiers, list):
+            object.__setattr__(self, "identifiers", tuple(self.identifiers))
+        check_members(self)
+        if self.service == "logs" and self.kind not in LOGS_KINDS:
             raise ValueError(f"the service {self.service!r} has no fault of kind {self.kind!r}")
-        object.__setattr__(self, "identifiers", tuple(self.identifiers))
 
 
 @dataclass(kw_only=True)

@@ -84,16 +84,16 @@ def _perform(control: Control, operation: str, params: Members, account_id: str,
     delay = sum(fault.seconds or 0.0 for fault in faults if fault.kind == "delay")
     failure = next((fault for fault in faults if fault.kind in _ERROR_KINDS | {"reset", "hang"}), None)
     if failure is not None and not failure.performed:
-        return _fault_response(failure, delay)
+        return fault_response(failure, delay)
     lag = kinds["stale"].lag if "stale" in kinds and operation.startswith(("Get", "List")) else 0.0
     try:
         members = control.perform(operation, params, account_id=account_id, region=region, lag=lag)
     except ServiceError as error:
         return error_response(error.code, error.message)
     except SimulatorBugError as bug:
-        return error_response("SimulatorBug", str(bug), 500)
+        return error_response("SimulatorBug", f"simulator bug: {bug}", 500)
     if failure is not None:
-        return _fault_response(failure, delay)
+        return fault_response(failure, delay)
     return _success_response(_apply_content_faults(members, faults, params), kinds, delay)
 
 
@@ -118,9 +118,14 @@ def _success_response(members: Members, kinds: Mapping[str, Fault], delay: float
     return WireResponse(body=body.encode(), headers=headers, delay=delay, connection_fault=connection_fault)
 
 
-def _fault_response(fault: Fault, delay: float) -> WireResponse:
+def fault_response(fault: Fault, delay: float, throttled: WireResponse | None = None) -> WireResponse:
+    """Return the response that a fault causes in place of the service's, after a delay in real seconds."""
     if fault.kind in CONNECTION_KINDS:
-        hang = (fault.seconds or _DEFAULT_HANG_SECONDS) if fault.kind == "hang" else 0.0
+        hang = (
+            (_DEFAULT_HANG_SECONDS if fault.seconds is None else fault.seconds)
+            if fault.kind == "hang"
+            else 0.0
+        )
         return WireResponse(connection_fault=fault.kind, delay=delay + hang)
     if fault.kind == "throttle_bare":
         return WireResponse(status=429, body=b"", delay=delay)
@@ -128,9 +133,10 @@ def _fault_response(fault: Fault, delay: float) -> WireResponse:
         return WireResponse(
             status=fault.status, body=fault.body.encode(), headers={"Content-Type": "text/html"}, delay=delay
         )
-    errors = {
-        "throttle": ("CallRateLimitExceededException", _THROTTLED, None),
-        "not_found_yet": ("ResourceNotFoundException", "The resource cannot be found.", None),
-    }
-    response = error_response(*errors.get(fault.kind, (fault.code, fault.message, fault.status)))
+    if fault.kind == "throttle":
+        response = throttled or error_response("CallRateLimitExceededException", _THROTTLED)
+    elif fault.kind == "not_found_yet":
+        response = error_response("ResourceNotFoundException", "The resource cannot be found.")
+    else:
+        response = error_response(fault.code, fault.message, fault.status)
     return replace(response, delay=delay)

@@ -13,16 +13,11 @@ class TokenBucket:
         rate: Calls per real second.
         burst: Capacity of the bucket; defaults to the rate, but at least 1.
         monotonic: Source of real time in seconds.
-
-    Raises:
-        ValueError: The rate is not positive or the burst is below 1.
     """
 
     def __init__(
         self, rate: float, burst: float | None = None, *, monotonic: Callable[[], float] = time.monotonic
     ) -> None:
-        if rate <= 0 or (burst is not None and burst < 1):
-            raise ValueError("a rate limit needs a positive rate and a burst of at least one call")
         self.rate = rate
         self.burst = max(1.0, rate) if burst is None else burst
         self._monotonic = monotonic

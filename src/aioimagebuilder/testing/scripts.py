@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
+
+from .checks import (
+    ComponentArn,
+    Count,
+    ErrorText,
+    Message,
+    NonEmpty,
+    Pace,
+    PositiveCount,
+    Reason,
+    Seconds,
+    check_members,
+)
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 """A JSON value."""
@@ -24,12 +37,15 @@ class ComponentFailure:
     build log and defaults to ``error``.
     """
 
-    component_arn: str | None = None
-    phase: str = "build"
-    step: str = "InstallPackages"
-    action: str = "ExecuteBash"
-    error: str = "exit status 1"
+    component_arn: ComponentArn | None = None
+    phase: NonEmpty = "build"
+    step: NonEmpty = "InstallPackages"
+    action: NonEmpty = "ExecuteBash"
+    error: ErrorText = "exit status 1"
     stderr: str | None = None
+
+    def __post_init__(self) -> None:
+        check_members(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,18 +72,18 @@ class StepScript:
         log_lines: Lines that the step writes to the build log.
     """
 
-    duration: float | None = None
+    duration: Seconds | None = None
     status: str | None = None
     running_status: str | None = None
-    message: str | None = None
+    message: Message | None = None
     inputs: Mapping[str, Json] | None = None
     outputs: Mapping[str, Json] | None = None
-    on_failure: str | None = None
-    timeout_seconds: int | None = None
-    max_attempts: int | None = None
-    failed_attempts: int = 0
+    on_failure: Literal["Abort", "Continue"] | None = None
+    timeout_seconds: PositiveCount | None = None
+    max_attempts: PositiveCount | None = None
+    failed_attempts: Count = 0
     between_attempts_status: str = "FAILED"
-    retry_delay: float = 5.0
+    retry_delay: Seconds = 5.0
     rollback_status: str | None = None
     component_failure: ComponentFailure | None = None
     is_waiting_step: bool = False
@@ -77,7 +93,9 @@ class StepScript:
     def __post_init__(self) -> None:
         if isinstance(self.component_failure, Mapping):
             object.__setattr__(self, "component_failure", ComponentFailure(**self.component_failure))
-        object.__setattr__(self, "log_lines", tuple(self.log_lines))
+        if isinstance(self.log_lines, list):
+            object.__setattr__(self, "log_lines", tuple(self.log_lines))
+        check_members(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,9 +112,12 @@ class WorkflowScript:
 
     status: str | None = None
     running_status: str | None = None
-    message: str | None = None
+    message: Message | None = None
     rollback: bool | None = None
-    pending: float = 0.243
+    pending: Seconds = 0.243
+
+    def __post_init__(self) -> None:
+        check_members(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,29 +150,30 @@ class BuildScript:
 
     steps: Mapping[str, StepScript] = field(default_factory=dict)
     workflows: Mapping[str, WorkflowScript] = field(default_factory=dict)
-    pace: float = 1.0
-    pending: float = 1.5
-    creating: float = 4.5
-    distributing: float | None = None
-    integrating: float | None = None
-    reopening: float = 0.0
-    cancelling: float = 8.0
+    pace: Pace = 1.0
+    pending: Seconds = 1.5
+    creating: Seconds = 4.5
+    distributing: Seconds | None = None
+    integrating: Seconds | None = None
+    reopening: Seconds = 0.0
+    cancelling: Seconds = 8.0
     rollback: bool = True
-    early_failure: str | None = None
+    early_failure: Reason | None = None
     status: str | None = None
-    reason: str | None = None
+    reason: Reason | None = None
     failure_context: bool = True
-    failed_regions: Mapping[str, str] = field(default_factory=dict)
+    failed_regions: Mapping[NonEmpty, ErrorText] = field(default_factory=dict)
     renamed_statuses: Mapping[str, str] = field(default_factory=dict)
     waiting_status: str = "RUNNING"
     waiting_timeout_status: str = "FAILED"
     log_stream: bool = True
-    log_delay: float = 0.0
-    log_lines: int = 0
+    log_delay: Seconds = 0.0
+    log_lines: Count = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", _restore(self.steps, StepScript))
         object.__setattr__(self, "workflows", _restore(self.workflows, WorkflowScript))
+        check_members(self)
 
     @classmethod
     def failing_step(cls, step: str, message: str | None = None, **members: object) -> BuildScript:
@@ -188,6 +210,8 @@ class BuildScript:
 def _restore(
     scripts: Mapping[str, _Script | Mapping[str, Any]], kind: type[_Script]
 ) -> Mapping[str, _Script]:
+    if not isinstance(scripts, Mapping):
+        return scripts
     return {
         name: kind(**script) if isinstance(script, Mapping) else script for name, script in scripts.items()
     }

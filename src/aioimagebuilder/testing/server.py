@@ -9,11 +9,14 @@ from __future__ import annotations
 import contextlib
 import io
 import os
+import re
 import socket
 import struct
+import sys
 import threading
 from collections.abc import Callable, Iterable
 from http import HTTPStatus
+from http.client import responses
 from typing import Any
 
 from moto.core.request import Request
@@ -26,15 +29,19 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from .build_logs import write_due_lines
 from .cloudwatch_faults import apply_faults
-from .control_routes import PREFIX, serve_control
+from .control_routes import MAX_BODY_LENGTH, is_control_request, send_json, serve_control
 from .controller import Control
 from .moto.models import current_control
 from .moto.registration import register
 from .moto.responses import CONNECTION_FAULT_HEADER, ImageBuilderResponse
+from .origins import find_refusal
 
 StartResponse = Callable[..., Any]
 Environ = dict[str, Any]
 
+_CHUNK_SIZE = 65536
+_LINGER_SECONDS = 1.0
+_STATUSES_WITHOUT_BODY = frozenset({204, 304})
 _LOGS_SCOPE = "/logs/aws4_request"
 _IMAGEBUILDER_SCOPE = "/imagebuilder/aws4_request"
 
@@ -42,44 +49,53 @@ _IMAGEBUILDER_SCOPE = "/imagebuilder/aws4_request"
 class Application:
     """A WSGI application that serves the control routes, Image Builder and moto's own services."""
 
-    def __init__(self, control: Control) -> None:
+    def __init__(self, control: Control, host: str) -> None:
         self._control = control
+        self._host = host
         self._moto = DomainDispatcherApplication(create_backend_app)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        path = environ["PATH_INFO"]
-        if path.startswith(PREFIX):
+        is_control = is_control_request(environ)
+        refusal = find_refusal(environ, self._host, is_control=is_control)
+        if refusal is not None:
+            return send_json(HTTPStatus.FORBIDDEN, {"message": refusal}, start_response)
+        if is_control:
             return serve_control(self._control, environ, start_response)
-        if path == "/moto-api/reset":
+        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("POST", "/moto-api/reset"):
             self._control.reset()
-        authorization = environ.get("HTTP_AUTHORIZATION", "")
         response = _Response()
-        if _LOGS_SCOPE in authorization:
-            body = self._apply_logs_faults(environ, response)
-            if body is not None:
-                return self._send(response, body, environ, start_response)
-            write_due_lines(self._control)
-        token = current_control.set(self._control)
-        try:
-            application = _serve_imagebuilder if _IMAGEBUILDER_SCOPE in authorization else self._moto
-            body = application(environ, response.start)
-        finally:
-            current_control.reset(token)
+        if _LOGS_SCOPE in environ.get("HTTP_AUTHORIZATION", ""):
+            body = self._serve_logs(environ, response)
+        else:
+            body = self._serve(environ, response)
         return self._send(response, body, environ, start_response)
 
-    def _apply_logs_faults(self, environ: Environ, response: _Response) -> Iterable[bytes] | None:
-        """Return the response body if a fault replaces the response to a CloudWatch Logs call."""
+    def _serve(self, environ: Environ, response: _Response) -> Iterable[bytes]:
+        is_imagebuilder = _IMAGEBUILDER_SCOPE in environ.get("HTTP_AUTHORIZATION", "")
+        application = _serve_imagebuilder if is_imagebuilder else self._moto
+        token = current_control.set(self._control)
+        try:
+            return application(environ, response.start)
+        finally:
+            current_control.reset(token)
+
+    def _serve_logs(self, environ: Environ, response: _Response) -> Iterable[bytes]:
+        """Serve a CloudWatch Logs call with its faults applied."""
         body = environ["wsgi.input"].read()
         environ["wsgi.input"] = io.BytesIO(body)
-        delay, failure = apply_faults(self._control, environ.get("HTTP_X_AMZ_TARGET", ""), body)
-        if delay:
-            self._control.closing.wait(delay)
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        delay, failure, is_performed = apply_faults(self._control, target, body)
+        served: Iterable[bytes] = ()
+        if is_performed:
+            write_due_lines(self._control)
+            served = self._serve(environ, response)
+        self._control.sleep(delay)
         if failure is None:
-            return None
+            return served
         headers = dict(failure.headers)
         if failure.connection_fault is not None:
             headers[CONNECTION_FAULT_HEADER] = failure.connection_fault
-        response.start(f"{failure.status} {HTTPStatus(failure.status).phrase}", list(headers.items()))
+        response.start(_status_line(failure.status), list(headers.items()))
         return [failure.body]
 
     def _send(
@@ -106,8 +122,12 @@ def _serve_imagebuilder(environ: Environ, start_response: StartResponse) -> Iter
     """Handle an Image Builder call without moto's dispatcher, which takes longer than the call itself."""
     status, headers, body = ImageBuilderResponse.dispatch(_Request(environ))
     sent = [*headers.items(), ("Content-Length", str(len(body)))]
-    start_response(f"{status} {HTTPStatus(status).phrase}", sent)
+    start_response(_status_line(status), sent)
     return [body]
+
+
+def _status_line(status: int) -> str:
+    return f"{status} {responses.get(status, 'Unknown')}"
 
 
 class _Response:
@@ -173,10 +193,27 @@ class _Handler(MotoRequestHandler):
             self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self.wfile.flush()
         environ = self.environ = self.make_environ()
-        # Unread bytes of a body would be parsed as the next request.
-        body = environ["wsgi.input"].read(*_length(environ))
+        try:
+            # Unread bytes of a body would be parsed as the next request.
+            body = _read_body(environ)
+        except ValueError as error:
+            self._refuse(str(error))
+            return
         environ["wsgi.input"], environ["CONTENT_LENGTH"] = io.BytesIO(body), str(len(body))
         self._respond(environ)
+
+    def _refuse(self, message: str) -> None:
+        """Refuse a request whose body was not read, and close the connection."""
+        self.close_connection = True
+        response = _Response()
+        body = send_json(HTTPStatus.BAD_REQUEST, {"message": message}, response.start)
+        self._send(response, b"".join(body))
+        # A client that is still sending would get a reset in place of the response.
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(_LINGER_SECONDS)
+            while self.connection.recv(_CHUNK_SIZE):
+                pass
 
     def _respond(self, environ: Environ) -> None:
         response = _Response()
@@ -200,10 +237,12 @@ class _Handler(MotoRequestHandler):
         self.send_response(int(code), reason)
         for name, value in response.headers:
             self.send_header(name, value)
+        if self.close_connection:
+            self.send_header("Connection", "close")
         if response.header("Content-Length") is None:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command != "HEAD":
+        if self.command != "HEAD" and int(code) not in _STATUSES_WITHOUT_BODY:
             self.wfile.write(body)
         self.wfile.flush()
 
@@ -211,10 +250,38 @@ class _Handler(MotoRequestHandler):
         """Log nothing: the control records every call."""
 
 
-def _length(environ: Environ) -> tuple[int, ...]:
+def _read_body(environ: Environ) -> bytes:
+    """Read the body of a request.
+
+    Raises:
+        ValueError: The body is malformed, or too long for a control route.
+    """
+    limit = MAX_BODY_LENGTH if is_control_request(environ) else sys.maxsize
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not re.fullmatch("[0-9]{1,18}", length):
+        raise ValueError(f"the Content-Length {length!r} is not a number of bytes")
     if environ.get("wsgi.input_terminated"):
-        return ()
-    return (int(environ.get("CONTENT_LENGTH") or 0),)
+        body = _read_chunks(environ["wsgi.input"], limit)
+    elif int(length) <= limit:
+        body = bytes(environ["wsgi.input"].read(int(length)))
+    else:
+        body = None
+    if body is None:
+        raise ValueError(f"the body is longer than {limit:,} bytes")
+    return body
+
+
+def _read_chunks(stream: io.RawIOBase, limit: int) -> bytes | None:
+    """Return a body in chunked encoding, or ``None`` if it is longer than a limit."""
+    body = bytearray()
+    try:
+        while chunk := stream.read(_CHUNK_SIZE):
+            body += chunk
+            if len(body) > limit:
+                return None
+    except OSError as error:
+        raise ValueError(f"the chunks of the body are malformed: {error}") from error
+    return bytes(body)
 
 
 class Server:
@@ -234,7 +301,7 @@ class Server:
             self._server: BaseWSGIServer = make_server(
                 host,
                 port,
-                Application(control),
+                Application(control, host),
                 threaded=True,
                 request_handler=_Handler,
                 fd=listener.fileno(),

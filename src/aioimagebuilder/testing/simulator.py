@@ -2,18 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypedDict
+from typing import Self, TypedDict
 
-from moto.core.base_backend import BackendDict
-
+from .checks import (
+    Account,
+    Burst,
+    EpochSeconds,
+    NonEmpty,
+    Port,
+    Rate,
+    Reason,
+    Region,
+    Seconds,
+    TimeScale,
+    checked,
+)
 from .controller import DEFAULT_ACCOUNT, CallRecord, Control
 from .faults import Fault
+from .moto.models import reset
 from .scripts import BuildScript, Json
 from .server import Server
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
 
 
 class ClientArguments(TypedDict):
@@ -38,17 +48,21 @@ class Simulator:
         region_name: Region of `client_arguments` and of the methods that create resources.
         port: Port to listen on; 0 picks a free port.
         start: Simulated time at the start and after a reset, in epoch seconds; the real time if ``None``.
+
+    Every method with arguments raises TypeError for one of a wrong type, and ValueError for one out of range,
+    such as a number that is negative, infinite, NaN or above a billion.
     """
 
+    @checked
     def __init__(
         self,
         *,
-        time_scale: float = 60.0,
-        rate_limit: float | None = None,
-        burst: float | None = None,
-        region_name: str = "us-east-1",
-        port: int = 0,
-        start: float | None = None,
+        time_scale: TimeScale = 60.0,
+        rate_limit: Rate | None = None,
+        burst: Burst | None = None,
+        region_name: Region = "us-east-1",
+        port: Port = 0,
+        start: EpochSeconds | None = None,
     ) -> None:
         self.region_name = region_name
         self.control: Control = Control(
@@ -167,10 +181,10 @@ class Simulator:
     def add_execution(
         self,
         kind: str,
-        schedule: Sequence[tuple[str, float | None]],
+        schedule: Sequence[tuple[NonEmpty, Seconds | None]],
         *,
-        region_name: str | None = None,
-        account_id: str = DEFAULT_ACCOUNT,
+        region_name: Region | None = None,
+        account_id: Account = DEFAULT_ACCOUNT,
         **members: Json,
     ) -> str:
         """Add an execution that belongs to no build and follows a schedule, and return its id or ARN.
@@ -183,14 +197,19 @@ class Simulator:
             members: Wire members that replace the defaults (``message``, ``imageBuildVersionArn``…).
 
         Raises:
-            ValueError: The kind is unknown or the schedule is empty.
+            ValueError: The kind is unknown, the schedule is empty, or a member violates the service model.
         """
         return self.control.add_execution(
-            kind, list(schedule), region_name=region_name, account_id=account_id, **members
+            kind, schedule, region_name=region_name, account_id=account_id, **members
         )
 
     def run_lifecycle_policy(
-        self, policy_arn: str, *, seconds: float = 30.0, status: str = "SUCCESS", reason: str | None = None
+        self,
+        policy_arn: str,
+        *,
+        seconds: Seconds = 30.0,
+        status: NonEmpty = "SUCCESS",
+        reason: Reason | None = None,
     ) -> str:
         """Run a lifecycle policy now and return the id of the lifecycle execution.
 
@@ -213,28 +232,16 @@ class Simulator:
         """Remove all faults."""
         self.control.clear_faults()
 
-    def set_rate_limit(self, calls_per_second: float | None, *, burst: float | None = None) -> None:
-        """Set the number of calls per real second allowed for each account; ``None`` removes the limit.
-
-        Raises:
-            ValueError: The rate is not positive or the burst is below 1.
-        """
+    def set_rate_limit(self, calls_per_second: Rate | None, *, burst: Burst | None = None) -> None:
+        """Set the number of calls per real second allowed for each account; ``None`` removes the limit."""
         self.control.set_rate_limit(calls_per_second, burst=burst)
 
-    def set_time_scale(self, scale: float) -> None:
-        """Set the number of simulated seconds per real second; 0 stops the clock.
-
-        Raises:
-            ValueError: The scale is negative.
-        """
+    def set_time_scale(self, scale: TimeScale) -> None:
+        """Set the number of simulated seconds per real second; 0 stops the clock."""
         self.control.set_time_scale(scale)
 
-    def advance(self, seconds: float) -> None:
-        """Advance the clock by a number of simulated seconds.
-
-        Raises:
-            ValueError: The number is negative.
-        """
+    def advance(self, seconds: Seconds) -> None:
+        """Advance the clock by a number of simulated seconds."""
         self.control.advance(seconds)
 
     def now(self) -> float:
@@ -256,5 +263,4 @@ class Simulator:
 
     def reset(self) -> None:
         """Discard all state, including moto's other services, and restore the initial settings."""
-        BackendDict.reset()
-        self.control.reset()
+        reset(self.control)

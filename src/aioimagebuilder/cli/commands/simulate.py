@@ -60,7 +60,7 @@ def _create_pipeline(simulator: Simulator, name: str) -> None:
     try:
         simulator.create_pipeline(name)
     except ServiceError as error:
-        raise click.UsageError(f"The pipeline {name!r} cannot be created: {error.message}") from None
+        raise click.BadParameter(error.message, param_hint=f"'--pipeline {name}'") from None
 
 
 def _instructions(simulator: Simulator, time_scale: float) -> Iterator[str]:
@@ -80,4 +80,5 @@ def _instructions(simulator: Simulator, time_scale: float) -> Iterator[str]:
     yield "  aioimagebuilder build flaky     # succeeds after a step is retried"
     yield "  aioimagebuilder build approval  # has a waiting step (see aioimagebuilder pending and approve)"
     yield ""
+    yield f"{simulator.endpoint_url}/_simulator/ lists the routes that control it."
     yield "Press Ctrl-C to stop."

@@ -47,3 +47,9 @@ def control() -> Control:
     # moto resets only backends that have been accessed.
     imagebuilder_backends[DEFAULT_ACCOUNT]["us-east-1"]
     return imagebuilder_backends.control
+
+
+def reset(control: Control) -> None:
+    """Discard the state of a simulator and of moto's other services."""
+    BackendDict.reset()
+    control.reset()

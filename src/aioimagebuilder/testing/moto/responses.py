@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from moto.core.responses import BaseResponse
 
 from ..gateway import WireResponse, error_response, handle_call
+from ..json_objects import parse_object
 from ..service.errors import invalid
 from ..service.validation import operation, operations
 from ..simulation.state_history import Members
@@ -32,7 +32,7 @@ class ImageBuilderResponse(BaseResponse):
             kind = response.connection_fault
             raise NotImplementedError(f"a {kind!r} fault needs a connection: use a Simulator, not mock_aws")
         if response.delay:
-            (control or imagebuilder_backends.control).closing.wait(response.delay)
+            (control or imagebuilder_backends.control).sleep(response.delay)
         sent = {**response.headers}
         if response.connection_fault:
             sent[CONNECTION_FAULT_HEADER] = response.connection_fault
@@ -46,9 +46,9 @@ class ImageBuilderResponse(BaseResponse):
             return error_response("UnknownOperationException", message, 404)
         try:
             params = _parse_parameters(name, url.query, resource_arn, self.raw_body)
-        except ValueError:
-            error = invalid("The request body is not JSON.")
-            return error_response(error.code, error.message)
+        except ValueError as error:
+            refused = invalid(f"The request is malformed: {error}.")
+            return error_response(refused.code, refused.message)
         return handle_call(control, name, params, account_id=self.current_account, region=self.region)
 
 
@@ -62,12 +62,10 @@ def _parse_parameters(name: str, query: str, resource_arn: str, body: bytes) -> 
     """Return the request members from wherever the model locates them: path, query string or body.
 
     Raises:
-        ValueError: The body is not a JSON object.
+        ValueError: The body is no JSON object.
     """
     shape = operation(name).input_shape
-    params: Members = json.loads(body) if body else {}
-    if not isinstance(params, dict):
-        raise ValueError("not a JSON object")  # noqa: TRY004
+    params = parse_object(body)
     sent = parse_qs(query)
     for member, member_shape in shape.members.items():
         location = member_shape.serialization.get("location")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from datetime import datetime
 
+from ..simulation.clock import END_OF_TIME
 from ..simulation.images import Image
 from ..simulation.lifecycle_runs import LifecycleRun
 from ..simulation.state_history import Members
@@ -45,14 +47,13 @@ def _start_update(state: RegionState, request: Members) -> Members:
         include=include or {},
         excluded_regions=rules.get("regions", ()),
     )
-    if update_at is not None:
-        image.adjust(now, deprecationTime=round(update_at, 3))
     schedule = [("IN_PROGRESS", now), ("SUCCESS", end)]
     impacted = {"resourcesImpactedSummary": {"hasImpactedResources": update_at is None}}
-    response["lifecycleExecutionId"] = start_execution(
-        state, schedule, updates=[(image, update)], members=impacted
-    )
-    return response
+    identifier = start_execution(state, schedule, updates=[(image, update)], members=impacted)
+    if update_at is not None:
+        run = state.lifecycle_runs[identifier]
+        run.schedule_change(image, now, deprecationTime=round(update_at, 3))
+    return {**response, "lifecycleExecutionId": identifier}
 
 
 def _check_update(
@@ -86,7 +87,13 @@ def _check_update(
 
 
 def _parse_time(value: float | str) -> float:
-    return datetime.fromisoformat(value).timestamp() if isinstance(value, str) else float(value)
+    try:
+        at = datetime.fromisoformat(value).timestamp() if isinstance(value, str) else value
+    except (OverflowError, ValueError):
+        at = math.inf
+    if not 0 <= at < END_OF_TIME:
+        raise invalid("updateAt is not a valid time.")
+    return float(at)
 
 
 def _get_run(state: RegionState, identifier: str) -> LifecycleRun:
@@ -140,8 +147,7 @@ def _cancel(state: RegionState, request: Members) -> Members:
     run.history.change(now, state={"status": "CANCELLING"}, endTime=None)
     run.history.change(when, state={"status": "CANCELLED"}, endTime=round(when, 3))
     for image, change in run.scheduled_changes:
-        if change[0] > now and change in image.adjustments:
-            image.adjustments.remove(change)
+        image.revert(change)
     for history in (history for histories in run.resources.values() for history in histories):
         history.truncate(when)
         if history.states and history.states[-1]["state"]["status"] == "IN_PROGRESS":

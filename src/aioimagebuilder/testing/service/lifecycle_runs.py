@@ -65,7 +65,8 @@ def start_execution(
         if reason is not None and index == len(schedule) - 1:
             execution_state["reason"] = reason
         end = round(at, 3) if status in TERMINAL_STATUSES else None
-        run.history.change(at, **base, state=execution_state, startTime=round(start, 3), endTime=end)
+        times = {"startTime": round(start, 3), "endTime": end}
+        run.history.change(at, **{**times, **base, "state": execution_state})
     for image, update in updates:
         run.resources[image.arn] = _plan_update(state, run, identifier, image, update)
     state.lifecycle_runs[identifier] = run
@@ -75,7 +76,7 @@ def start_execution(
 def _plan_update(
     state: RegionState, run: LifecycleRun, identifier: str, image: Image, update: Update
 ) -> list[StateHistory]:
-    image.adjust(update.start, lifecycleExecutionId=identifier)
+    run.schedule_change(image, update.start, lifecycleExecutionId=identifier)
     outputs = image.view(state.now()).get("outputResources", {})
     amis = outputs.get("amis", ()) if update.include.get("amis") else ()
     containers = outputs.get("containers", ()) if update.include.get("containers") else ()

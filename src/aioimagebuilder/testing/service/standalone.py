@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import math
+import re
 import uuid
 from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated
 
+from ..checks import Choice, check
 from ..scripts import BuildScript, Json
 from ..simulation.catalogue import MANAGED_VERSION
-from ..simulation.clock import format_time
+from ..simulation.clock import SimulatedClock, format_time
 from ..simulation.identifiers import make_arn
 from ..simulation.images import Image, Run
 from ..simulation.state_history import Members, Row, StateHistory
 from ..simulation.timeline import Timeline
+from .dispatch import perform
+from .errors import ServiceError, SimulatorBugError
 from .lifecycle_runs import start_execution
-from .state import RegionState
+from .state import RegionState, SharedState
 
 Schedule = Sequence[tuple[str, float | None]]
 """(status, simulated seconds in it); ``None`` = forever."""
 
+_KEYS = frozenset(
+    {"arn", "imageBuildVersionArn", "workflowExecutionId", "stepExecutionId", "lifecycleExecutionId"}
+)
 _STATE_MEMBERS = ("reason", "failureContext")
 
 
@@ -26,15 +34,37 @@ def add_execution(state: RegionState, kind: str, schedule: Schedule, members: Ma
     """Add a standalone execution and return its id or ARN.
 
     Raises:
-        ValueError: The kind is unknown or the schedule is empty.
+        ValueError: The schedule is empty, or a member violates the service model.
     """
-    add = _ADD_FUNCTIONS.get(kind)
-    if add is None:
-        raise ValueError(f"unknown kind of execution {kind!r}; use one of: {', '.join(_ADD_FUNCTIONS)}")
     if not schedule:
         raise ValueError("the schedule of an execution needs at least one status")
-    state.shared.extra_statuses |= {status for status, _ in schedule}
+    for name in _KEYS & members.keys():
+        check(name, members[name], str)
+    statuses = {status for status, _ in schedule}
+    _rehearse(state, kind, schedule, members, statuses)
+    state.shared.extra_statuses |= statuses
+    add, _, _ = _KINDS[kind]
     return add(state, schedule, dict(members))
+
+
+def _rehearse(
+    state: RegionState, kind: str, schedule: Schedule, members: Mapping[str, Json], statuses: set[str]
+) -> None:
+    """Read the execution once in each of its states, in a state of its own, as later calls will."""
+    clock = SimulatedClock(scale=0, start=state.now())
+    rehearsal = RegionState(
+        state.account_id, state.region, SharedState(clock=clock, extra_statuses=set(statuses))
+    )
+    add, operation, parameter = _KINDS[kind]
+    identifier = add(rehearsal, schedule, dict(members))
+    for _, seconds in schedule:
+        try:
+            perform(rehearsal, operation, {parameter: identifier})
+        except (ServiceError, SimulatorBugError) as error:
+            raise ValueError(str(error)) from error
+        if seconds is None:
+            return
+        clock.advance(seconds)
 
 
 def _add_workflow(state: RegionState, schedule: Schedule, members: Members) -> str:
@@ -78,7 +108,10 @@ def _add_step(state: RegionState, schedule: Schedule, members: Members) -> str:
 
 def _add_image(state: RegionState, schedule: Schedule, members: Members) -> str:
     arn = str(members.pop("arn", None) or members.pop("imageBuildVersionArn", None) or _make_image_arn(state))
-    _, name, version, build = arn.rsplit("/", 3)
+    match = re.fullmatch("[^/]+/([^/]+)/([^/]+/[^/]+)", arn)
+    if match is None:
+        raise ValueError(f"{arn!r} is not the ARN of an image build version")
+    name, version = match.groups()
     history = StateHistory()
     final_members = {each: members.pop(each) for each in _STATE_MEMBERS if each in members}
     final = len(schedule) - 1
@@ -88,7 +121,7 @@ def _add_image(state: RegionState, schedule: Schedule, members: Members) -> str:
         "arn": arn,
         "type": "AMI",
         "name": name,
-        "version": f"{version}/{build}",
+        "version": version,
         "platform": "Linux",
         "dateCreated": format_time(state.now()),
         "tags": {},
@@ -139,9 +172,12 @@ def _make_image_arn(state: RegionState) -> str:
     return f"{arn}/{state.image_names[arn]}"
 
 
-_ADD_FUNCTIONS: Mapping[str, Callable[[RegionState, Schedule, Members], str]] = {
-    "workflow_execution": _add_workflow,
-    "workflow_step_execution": _add_step,
-    "image": _add_image,
-    "lifecycle_execution": _add_lifecycle_execution,
+_KINDS: Mapping[str, tuple[Callable[[RegionState, Schedule, Members], str], str, str]] = {
+    "workflow_execution": (_add_workflow, "GetWorkflowExecution", "workflowExecutionId"),
+    "workflow_step_execution": (_add_step, "GetWorkflowStepExecution", "stepExecutionId"),
+    "image": (_add_image, "GetImage", "imageBuildVersionArn"),
+    "lifecycle_execution": (_add_lifecycle_execution, "GetLifecycleExecution", "lifecycleExecutionId"),
 }
+"""The function that adds an execution, and the operation that reads it, with its parameter, by kind."""
+
+ExecutionKind = Annotated[str, Choice(tuple(_KINDS))]

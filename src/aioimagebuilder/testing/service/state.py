@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -37,6 +38,9 @@ class ScriptQueue:
             script: The build script.
             recipe: Name or ARN of the only recipe or image that the script applies to.
             default: Whether the script applies to every build that has no queued script.
+
+        Raises:
+            ValueError: `recipe` is a malformed ARN.
         """
         key = _make_script_key(recipe)
         if default:
@@ -157,9 +161,12 @@ class RegionState:
 def _make_script_key(name: str | None) -> str | None:
     if name is None:
         return None
-    if name.startswith("arn:"):
-        return name.split(":", 5)[5].split("/")[1]
-    return slugify(name)
+    if not name.startswith("arn:"):
+        return slugify(name)
+    match = re.fullmatch(r"(?:[^:]*:){5}[^/]+/([^/]+)(?:/.*)?", name)
+    if match is None:
+        raise ValueError(f"{name!r} is neither the name nor the ARN of a recipe or an image")
+    return match[1]
 
 
 def _make_token(offset: int, scope: str) -> str:

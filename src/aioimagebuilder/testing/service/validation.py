@@ -146,7 +146,7 @@ def check_response(name: str, response: Members, extra_statuses: Container[str] 
     bugs = [each for each in violations if not (_is_status_path(each[1]) and each[0] in extra_statuses)]
     if bugs:
         texts = "; ".join(f"{path}={_quote(value)}: {constraint}" for value, path, constraint in bugs)
-        raise SimulatorBugError(f"simulator bug: the response of {name} violates the service model: {texts}")
+        raise SimulatorBugError(f"the response of {name} violates the service model: {texts}")
 
 
 def _is_status_path(path: str) -> bool:

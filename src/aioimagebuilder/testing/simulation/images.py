@@ -87,6 +87,11 @@ class Image:
         self.adjustments.append((at, members))
         self.adjustments.sort(key=lambda adjustment: adjustment[0])
 
+    def revert(self, adjustment: tuple[float, Members]) -> None:
+        """Revert an adjustment, as a cancelled lifecycle execution does."""
+        self.adjustments.remove(adjustment)
+        self._cache = None
+
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Replace the tags."""
         self.static = {**self.static, "tags": dict(tags)}

@@ -30,6 +30,6 @@ class LifecycleRun:
         return str(state["state"]["status"])
 
     def schedule_change(self, image: Image, at: float, **members: object) -> None:
-        """Schedule a change of an image, which a cancellation before that time removes."""
+        """Schedule a change of an image, which a cancellation reverts."""
         image.adjust(at, **members)
         self.scheduled_changes.append((image, (at, members)))
