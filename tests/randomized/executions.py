@@ -51,6 +51,8 @@ class ScriptedExecution:
         times: When each of its states begins.
         states: The states.
         deliveries: The responses that contained it: the time, and the index of the state.
+        listed_ends: The lists that contained a terminal state without all members, which a Get has to
+            complete: the time, and the index of the state. They are not among the deliveries.
     """
 
     identifier: str
@@ -59,6 +61,7 @@ class ScriptedExecution:
     times: list[float] = field(default_factory=list)
     states: list[State] = field(default_factory=list)
     deliveries: list[tuple[float, int]] = field(default_factory=list)
+    listed_ends: list[tuple[float, int]] = field(default_factory=list)
 
     def index_at(self, now: float) -> int:
         """Return the index of the state at a time; -1 before the first one."""

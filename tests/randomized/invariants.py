@@ -114,12 +114,30 @@ def _check_result_since(
     if result.was_raised != (state.is_failure and raises):
         yield f"ended as {result.status} with was_raised={result.was_raised}"
     if terminal is None or terminal.index != result.index:
+        if _ended_with_a_listed_end(analysis, record, execution, result, since):
+            return
         yield f"ended with state {result.index} at {result.received_at:.3f}, but the delivery was {terminal}"
         return
     expected_at = max(terminal.at, result.requested_at)
     if record.waiter.method != "wait_all" and abs(result.received_at - expected_at) > TOLERANCE:
         yield f"received the terminal state at {result.received_at:.3f} instead of {expected_at:.3f}"
     yield from _check_promptness(analysis, record, execution, terminal)
+
+
+def _ended_with_a_listed_end(
+    analysis: Analysis, record: Record, execution: ScriptedExecution, result: Result, since: float
+) -> bool:
+    """Return whether a wait ended with the row of a list, since no Get could complete it."""
+    at, timeout, closed_at = result.received_at, record.waiter.timeout, analysis.history.closed_at
+    since = min(since, analysis.awaited_since(record, execution))
+    was_listed = any(
+        since - TOLERANCE <= time <= at + TOLERANCE and index == result.index
+        for time, index in execution.listed_ends
+    )
+    is_expired = timeout is not None and at >= record.started + timeout - TOLERANCE
+    is_closed = closed_at is not None and at >= closed_at - TOLERANCE
+    errors = analysis.permanent_errors_of(execution)
+    return was_listed and (is_expired or is_closed or any(since <= each <= at + TOLERANCE for each in errors))
 
 
 def _check_promptness(

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 from typing import Any, Final
 
 import anyio
+from botocore.exceptions import ClientError
 
 from randomized.executions import ScriptedExecution
 from randomized.faults import NO_EFFECT, Effect, aws_error, combine
@@ -132,6 +133,8 @@ class Service:
             response = respond(call.sent_at - effect.lag, effect)
         except Exception as error:
             call.error = _error_code(error)
+            if isinstance(error, ClientError):
+                error.operation_name = "".join(map(str.capitalize, call.operation.split("_")))
             raise
         call.error = effect.malformation
         return response
@@ -193,7 +196,8 @@ class Service:
             return _malformed_page(output, rows, effect.malformation)
         now = self._now()
         for execution, index in page:
-            execution.deliveries.append((now, index))
+            is_incomplete = kind in {IMAGE, STEP} and execution.states[index].is_terminal
+            (execution.listed_ends if is_incomplete else execution.deliveries).append((now, index))
         response: dict[str, Any] = {output: rows, "ResponseMetadata": _METADATA}
         if parent is not None and kind in {WORKFLOW, STEP}:
             response[parent_parameter] = parent

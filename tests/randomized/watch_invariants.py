@@ -26,7 +26,10 @@ def _check_states(analysis: Analysis, record: Record, execution: ScriptedExecuti
     for at, index, status in record.watched:
         if status != execution.states[index].status:
             yield f"yielded {status} for state {index}, which is {execution.states[index].status}"
-        if not any(each.index == index for each in analysis.deliveries(execution, 0.0, at)):
+        was_listed = any(time <= at + TOLERANCE and n == index for time, n in execution.listed_ends)
+        if not was_listed and not any(
+            each.index == index for each in analysis.deliveries(execution, 0.0, at)
+        ):
             yield f"yielded state {index} at {at:.3f}, which had not been delivered"
     indices = [index for _, index, _ in record.watched]
     furthest = _BEFORE_ALL
@@ -47,6 +50,7 @@ def _check_first_state(analysis: Analysis, record: Record, execution: ScriptedEx
     present = {each.index for each in analysis.deliveries(execution, started, at)}
     for since in {period.start for period in periods if period.start < started}:
         present |= _possible_states(execution, since, started)
+    present |= {n for time, n in execution.listed_ends if time <= at + TOLERANCE}
     if index not in present:
         yield f"started with state {index}, but the present one was one of {sorted(present)}"
     min_delay = analysis.cadence_of(record)[0]
