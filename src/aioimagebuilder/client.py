@@ -147,6 +147,8 @@ class ImageBuilder(Operations):
             raise ValueError("Pass client= alone: it has its own region, endpoint and credentials.")
         if session is not None and profile_name is not None:
             raise ValueError("Pass session= or profile_name=, not both: a session has its own profile.")
+        if not isinstance(backoff, Backoff | None):
+            raise TypeError(f"backoff must be a Backoff, not {type(backoff).__name__}.")
         check_client("client", client, "imagebuilder")
         check_client("logs_client", logs_client, "logs")
         self._client = client
@@ -652,6 +654,8 @@ class ImageBuilder(Operations):
         """
         identifier = self._identify(arn, ExecutionKind.IMAGE, ResourceKind.IMAGE_PIPELINE)
         cadence = Cadence(parse_seconds(min_delay, "min_delay"), parse_seconds(max_delay, "max_delay"))
+        if since is not None and not isinstance(since, datetime):
+            raise TypeError(f"since must be a datetime, not {type(since).__name__}.")
         if since is not None and since.tzinfo is None:
             raise ValueError("since needs a time zone: use datetime.now(UTC), or .astimezone().")
         cloudwatch = self._parts.cloudwatch

@@ -4,6 +4,7 @@ import random
 
 import anyio
 import pytest
+from botocore.exceptions import EndpointConnectionError
 
 from aioimagebuilder import ImageBuilder
 from support.scripted_service import ScriptedService, aws_error, image_arn, throttle, workflow_id
@@ -323,3 +324,44 @@ def test_crashed_search_is_logged_and_fails_no_wait(run, caplog):
     run(main)
     assert "Listing images to find executions failed" in caplog.text
     assert "a bug of the given client" in caplog.text
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        aws_error("ServiceUnavailableException", 503),
+        EndpointConnectionError(endpoint_url="https://list.invalid"),
+        aws_error("MovedPermanently", 301),
+        throttle(),
+    ],
+)
+def test_list_that_keeps_failing_is_replaced_by_gets(run, fault):
+    async def main():
+        service = ScriptedService()
+        ids = _add_executions(service, images=1, per_image=6)
+        service.faults = {"list_workflow_executions": lambda now: fault if now > 1 else None}
+        async with ImageBuilder(client=service) as ib:
+            found = await ib.wait_all(ids, timeout=900)
+        assert {str(each.status) for each in found} == {"COMPLETED"}
+
+    run(main)
+
+
+def test_list_is_used_again_after_a_while(run):
+    async def main():
+        service = ScriptedService()
+        ids = [
+            service.workflow((0, "RUNNING"), (1000, "COMPLETED"), number=n, imageBuildVersionArn=image_arn())
+            for n in range(1, 11)
+        ]
+        fault = aws_error("ServiceUnavailableException", 503)
+        service.faults = {"list_workflow_executions": lambda now: fault if 100 < now < 120 else None}
+        async with ImageBuilder(client=service) as ib:
+            await ib.wait_all(ids, timeout=None)
+        lists = [each.time for each in service.calls if each.operation == "list_workflow_executions"]
+        gets = [each.time for each in service.calls if each.operation == "get_workflow_execution"]
+        assert not any(120 < time < 160 for time in lists)
+        assert any(120 < time < 160 for time in gets)
+        assert not any(220 < time < 1000 for time in gets)
+
+    run(main)

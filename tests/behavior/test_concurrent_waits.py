@@ -379,3 +379,22 @@ def test_failed_task_group_ends_only_its_own_waits(run):
         assert [str(each.status) for each in results] == ["COMPLETED"]
 
     run(main)
+
+
+@pytest.mark.parametrize("call", ["get", "wait"])
+def test_cancelled_calls_use_no_permits(run, call):
+    async def main():
+        service = ScriptedService(latency=0.1)
+        identifier = service.workflow((0, "COMPLETED"))
+        async with ImageBuilder(client=service) as ib:
+            for _ in range(100):
+                with anyio.move_on_after(0.001):
+                    if call == "get":
+                        await ib.get_workflow_execution(identifier)
+                    else:
+                        await ib.wait(identifier, timeout=None)
+            started = anyio.current_time()
+            await ib.wait(identifier, timeout=2)
+            assert anyio.current_time() - started < 1
+
+    run(main)

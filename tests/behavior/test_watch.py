@@ -9,6 +9,14 @@ from support.scripted_service import UNKNOWN, ScriptedService, throttle
 STATUSES = ["PENDING", "CREATING", "BUILDING", "TESTING", "DISTRIBUTING", "AVAILABLE"]
 
 
+def _watch(ib: ImageBuilder, identifier: str):
+    return ib.watch(identifier, timeout=None)
+
+
+def _as_completed(ib: ImageBuilder, identifier: str):
+    return ib.as_completed([identifier], timeout=None)
+
+
 def test_watch_yields_states_from_present_to_terminal(run):
     async def main():
         service = ScriptedService()
@@ -201,5 +209,51 @@ def test_stale_read_of_a_failed_attempt_is_not_yielded(run):
         async with ImageBuilder(client=service) as ib:
             seen = [(str(step.status), step.attempt_number) async for step in ib.watch(identifier)]
         assert seen == [("RUNNING", None), ("FAILED", None), ("RUNNING", 2), ("COMPLETED", 2)]
+
+    run(main)
+
+
+@pytest.mark.parametrize("create", [_watch, _as_completed])
+def test_closing_an_iterator_ends_the_task_that_waits_for_it(run, create):
+    async def main():
+        service = ScriptedService()
+        async with ImageBuilder(client=service) as ib:
+            iterator = create(ib, service.workflow((0, "RUNNING")))
+            items: list[object] = []
+
+            async def consume() -> None:
+                items.extend([each async for each in iterator])
+                items.append("over")
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(consume)
+                await anyio.sleep(100)
+                await iterator.aclose()
+            assert items[-1] == "over"
+            with pytest.raises(StopAsyncIteration):
+                await anext(iterator)
+        assert service.in_flight == 0
+
+    run(main)
+
+
+@pytest.mark.parametrize("create", [_watch, _as_completed])
+def test_second_task_that_waits_for_an_iterator_raises(run, create):
+    async def main():
+        service = ScriptedService()
+        identifier = service.workflow((0, "RUNNING"), (100, "COMPLETED"))
+        async with ImageBuilder(client=service) as ib:
+            iterator = create(ib, identifier)
+            found: list[object] = []
+
+            async def consume() -> None:
+                found.extend([each async for each in iterator])
+
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(consume)
+                await anyio.sleep(50)
+                with pytest.raises(RuntimeError, match="Another task"):
+                    await anext(iterator)
+            assert found[-1].status == "COMPLETED"
 
     run(main)

@@ -11,6 +11,7 @@ import pytest
 from aiobotocore.config import AioConfig
 from aiobotocore.credentials import AioCredentialResolver, AioCredentials
 from aiobotocore.session import AioSession, get_session
+from tenacity import wait_none
 
 from aioimagebuilder import (
     Backoff,
@@ -269,6 +270,40 @@ async def test_client_of_another_library_or_service_is_refused_by_name(simulator
         ImageBuilder(**{argument: creator})
     async with creator:
         pass
+
+
+async def test_empty_client_token_is_refused(ib: ImageBuilder, simulator: Simulator):
+    pipeline = simulator.create_pipeline("demo")
+    before = len(simulator.calls)
+    for call in (ib.build(pipeline, timeout=5, client_token=""), ib.retry_image(IMAGE, client_token="")):
+        with pytest.raises(ValueError, match="clientToken"):
+            await call
+    assert len(simulator.calls) == before
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"backoff": 5},
+        {"backoff": wait_none()},
+        {"config": {}},
+        {"session": "x"},
+    ],
+)
+async def test_argument_of_wrong_type_is_refused_by_name(arguments):
+    with pytest.raises(TypeError, match=next(iter(arguments))):
+        ImageBuilder(region_name="us-east-1", **arguments)
+
+
+@pytest.mark.parametrize("name", ["throttled", "transient", "retry", "stop", "before_sleep"])
+async def test_backoff_refuses_what_is_no_strategy(name):
+    with pytest.raises(TypeError, match=rf"Backoff\.{name} must be a strategy of tenacity, not 5"):
+        Backoff(**{name: 5})
+
+
+async def test_time_without_a_type_is_refused(ib: ImageBuilder):
+    with pytest.raises(TypeError, match="since must be a datetime, not str"):
+        ib.logs(IMAGE, since="5")
 
 
 @pytest.mark.parametrize("module", ["boto3", "botocore.session"])

@@ -121,6 +121,12 @@ def test_value_is_duplicated_with_everything_in_it(cls, duplicate):
     assert None not in dataclasses.asdict(value).values()
 
 
+@pytest.mark.parametrize("cls", VALUES)
+def test_annotations_of_a_value_can_be_evaluated(cls):
+    assert typing.get_type_hints(cls)
+    assert typing.get_type_hints(cls.__init__)
+
+
 @COPIES
 @pytest.mark.parametrize("cls", ENUMS)
 def test_enum_is_duplicated_with_unknown_values(cls, duplicate):

@@ -70,6 +70,11 @@ class Backoff:
     stop: StopBaseT = field(default=stop_before_delay(60))
     before_sleep: BeforeSleep | None = None
 
+    def __post_init__(self) -> None:
+        for name, value in vars(self).items():
+            if not callable(value) and (name, value) != ("before_sleep", None):
+                raise TypeError(f"Backoff.{name} must be a strategy of tenacity, not {value!r}.")
+
     def for_operation(self, deadline: float) -> AsyncRetrying:
         """Return the retrying of a single operation, which gives up according to `stop`.
 
@@ -97,15 +102,17 @@ class Backoff:
         before: Callable[[RetryCallState], None],
         before_sleep: Callable[[RetryCallState], None],
         sleep: Callable[[float], Awaitable[None]],
+        stop: StopBaseT = stop_never,
     ) -> AsyncRetrying:
-        """Return the retrying of a poll, which never gives up by itself.
+        """Return the retrying of a poll, which by default never gives up by itself.
 
         Args:
             before: Called before each attempt.
             before_sleep: Called before each delay, in addition to the caller's own `before_sleep`.
             sleep: Sleeps for the given seconds, or until the next attempt is due.
+            stop: When it gives up.
         """
-        return self._retrying(stop_never, before=before, before_sleep=before_sleep, sleep=sleep)
+        return self._retrying(stop, before=before, before_sleep=before_sleep, sleep=sleep)
 
     @staticmethod
     def none() -> AsyncRetrying:

@@ -153,10 +153,11 @@ class Caller:
             await self.acquire_permit(respects_pause=False)
 
         async def attempt() -> T:
-            response = {**await self._send(operation, params)}
-            # Added by botocore; not a member of the service's response.
-            response.pop("ResponseMetadata", None)
+            found = await self._send(operation, params)
             try:
+                response = dict(found)
+                # Added by botocore; not a member of the service's response.
+                response.pop("ResponseMetadata", None)
                 return parse(response)
             except (TypeError, ValueError) as error:
                 raise MalformedResponseError.create(operation, str(error)) from error

@@ -88,7 +88,7 @@ class Operations:
                 raise TypeError(f"the response has no {output}")
             return value
 
-        params["client_token"] = client_token or str(uuid4())
+        params["client_token"] = str(uuid4()) if client_token is None else client_token
         return await self._caller.call(operation, parameters(**params), parse)
 
     async def get_image(self, image_build_version_arn: str) -> Image:

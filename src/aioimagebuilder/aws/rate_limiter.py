@@ -61,9 +61,17 @@ class RateLimiter:
             # It may be extended meanwhile.
             await anyio.sleep_until(self._paused_until)
         async with self._queue:
-            now = anyio.current_time()
-            if (delay := self.reserve(now) - now) > 0:
-                await anyio.sleep(delay)
+            now, before = anyio.current_time(), self._next_free
+            delay = self.reserve(now) - now
+            after = self._next_free
+            try:
+                if delay > 0:
+                    await anyio.sleep(delay)
+            except BaseException:
+                # A cancelled call does not use its permit. A throttle may have moved the next one.
+                if self._next_free == after:
+                    self._next_free = before
+                raise
 
     def reserve(self, now: float) -> float:
         """Take the next permit, and return the time from which it is valid."""

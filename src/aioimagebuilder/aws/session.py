@@ -56,6 +56,9 @@ class SessionArguments:
                 "use aiobotocore.session.get_session()."
             )
 
+        if not isinstance(self.config, Config | None):
+            raise TypeError(f"config= must be a config of botocore or aiobotocore, not {_name(self.config)}.")
+
     def with_session(self) -> Self:
         """Return these arguments with a session, so that all clients share its credentials.
 

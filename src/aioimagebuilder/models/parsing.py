@@ -46,7 +46,7 @@ class Structure:
         raw: The members that are unknown or could not be parsed, unchanged.
     """
 
-    raw: Mapping[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
+    raw: dict[str, object] = field(default_factory=dict[str, object], compare=False, repr=False)
 
     def __repr__(self) -> str:
         # Most members of most responses are absent.

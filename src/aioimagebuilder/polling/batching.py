@@ -5,7 +5,7 @@ one ListWorkflowStepExecutions, images by a few pages of ListImageBuildVersions,
 policy by one ListLifecycleExecutions. An id does not contain its parent: it is learned from responses.
 
 A list only saves calls. What it lacks, and what contradicts an earlier read, is read by a Get, and a list
-that fails is not called again.
+that fails is not called again, or not for a while.
 """
 
 from __future__ import annotations
@@ -138,6 +138,11 @@ class Batcher:
             self._disabled.add((call.listing.operation, call.argument is None))
         else:
             self._page_counts[call.listing.operation, call.argument] = math.inf
+
+    def enable(self, call: Call) -> None:
+        """Use a list again that was disabled after it had failed."""
+        assert call.listing is not None  # noqa: S101 - for the type checker: a Get is not disabled
+        self._page_counts.pop((call.listing.operation, call.argument), None)
 
     def learn(self, identifier: Identifier, execution: Execution) -> None:
         """Record the parent of an awaited execution if a response contains it."""

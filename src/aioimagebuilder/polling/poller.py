@@ -14,6 +14,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
@@ -21,9 +22,9 @@ from typing import Final
 
 import anyio
 from anyio.abc import TaskGroup
-from tenacity import RetryCallState
+from tenacity import RetryCallState, stop_never
 
-from ..aws.backoff import Backoff
+from ..aws.backoff import TRANSIENT_ERRORS, Backoff
 from ..aws.call import Caller
 from ..aws.error_mapping import is_denied
 from ..aws.event_loops import BackgroundTask, protect_from_interrupts
@@ -40,6 +41,17 @@ from .subscriptions import EndReason, Subscription, Target, UpdateQueue
 
 _log: Final = logging.getLogger("aioimagebuilder")
 _MAXIMUM_UNKNOWN_STATUSES: Final = 100
+# Gets may work where a list does not: after so many attempts that failed, or that were throttled, Gets
+# replace the list for a while, in seconds.
+_MAXIMUM_LIST_ATTEMPTS: Final = 2
+_MAXIMUM_THROTTLED_LIST_ATTEMPTS: Final = 10
+_LIST_SUSPENSION: Final = 60.0
+
+
+def _gives_up_list(state: RetryCallState) -> bool:
+    is_throttled = isinstance(state.outcome and state.outcome.exception(), ThrottledError)
+    maximum = _MAXIMUM_THROTTLED_LIST_ATTEMPTS if is_throttled else _MAXIMUM_LIST_ATTEMPTS
+    return state.attempt_number >= maximum
 
 
 class _Request:
@@ -52,6 +64,7 @@ class _Request:
         backoff: The delay before its next attempt, which ends at the deadline of this scope.
         attempted_at: When the newest attempt of its first page started.
         pages: The number of pages received.
+        has_failed: Whether it is a list that failed.
         answered: The identifiers that were in them.
     """
 
@@ -62,6 +75,7 @@ class _Request:
         self.backoff = anyio.CancelScope()
         self.attempted_at = -math.inf
         self.pages = 0
+        self.has_failed = False
         self.answered: set[Identifier] = set()
 
     def cancel_if_unwanted(self) -> None:
@@ -98,6 +112,7 @@ class Poller:
         self._batch_due: dict[Batch, float] = {}
         self._requests: dict[Target, _Request] = {}
         self._reruns = Reruns()
+        self._suspended_lists: deque[tuple[float, Call]] = deque()
         self._unknown_statuses: set[str] = set()
         self._rescheduled = anyio.Event()
         self._scope = anyio.CancelScope()
@@ -220,7 +235,10 @@ class Poller:
                 self._rescheduled.set()
 
     def _collect_due(self) -> None:
-        for target in self._queue.pop_due(anyio.current_time()):
+        now = anyio.current_time()
+        while self._suspended_lists and self._suspended_lists[0][0] <= now:
+            self._batcher.enable(self._suspended_lists.popleft()[1])
+        for target in self._queue.pop_due(now):
             self._batcher.add(target.identifier)
 
     async def _perform(self, request: _Request) -> None:
@@ -245,6 +263,7 @@ class Poller:
             before=lambda _: self._record_attempt(request),
             before_sleep=partial(self._record_failure, request),
             sleep=partial(self._back_off, request),
+            stop=stop_never if call.listing is None else _gives_up_list,
         )
         if call.listing is None:
             value = call.answers[0].value
@@ -294,7 +313,10 @@ class Poller:
     def _handle_final_error(self, request: _Request, error: OperationError) -> None:
         if request.call.listing is not None:
             # A list only saves calls: that it fails says nothing about an execution.
+            request.has_failed = True
             self._batcher.disable(request.call, for_all=is_denied(error))
+            if isinstance(error, TRANSIENT_ERRORS):
+                self._suspended_lists.append((anyio.current_time() + _LIST_SUSPENSION, request.call))
             return
         self._record_error(request, error)
         for target in request.targets:
@@ -353,7 +375,8 @@ class Poller:
         for target in filter(self._is_current, request.targets):
             if request.call.listing is not None and target.identifier not in request.answered:
                 # That a list lacks an execution proves nothing: it is read by a Get, even past a deadline.
-                self._batcher.read_alone(target.identifier)
+                if not request.has_failed:
+                    self._batcher.read_alone(target.identifier)
                 self._poll_at(target, now)
                 continue
             self._expire(target, request.attempted_at)

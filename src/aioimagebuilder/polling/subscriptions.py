@@ -41,8 +41,7 @@ class UpdateQueue:
     def put(self, subscription: Subscription) -> None:
         """Add a subscription, unless it is in the queue."""
         self._ready[subscription] = None
-        if self._updated is not None:
-            self._updated.set()
+        self.wake()
 
     def pop(self) -> Subscription | None:
         """Remove and return the first subscription; ``None`` if there is none."""
@@ -50,6 +49,11 @@ class UpdateQueue:
         if first is not None:
             del self._ready[first]
         return first
+
+    def wake(self) -> None:
+        """End `wait`."""
+        if self._updated is not None:
+            self._updated.set()
 
     async def wait(self, until: float = math.inf) -> None:
         """Wait until there is a subscription, or until that time of `anyio.current_time`."""

@@ -47,6 +47,7 @@ class _Consumer:
         self._give_up_at = math.inf
         self._updates = UpdateQueue(wants_changes=wants_changes)
         self._subscriptions: dict[Identifier, Subscription] = {}
+        self._is_waiting = False
 
     def _subscribe(self, identifiers: Iterable[Identifier]) -> None:
         settings = self._settings
@@ -61,26 +62,40 @@ class _Consumer:
                 reports = settings.on_waiting_step == "report"
                 self._inspector.follow(subscription, steps=settings.steps, reports=reports)
 
-    async def _next_update(self) -> Subscription:
-        """Wait for a subscription that has a new state, or has ended."""
+    async def _next_update(self) -> Subscription | None:
+        """Wait for a subscription that has a new state, or has ended; return ``None`` if this was closed.
+
+        Raises:
+            RuntimeError: Another task waits for the same consumer.
+        """
         self._poller.check_origin()
-        while (subscription := self._updates.pop()) is None:
-            now = anyio.current_time()
-            if now < self._give_up_at:
-                await self._updates.wait(self._give_up_at)
-            elif self._give_up_at == self._deadline:
-                # From now, not from the deadline: after sleeping past it, a machine has yet to make the last
-                # poll.
-                self._give_up_at = now + _LAST_POLL_TIMEOUT
-            else:
-                for each in self._subscriptions.values():
-                    each.end(EndReason.DEADLINE, now)
+        if self._is_waiting:
+            raise RuntimeError("Another task is waiting for the next item of this iterator.")
+        self._is_waiting = True
+        try:
+            while (subscription := self._updates.pop()) is None and self._subscriptions:
+                await self._wait()
+        finally:
+            self._is_waiting = False
         return subscription
+
+    async def _wait(self) -> None:
+        now = anyio.current_time()
+        if now < self._give_up_at:
+            await self._updates.wait(self._give_up_at)
+        elif self._give_up_at == self._deadline:
+            # From now, not from the deadline: after sleeping past it, a machine has yet to make the last
+            # poll.
+            self._give_up_at = now + _LAST_POLL_TIMEOUT
+        else:
+            for each in self._subscriptions.values():
+                each.end(EndReason.DEADLINE, now)
 
     def close(self) -> None:
         """End the subscriptions at once."""
         while self._subscriptions:
             self._poller.unsubscribe(self._subscriptions.popitem()[1])
+        self._updates.wake()
 
     async def aclose(self) -> None:
         """End the subscriptions at once."""
@@ -112,6 +127,7 @@ class Watch(_Consumer, AsyncIterator[X]):
     ) -> None:
         super().__init__(poller, inspector, settings, wants_changes=True)
         self._identifier = identifier
+        self._is_subscribed = False
         self._is_over = False
         self._shown: tuple[Execution, Progress] | None = None
 
@@ -119,10 +135,13 @@ class Watch(_Consumer, AsyncIterator[X]):
         await anyio.lowlevel.checkpoint()
         if self._is_over:
             raise StopAsyncIteration
-        if not self._subscriptions:
+        if not self._is_subscribed:
+            self._is_subscribed = True
             self._subscribe([self._identifier])
         while True:
             subscription = await self._next_update()
+            if subscription is None:
+                raise StopAsyncIteration
             execution = subscription.pop_update()
             self._is_over = execution.is_terminal if execution else subscription.end_reason is not None
             if self._is_over:
@@ -167,7 +186,7 @@ class Gathering(_Consumer):
             self._subscribe(dict.fromkeys(self._identifiers))
         while self._subscriptions:
             subscription = await self._next_update()
-            if self._handle_update(subscription):
+            if subscription is not None and self._handle_update(subscription):
                 return subscription.identifier
         return None
 
