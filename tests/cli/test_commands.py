@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import time
 
 import pytest
 
@@ -67,6 +68,20 @@ def test_unknown_pipeline_exits_with_4(simulator: Simulator, cli: Cli, command: 
     by_arn = cli(command, UNKNOWN)
     assert (by_arn.code, by_arn.stdout) == (4, "")
     assert "ResourceNotFoundException" in by_arn.stderr
+
+
+@pytest.mark.parametrize("command", ["build", "watch"])
+@pytest.mark.parametrize("by_name", [True, False])
+def test_timeout_covers_the_search_and_the_start(
+    simulator: Simulator, cli: Cli, command: str, by_name: bool
+) -> None:
+    pipeline = simulator.create_pipeline("demo")
+    simulator.inject(Fault("error", code="ServiceUnavailableException", status=503))
+    started = time.monotonic()
+    result = cli(command, "demo" if by_name else pipeline, "--timeout", "3s")
+    assert (result.code, result.stdout) == (4, "")
+    assert "ServiceUnavailableException" in result.stderr
+    assert time.monotonic() - started < 15
 
 
 def test_build_logs_option_shows_the_log(simulator: Simulator, cli: Cli) -> None:

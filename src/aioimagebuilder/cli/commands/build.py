@@ -15,7 +15,7 @@ from ..render.escaping import escape
 from ..render.messages import message_of
 from ..runtime.connect import connect, find_pipeline_arn, parse_identifier_or_name
 from ..runtime.run import Invocation, run
-from ..runtime.wait import check_options, finish_build, wait_for_result
+from ..runtime.wait import check_options, deadline_of, finish_build, wait_for_result, with_deadline
 
 # CloudWatch Logs delivers the last lines some seconds after the build has ended.
 _LOG_GRACE_PERIOD = 20.0
@@ -46,10 +46,13 @@ async def _build(
     *,
     logs: bool,
 ) -> ExitCode:
-    arn = await find_pipeline_arn(connection, pipeline)
+    deadline = deadline_of(options)
+    arn = await find_pipeline_arn(connection, pipeline, deadline)
     async with connect(connection, [arn], options=options) as ib:
         invocation.interruption_note = f"A build may have been started: aioimagebuilder watch {arn} shows it."
-        image = await ib.start_image_pipeline_execution(arn, client_token=client_token)
+        operations = ib._until(deadline)  # noqa: SLF001 - the command starts and waits in separate steps
+        image = await operations.start_image_pipeline_execution(arn, client_token=client_token)
+        options = with_deadline(options, deadline)
         invocation.begin_wait([image], f"Building {image}")
         invocation.reporter.print_progress(f"Building {escape(image)}")
         invocation.output.emit("started", {"id": image, "pipeline": arn})

@@ -20,7 +20,7 @@ from ..runtime.connect import (
 )
 from ..runtime.output import Output
 from ..runtime.run import Invocation, run
-from ..runtime.wait import check_options, emit_result, finish, wait_for_result
+from ..runtime.wait import check_options, deadline_of, emit_result, finish, wait_for_result, with_deadline
 
 
 def watch(*, identifier: str, options: WaitOptions, connection: Connection, display: Display) -> ExitCode:
@@ -35,10 +35,13 @@ async def _watch(
     identifier: str, options: WaitOptions, connection: Connection, invocation: Invocation
 ) -> ExitCode:
     events = _EventWriter(invocation.output)
-    arn = await find_pipeline_arn(connection, identifier)
+    deadline = deadline_of(options)
+    arn = await find_pipeline_arn(connection, identifier, deadline)
     async with connect(connection, [arn], options=options) as ib:
         if is_pipeline(arn):
-            identifier = await find_build(ib, arn)
+            operations = ib._until(deadline)  # noqa: SLF001 - the command finds and watches in separate steps
+            identifier = await find_build(operations, arn)
+        options = with_deadline(options, deadline)
         invocation.begin_wait([identifier], f"Watching {identifier}", command="watch")
         result = await wait_for_result(invocation, ib, identifier, options, on_state=events.write)
     emit_result(invocation, result, result.line)

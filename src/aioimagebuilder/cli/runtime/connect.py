@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
@@ -12,6 +13,7 @@ import click
 
 from ...aws.backoff import Backoff
 from ...aws.call import Caller
+from ...aws.operations import Operations
 from ...aws.reads import list_pages
 from ...aws.session import SessionArguments
 from ...client import ImageBuilder
@@ -85,8 +87,13 @@ def is_pipeline(value: str) -> bool:
     return is_pipeline_name(value) or (found is not None and found.kind is ResourceKind.IMAGE_PIPELINE)
 
 
-async def find_pipeline_arn(connection: Connection, name_or_arn: str) -> str:
+async def find_pipeline_arn(connection: Connection, name_or_arn: str, deadline: float = math.inf) -> str:
     """Return the ARN of a pipeline, or any other ARN or id as it is.
+
+    Args:
+        connection: How to connect.
+        name_or_arn: The name of a pipeline, or an ARN or id.
+        deadline: When to give up, on the event loop's clock.
 
     Raises:
         ResourceNotFoundException: there is no pipeline of this name.
@@ -102,7 +109,7 @@ async def find_pipeline_arn(connection: Connection, name_or_arn: str) -> str:
                 endpoint_url=connection.endpoint_url,
             )
             client = await arguments.open_client(stack)
-        caller = Caller(client, Backoff())
+        caller = Caller(client, Backoff()).until(deadline)
         filters = [{"name": "name", "values": [name_or_arn]}]
         found = list_pages(caller, _PIPELINES, _name_and_arn, {"filters": filters})
         async with aclosing(found) as pages:
@@ -115,7 +122,7 @@ async def find_pipeline_arn(connection: Connection, name_or_arn: str) -> str:
         )
 
 
-async def find_build(ib: ImageBuilder, pipeline_arn: str) -> str:
+async def find_build(operations: Operations, pipeline_arn: str) -> str:
     """Return the ARN of a pipeline's newest running build, or else of its newest image.
 
     Raises:
@@ -123,7 +130,7 @@ async def find_build(ib: ImageBuilder, pipeline_arn: str) -> str:
         OperationError: the images could not be listed.
     """
     newest: Image | None = None
-    async for image in ib.list_image_pipeline_images(pipeline_arn):
+    async for image in operations.list_image_pipeline_images(pipeline_arn):
         if newest is None or _precedence(image) > _precedence(newest):
             newest = image
     if newest is None:

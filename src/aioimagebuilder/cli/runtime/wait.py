@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypedDict
 
+import anyio
 import click
 
 from ...client import ImageBuilder
@@ -113,6 +115,17 @@ def wait_arguments(options: WaitOptions) -> WaitArguments:
     # "ignore", because the progress already shows waiting steps.
     on_waiting_step: Literal["ignore", "raise"] = "raise" if options.on_waiting_step == "raise" else "ignore"
     return {"timeout": options.timeout, "on_timeout": options.on_timeout, "on_waiting_step": on_waiting_step}
+
+
+def deadline_of(options: WaitOptions) -> float:
+    """Return the deadline of a command that begins now, on the event loop's clock; infinity for none."""
+    return math.inf if options.timeout is None else anyio.current_time() + options.timeout
+
+
+def with_deadline(options: WaitOptions, deadline: float) -> WaitOptions:
+    """Return the options of a wait that begins now and ends at `deadline`."""
+    seconds = max(0.0, deadline - anyio.current_time())
+    return replace(options, timeout=None if seconds == math.inf else seconds)
 
 
 def check_options(options: WaitOptions, identifiers: Iterable[str] = ()) -> None:
