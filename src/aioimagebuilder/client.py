@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypedDict, Unpack, cast
 
+import anyio
 from aiobotocore.session import AioSession
 from botocore.config import Config
 
@@ -174,7 +176,7 @@ class ImageBuilder(Operations):
             client = self._client or await arguments.open_client(stack)
             ca_bundle = None if self._client else arguments.ca_bundle
             caller = Caller(client, self._backoff, ca_bundle=ca_bundle)
-            cloudwatch = CloudWatchLogs(self._open_logs_client(arguments), self._backoff)
+            cloudwatch = CloudWatchLogs(self._open_logs_client(arguments), self._backoff, ca_bundle=ca_bundle)
             stack.push_async_callback(cloudwatch.aclose)
             inspector = StepInspector(caller)
             stack.push_async_callback(inspector.aclose)
@@ -547,7 +549,8 @@ class ImageBuilder(Operations):
         """
         found = self._identify(identifier)
         check_cancellable(found)
-        deadline = WaitSettings.parse(self._cadence, timeout, {}, ()).deadline
+        limit = math.inf if timeout is None else parse_seconds(timeout, "timeout")
+        deadline = anyio.current_time() + limit
         return await self._parts.canceller.cancel(self._until(deadline), found, deadline)
 
     async def resume(self, step: str | WorkflowStepExecution, *, reason: str | None = None) -> str:

@@ -1,7 +1,7 @@
 """The exceptions of this library.
 
-Three different facts have three different types: the work failed, the wait ended, nobody could observe the
-work. A fourth is raised only on request, with ``on_waiting_step="raise"``. docs/errors.md has their tree.
+Three types tell apart whether the work failed, the wait ended, or the work could not be observed. A fourth is
+raised only on request, with ``on_waiting_step="raise"``. docs/errors.md has their tree.
 
 Exceptions that the service's model defines keep its spelling, so that the name in AWS's documentation is the
 name to catch. `aws.error_mapping` creates them from botocore's errors.
@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 
 from .models.diagnosis import Diagnosis
 from .models.executions import Execution, WorkflowStepExecution
-from .models.redaction import one_line
+from .models.redaction import one_line, redact_json
 
 T = TypeVar("T", bound="ImageBuilderError")
 E = TypeVar("E", bound="OperationError")
@@ -25,8 +25,8 @@ E = TypeVar("E", bound="OperationError")
 class ImageBuilderError(Exception):
     """Base of all exceptions of this library, except those for invalid arguments and misuse.
 
-    They can be pickled and copied, with everything they carry. Of a pickled cause that is neither an
-    exception of this library nor a botocore ClientError, only the text remains: it may hold a connection.
+    They can be pickled and copied, with everything they carry. Pickling and deep-copying keep only the text
+    of a cause that is neither an exception of this library nor a botocore ClientError.
     """
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -225,7 +225,7 @@ class CredentialsError(AccessError):
 
 
 class CredentialsRefreshError(CredentialsError):
-    """Credentials that worked before have expired or cannot be refreshed, possibly only for a while."""
+    """The credentials were rejected or could not be refreshed, possibly only for a while."""
 
 
 class RequestError(OperationError):
@@ -311,7 +311,8 @@ def _picklable(cause: BaseException | None) -> BaseException | None:
         return cause
     if isinstance(cause, ClientError):
         # The classes that botocore creates for a client's exceptions cannot be pickled.
-        return cast("BaseException", ClientError(cause.response, cause.operation_name))
+        response = redact_json(cause.response)
+        return cast("BaseException", ClientError(response, cause.operation_name))
     return Exception(f"{type(cause).__name__}: {cause}")
 
 

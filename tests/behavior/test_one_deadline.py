@@ -152,3 +152,60 @@ def test_operation_respects_a_requested_pause(run):
         assert service.times[-1] >= 20
 
     run(main)
+
+
+def test_operation_that_starts_in_a_pause_beyond_its_deadline_fails_at_once(run):
+    async def main():
+        fault = throttle(headers={"retry-after": "50"})
+        service = _service(fault=lambda now: fault if now < 1 else None)
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(ThrottledError):
+                await ib.cancel(image_arn(), timeout=0)
+            calls = len(service.calls)
+            with pytest.raises(ThrottledError, match="pause beyond the deadline"):
+                await ib.build(PIPELINE, timeout=3)
+        assert len(service.calls) == calls
+        assert anyio.current_time() < 1
+
+    run(main)
+
+
+def test_retries_of_other_calls_respect_a_requested_pause(run):
+    async def main():
+        pause = throttle(headers={"retry-after": "50"})
+        service = _service()
+        service.faults = {
+            "get_image": lambda now: UNAVAILABLE if now < 55 else None,
+            "get_lifecycle_execution": lambda now: pause if now < 5 else None,
+        }
+        async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
+            tasks.start_soon(ib.get_image, image_arn())
+            await anyio.sleep(1)
+            with pytest.raises(ObservationError):
+                await ib.wait(lifecycle_id(), timeout=0)
+            paused_at = anyio.current_time()
+            await anyio.sleep(40)
+            assert not any(paused_at < time < paused_at + 40 for time in service.times)
+
+    run(main)
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+def test_deadline_of_one_wait_does_not_end_the_pause_of_others(run, hangs):
+    async def main():
+        fault = throttle(headers={"retry-after": "60"})
+        service = ScriptedService(
+            fault=lambda now: fault if now < 1 else None, hang=lambda now: 3600 if hangs and now > 9 else 0
+        )
+        ids = [service.workflow((0, "RUNNING"), number=number) for number in range(1, 21)]
+        async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
+            for each in ids[1:]:
+                tasks.start_soon(lambda each=each: ib.wait(each, timeout=None))
+            await anyio.sleep(0.5)
+            with pytest.raises((WaitTimeoutError, ObservationError)):
+                await ib.wait(ids[0], timeout=9.5)
+            await anyio.sleep(20)
+            assert [each.params["workflowExecutionId"] for each in service.calls if each.time > 5] == [ids[0]]
+            tasks.cancel_scope.cancel()
+
+    run(main)

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import anyio
 import pytest
 from aiobotocore.credentials import AnyioRefreshableCredentials
-from botocore.exceptions import CredentialRetrievalError
+from botocore.exceptions import CredentialRetrievalError, EndpointConnectionError
 
 from aioimagebuilder import (
     AccessDeniedException,
@@ -212,5 +212,40 @@ def test_rejection_by_the_credentials_provider_is_not_that_of_the_service(run, c
         assert type(caught.value) is ObservationError
         assert type(caught.value.__cause__) is CredentialsError
         assert caught.value.elapsed < 1
+
+    run(main)
+
+
+def test_expiry_of_the_credentials_of_an_idle_client_fails_no_wait(run):
+    async def main():
+        expired = aws_error("ExpiredTokenException", 403)
+        service = ScriptedService(fault=lambda now: expired if 2 * HOUR < now < 2.1 * HOUR else None)
+        identifier = service.workflow((0, "RUNNING"), (3 * HOUR, "COMPLETED"))
+        async with ImageBuilder(client=service) as ib:
+            await ib.get_workflow_execution(identifier)
+            await anyio.sleep(2 * HOUR)
+            assert (await ib.wait(identifier, timeout=2 * HOUR)).status == "COMPLETED"
+
+    run(main)
+
+
+class _UnreachableProvider(SignedService):
+    async def _refresh(self) -> dict[str, str]:
+        if self._is_down(self.service.now):
+            raise EndpointConnectionError(endpoint_url="https://sts.amazonaws.com")
+        return await super()._refresh()
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_unreachable_credentials_provider_is_not_an_unreachable_service(run, first):
+    async def main():
+        service = ScriptedService()
+        client = _UnreachableProvider(service, lambda now: first or now > HOUR)
+        identifier = service.workflow((0, "RUNNING"))
+        async with ImageBuilder(client=client) as ib:
+            with pytest.raises(ObservationError, match="could not be refreshed") as caught:
+                await ib.wait(identifier, timeout=6 * HOUR)
+        assert type(caught.value.__cause__) is CredentialsError
+        assert caught.value.elapsed < HOUR + LIFETIME + 16 * MINUTE
 
     run(main)

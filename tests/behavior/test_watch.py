@@ -257,3 +257,17 @@ def test_second_task_that_waits_for_an_iterator_raises(run, create):
             assert found[-1].status == "COMPLETED"
 
     run(main)
+
+
+@pytest.mark.parametrize("create", [_watch, _as_completed])
+def test_iterator_that_was_left_before_its_first_item_is_over(run, create):
+    async def main():
+        service = ScriptedService()
+        async with ImageBuilder(client=service) as ib:
+            async with create(ib, service.workflow((0, "RUNNING"))) as iterator:
+                pass
+            with pytest.raises(StopAsyncIteration):
+                await anext(iterator)
+        assert not service.calls
+
+    run(main)

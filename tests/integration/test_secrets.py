@@ -4,8 +4,10 @@ The credentials are recognizable strings, and responses of the service repeat th
 uncaught error is checked, including its causes.
 """
 
+import copy
 import json
 import logging
+import pickle
 import shlex
 import sys
 import traceback
@@ -103,6 +105,9 @@ def _texts_of(error: BaseException) -> Iterator[str]:
     yield repr(getattr(error, "execution", None))
     for each in (error, error.__cause__, error.__context__, *getattr(error, "exceptions", ())):
         yield from (str(each), repr(each))
+    if isinstance(error, ImageBuilderError):
+        for duplicate in (copy.copy(error), copy.deepcopy(error), pickle.loads(pickle.dumps(error))):
+            yield "".join(traceback.format_exception(duplicate))
 
 
 def _texts_with_secrets(texts: list[str]) -> list[str]:

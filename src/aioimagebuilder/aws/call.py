@@ -134,7 +134,7 @@ class Caller:
         self.check_origin()
         with anyio.move_on_at(self._deadline + _LAST_ATTEMPT_TIMEOUT):
             return await self._retry(operation, params, parse, retrying, has_permit)
-        raise ConnectionFailedError.create(operation, "no response before the deadline")
+        raise ConnectionFailedError.create(operation, "no complete response before the deadline")
 
     async def _retry(
         self,
@@ -149,8 +149,8 @@ class Caller:
 
         async def sleep(seconds: float) -> None:
             await back_off(seconds)
-            # The backoff respects it, except for the last poll at a deadline.
-            await self.acquire_permit(respects_pause=False)
+            # The poller, which acquires the first permit, respects pauses by itself, except at a deadline.
+            await self.acquire_permit(respects_pause=not has_permit)
 
         async def attempt() -> T:
             found = await self._send(operation, params)
@@ -162,6 +162,8 @@ class Caller:
             except (TypeError, ValueError) as error:
                 raise MalformedResponseError.create(operation, str(error)) from error
 
+        if self.paused_until > self._deadline:
+            raise ThrottledError.create(operation, "the service asked for a pause beyond the deadline")
         if not has_permit:
             await self.acquire_permit()
         try:
@@ -219,11 +221,10 @@ class Caller:
             with anyio.move_on_after(_RESPONSE_TIMEOUT):
                 response = await method(**params)
         except Exception as error:
-            failure = from_botocore(error, operation)
+            failure, cause = from_botocore(error, operation), redact_chain(error)
             if failure is None:
-                redact_chain(error)
                 raise
-            raise self._failed(failure, sent) from redact_chain(error)
+            raise self._failed(failure, sent) from cause
         if response is None:
             detail = f"no complete response within {_RESPONSE_TIMEOUT:g} s"
             raise self._failed(ConnectionFailedError.create(operation, detail), sent)

@@ -39,11 +39,15 @@ class CloudWatchLogs:
         open_client: Opens an aiobotocore client of ``logs``, which the stack closes; ``None`` if that is not
             possible.
         backoff: How calls are retried.
+        ca_bundle: As in `Caller`.
     """
 
-    def __init__(self, open_client: OpenClient | None, backoff: Backoff) -> None:
+    def __init__(
+        self, open_client: OpenClient | None, backoff: Backoff, *, ca_bundle: str | None = None
+    ) -> None:
         self._open_client = open_client
         self._backoff = backoff
+        self._ca_bundle = ca_bundle
         self._opening = anyio.Lock()
         self._open: tuple[Caller, AsyncExitStack] | None = None
         self._is_closed = False
@@ -120,7 +124,8 @@ class CloudWatchLogs:
             if self._open is None:
                 async with AsyncExitStack() as stack:
                     client = await self.check()(stack)
-                    self._open = Caller(client, self._backoff), stack.pop_all()
+                    caller = Caller(client, self._backoff, ca_bundle=self._ca_bundle)
+                    self._open = caller, stack.pop_all()
             return self._open[0]
 
 

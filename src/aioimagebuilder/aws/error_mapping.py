@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import ssl
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final, cast
 
 from botocore import exceptions as botocore_exceptions
@@ -78,17 +78,15 @@ _BY_CODE: Final[Mapping[str, type[OperationError]]] = {
 }
 
 # For unknown codes, the HTTP status: the first matching row.
-_BY_STATUS: Final[Sequence[tuple[range, type[OperationError]]]] = (
+_BY_STATUS: Final[Sequence[tuple[Container[int], type[OperationError]]]] = (
     # Redirects are not followed: whoever sends one would be sent the credentials.
     (range(300, 400), MalformedResponseError),
-    (range(429, 430), ThrottledError),
+    ({429}, ThrottledError),
     # Request Timeout, Misdirected Request, Too Early: the connection failed, not the request.
-    (range(408, 409), ServerError),
-    (range(421, 422), ServerError),
-    (range(425, 426), ServerError),
-    (range(401, 402), CredentialsError),
-    (range(403, 404), AccessDeniedException),
-    (range(404, 405), ResourceNotFoundException),
+    ({408, 421, 425}, ServerError),
+    ({401}, CredentialsError),
+    ({403}, AccessDeniedException),
+    ({404}, ResourceNotFoundException),
     (range(400, 500), RequestError),
     (range(500, 600), ServerError),
 )
@@ -147,12 +145,14 @@ def from_botocore(error: Exception, operation: str) -> OperationError | None:
     if isinstance(error, botocore_exceptions.ClientError):
         found = _from_response(error, operation)
         return found if error.operation_name == operation else _from_credentials_call(found, error, operation)
+    if _raised_in(_CREDENTIALS, error):
+        passes = isinstance(error, botocore_exceptions.ConnectionError | botocore_exceptions.HTTPClientError)
+        cls = CredentialsRefreshError if passes else CredentialsError
+        return cls.create(operation, f"the credentials could not be refreshed: {error!r}")
     if isinstance(error, ResponseParserError) or _raised_in(_PARSERS, error):
         return MalformedResponseError.create(operation, f"the response could not be parsed: {error!r}")
     if isinstance(error, botocore_exceptions.BotoCoreError):
         return _from_botocore_error(error, operation)
-    if _raised_in(_CREDENTIALS, error):
-        return CredentialsError.create(operation, f"the credentials could not be refreshed: {error!r}")
     return None
 
 
@@ -173,8 +173,9 @@ def _from_credentials_call(
 
     It says nothing about Image Builder.
     """
-    cls = CredentialsRefreshError if isinstance(found, ThrottledError | ServerError) else CredentialsError
-    return cls.create(operation, f"the credentials could not be refreshed: {error.operation_name}: {error}")
+    passes = isinstance(found, ThrottledError | ServerError | MalformedResponseError)
+    cls = CredentialsRefreshError if passes else CredentialsError
+    return cls.create(operation, f"the credentials could not be refreshed: {error}")
 
 
 def _from_botocore_error(error: botocore_exceptions.BotoCoreError, operation: str) -> OperationError:

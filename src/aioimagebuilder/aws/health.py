@@ -26,33 +26,34 @@ _OUTAGE_REPORTED_EVERY: Final = 300.0
 
 
 class CredentialsHealth:
-    """When the credentials of a client were last accepted.
+    """Whether rejections of the credentials of a client may be temporary.
 
-    A rejection soon afterwards may be temporary: the credentials have expired between two refreshes, cannot
-    be refreshed at the moment, or the clock of the machine has not been set yet after it slept. So may be the
-    first rejections, if the provider of the credentials is only throttled or unavailable.
+    They may be for a while if the credentials were accepted before: they have expired between two refreshes,
+    cannot be refreshed at the moment, or the clock of the machine has not been set yet after it slept. And
+    they may be if the provider of the credentials is only throttled or unavailable.
     """
 
     def __init__(self) -> None:
-        self._may_pass_since: float = -math.inf
-        self._is_reported = False
+        self._were_accepted = False
+        self._rejected_since: float | None = None
 
-    def accepted(self, now: float) -> None:
-        """Record that the credentials were accepted."""
-        self._may_pass_since = now
-        self._is_reported = False
+    def accepted(self, sent: float) -> None:
+        """Record that the credentials of a call that was made at the time `sent` were accepted."""
+        self._were_accepted = True
+        if self._rejected_since is not None and sent >= self._rejected_since:
+            self._rejected_since = None
 
     def rejected(self, error: CredentialsError, now: float) -> CredentialsError:
         """Return `error`, as a CredentialsRefreshError if and only if the rejection may be temporary."""
-        if isinstance(error, CredentialsRefreshError) and self._may_pass_since == -math.inf:
-            self._may_pass_since = now
-        if now - self._may_pass_since >= _REFRESH_PERIOD:
-            return error.converted(CredentialsError)
-        if not self._is_reported:
-            self._is_reported = True
+        is_unavailable = isinstance(error, CredentialsRefreshError)
+        if not self._were_accepted and self._rejected_since is None and not is_unavailable:
+            return error
+        if self._rejected_since is None:
+            self._rejected_since = now
             minutes = _REFRESH_PERIOD / 60
             _log.warning("%s This may be temporary: retrying for up to %.0f minutes.", error, minutes)
-        return error.converted(CredentialsRefreshError)
+        has_lasted = now - self._rejected_since >= _REFRESH_PERIOD
+        return error.converted(CredentialsError if has_lasted else CredentialsRefreshError)
 
 
 class CertificateHealth:
@@ -78,7 +79,7 @@ class CertificateHealth:
         if self._was_accepted:
             return error.converted(ConnectionFailedError)
         if self._ca_bundle is not None:
-            error.args = (f"{error} The present one is {self._ca_bundle}.",)
+            error.args = (f"{error} Certificates are verified with {self._ca_bundle}.",)
         return error
 
 

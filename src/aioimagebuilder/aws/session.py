@@ -60,15 +60,18 @@ class SessionArguments:
             raise TypeError(f"config= must be a config of botocore or aiobotocore, not {_name(self.config)}.")
 
     def with_session(self) -> Self:
-        """Return these arguments with a session, so that all clients share its credentials.
+        """Return these arguments with a session, which the other methods need.
 
         Unless a session is given, which has a region of its own, AWS_REGION is respected: botocore reads only
         AWS_DEFAULT_REGION, unlike the other SDKs.
         """
         if self.session is not None:
             return self
+        session = AioSession(profile=self.profile_name)
+        # Also for the clients of credentials providers. On trio, it is replaced.
+        session.set_default_client_config(_NON_REDIRECTING)
         region_name = self.region_name or os.environ.get("AWS_REGION") or None
-        return replace(self, session=AioSession(profile=self.profile_name), region_name=region_name)
+        return replace(self, session=session, region_name=region_name)
 
     async def open_client(self, stack: AsyncExitStack) -> AwsClient:
         """Open a client of Image Builder, which `stack` closes.
@@ -88,12 +91,12 @@ class SessionArguments:
 
     async def _open(self, stack: AsyncExitStack, service: str, endpoint_url: str | None) -> AwsClient:
         try:
-            session = self.session or AioSession(profile=self.profile_name)
+            session = cast("AioSession", self.session)
             config = self._config()
             if running_trio() is not None:
                 _prepare_for_trio(session, self.config)
             elif getattr(config, "http_session_cls", None) is AIOHTTPSession:
-                config = config.merge(AioConfig(http_session_cls=_NonRedirectingSession))
+                config = config.merge(_NON_REDIRECTING)
             await anyio.to_thread.run_sync(_check_files, self.ca_bundle, config.client_cert)
             has_credentials = await self._has_credentials(session)
             client = await stack.enter_async_context(
@@ -115,10 +118,10 @@ class SessionArguments:
         except botocore_exceptions.ProfileNotFound as error:
             raise ValueError(f"{error}. See `aws configure list-profiles`.") from error
         except Exception as error:
-            if (failure := from_botocore(error, "ImageBuilder")) is None:
-                redact_chain(error)
+            failure, cause = from_botocore(error, "ImageBuilder"), redact_chain(error)
+            if failure is None:
                 raise
-            raise failure from redact_chain(error)
+            raise failure from cause
         if not has_credentials:
             raise CredentialsError.create("ImageBuilder", "no AWS credentials were found")
         return cast("AwsClient", client)
@@ -126,7 +129,7 @@ class SessionArguments:
     @property
     def ca_bundle(self) -> str:
         """The path of the file with which certificates are verified."""
-        session = self.session or AioSession(profile=self.profile_name)
+        session = cast("AioSession", self.session)
         path = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
         return cast("str", path or get_cert_path(True))
 
@@ -149,7 +152,7 @@ def check_client(argument: str, client: object, service: str) -> None:
     """Check a client that was given as `argument`.
 
     Raises:
-        TypeError: It is not a client of aiobotocore, or not open.
+        TypeError: It is a client of boto3, or one of aiobotocore that is not open.
         ValueError: It is a client of another service.
     """
     is_blocking = isinstance(client, BaseClient) and not isinstance(client, AioBaseClient)
@@ -177,11 +180,14 @@ class _NonRedirectingSession(AIOHTTPSession):  # type: ignore[misc] # it is not 
         return SimpleNamespace(request=partial(session.request, allow_redirects=False))
 
 
+_NON_REDIRECTING: Final = AioConfig(http_session_cls=_NonRedirectingSession)
+
+
 def _check_endpoint(url: str) -> None:
     """Check the endpoint that botocore has resolved, from the arguments, the environment or its config file.
 
     Raises:
-        ValueError: It is no address of HTTP.
+        ValueError: It is not an http:// or https:// URL.
     """
     try:
         parts = urlsplit(url)
@@ -204,7 +210,7 @@ def _check_files(ca_bundle: str, client_cert: str | tuple[str, str] | None) -> N
     except OSError as error:
         raise ValueError(
             f"The CA bundle {ca_bundle} cannot be used: {error.strerror or error}. "
-            "Check AWS_CA_BUNDLE and ca_bundle in the AWS config file."
+            "Check AWS_CA_BUNDLE, REQUESTS_CA_BUNDLE, and ca_bundle in the AWS config file."
         ) from error
     if client_cert is None:
         return

@@ -8,6 +8,7 @@ outputs of a step contain signed URLs; a failing ``credential_process`` prints w
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Final
 
@@ -54,6 +55,15 @@ def one_line(text: str) -> str:
     return "".join(char if char.isprintable() else " " for char in shown).strip()
 
 
+def redact_json(value: object) -> object:
+    """Return a JSON value with all of its texts redacted."""
+    if isinstance(value, str):
+        return redact(value)
+    if isinstance(value, Mapping):
+        return {key: redact_json(each) for key, each in value.items()}
+    return [redact_json(each) for each in value] if isinstance(value, list) else value
+
+
 def redact_chain(error: BaseException) -> BaseException | None:
     """Redact the texts that are printed with an exception: its own, and those of its causes and notes.
 
@@ -69,11 +79,11 @@ def _redact_chain(error: BaseException, seen: set[int]) -> BaseException | None:
     seen.add(id(error))
     error.args = tuple(redact(each) if isinstance(each, str) else each for each in error.args)
     if notes := getattr(error, "__notes__", None):
-        error.__notes__ = [redact(each) for each in notes]
-    if error.__cause__ is not None and _redact_chain(error.__cause__, seen) is None:
-        error.__cause__ = None
-    if error.__context__ is not None and _redact_chain(error.__context__, seen) is None:
-        error.__context__ = None
+        error.__notes__ = [redact(str(each)) for each in notes]
+    for name in ("__cause__", "__context__"):
+        related = getattr(error, name)
+        if related is not None and _redact_chain(related, seen) is None:
+            setattr(error, name, None)
     members = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
     texts = (str(error), repr(error))
     is_safe = all(redact(each) == each for each in texts)

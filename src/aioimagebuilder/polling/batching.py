@@ -103,7 +103,7 @@ class Batcher:
                     self._has_searched = False
 
     def forget(self, identifier: Identifier) -> None:
-        """Remove `identifier`, which nobody waits for any more."""
+        """Remove `identifier`, which has no subscribers left."""
         self.discard(identifier)
         self._leave_batch(identifier)
         self._parents.pop(identifier, None)
@@ -196,9 +196,13 @@ class Batcher:
             if self._misses > _MAXIMUM_MISSES:
                 self._unexplored_images.clear()
 
-    def next_call(self) -> Call | None:
-        """Return the next call, whose answers are not due any more then; ``None`` if nothing is due."""
-        first = next(iter(self._due), None)
+    def next_call(self, preferred: Identifier | None = None) -> Call | None:
+        """Return the next call, whose answers are not due any more then; ``None`` if nothing is due.
+
+        Args:
+            preferred: What it is to read, if that is due, rather than what has been due longest.
+        """
+        first = preferred if preferred in self._due else next(iter(self._due), None)
         if first is None:
             return None
         call = self._call_for(first)

@@ -48,7 +48,7 @@ _MAXIMUM_THROTTLED_LIST_ATTEMPTS: Final = 10
 _LIST_SUSPENSION: Final = 60.0
 
 
-def _gives_up_list(state: RetryCallState) -> bool:
+def _stops_list_retries(state: RetryCallState) -> bool:
     is_throttled = isinstance(state.outcome and state.outcome.exception(), ThrottledError)
     maximum = _MAXIMUM_THROTTLED_LIST_ATTEMPTS if is_throttled else _MAXIMUM_LIST_ATTEMPTS
     return state.attempt_number >= maximum
@@ -64,8 +64,8 @@ class _Request:
         backoff: The delay before its next attempt, which ends at the deadline of this scope.
         attempted_at: When the newest attempt of its first page started.
         pages: The number of pages received.
-        has_failed: Whether it is a list that failed.
-        answered: The identifiers that were in them.
+        answered: The identifiers in those pages.
+        has_list_failed: Whether it is a list that failed.
     """
 
     def __init__(self, call: Call, targets: list[Target]) -> None:
@@ -75,7 +75,7 @@ class _Request:
         self.backoff = anyio.CancelScope()
         self.attempted_at = -math.inf
         self.pages = 0
-        self.has_failed = False
+        self.has_list_failed = False
         self.answered: set[Identifier] = set()
 
     def cancel_if_unwanted(self) -> None:
@@ -200,23 +200,28 @@ class Poller:
             if not self._batcher:
                 await self._sleep_until(math.inf)
                 continue
-            if (pause := self._pause()) > anyio.current_time():
-                await self._sleep_until(pause)
+            last_poll = self._last_poll_in_a_pause()
+            if last_poll is not None and last_poll.deadline > anyio.current_time():
+                await self._sleep_until(min(last_poll.deadline, self._caller.paused_until))
                 continue
             # The permit first, then the choice of the call: it includes what has become due meanwhile.
             await self._caller.acquire_permit(respects_pause=False)
             self._collect_due()
-            if (call := self._batcher.next_call()) is not None:
+            preferred = None if last_poll is None else last_poll.identifier
+            if (call := self._batcher.next_call(preferred)) is not None:
                 request = _Request(call, [self._targets[each] for each in call.answers])
                 self._requests.update(dict.fromkeys(request.targets, request))
                 tasks.start_soon(perform, request)
 
-    def _pause(self) -> float:
-        """Return the time until which nothing is to be polled, except at a deadline."""
-        until = self._caller.paused_until
-        if until <= anyio.current_time():
-            return until
-        return min([until, *(target.deadline for target in self._targets.values())])
+    def _last_poll_in_a_pause(self) -> Target | None:
+        """Return the target with the earliest deadline while the service has asked for a pause.
+
+        Nothing is polled in a pause, except at a deadline. What is in flight already is not polled again.
+        """
+        if self._caller.paused_until <= anyio.current_time():
+            return None
+        waiting = [each for each in self._targets.values() if each not in self._requests]
+        return min(waiting, key=lambda each: each.deadline, default=None)
 
     async def _sleep_until(self, time: float) -> None:
         """Sleep until a time, or until something is due."""
@@ -263,7 +268,7 @@ class Poller:
             before=lambda _: self._record_attempt(request),
             before_sleep=partial(self._record_failure, request),
             sleep=partial(self._back_off, request),
-            stop=stop_never if call.listing is None else _gives_up_list,
+            stop=stop_never if call.listing is None else _stops_list_retries,
         )
         if call.listing is None:
             value = call.answers[0].value
@@ -288,7 +293,8 @@ class Poller:
     async def _back_off(self, request: _Request, seconds: float) -> None:
         """Sleep before the next attempt, but not past the deadline of a subscriber, for its last poll."""
         deadlines = [target.deadline for target in request.targets]
-        with anyio.move_on_at(min([anyio.current_time() + seconds, *deadlines])) as request.backoff:
+        until = max(anyio.current_time() + seconds, self._caller.paused_until)
+        with anyio.move_on_at(min([until, *deadlines])) as request.backoff:
             await anyio.sleep_forever()
 
     def _record_attempt(self, request: _Request) -> None:
@@ -313,7 +319,7 @@ class Poller:
     def _handle_final_error(self, request: _Request, error: OperationError) -> None:
         if request.call.listing is not None:
             # A list only saves calls: that it fails says nothing about an execution.
-            request.has_failed = True
+            request.has_list_failed = True
             self._batcher.disable(request.call, for_all=is_denied(error))
             if isinstance(error, TRANSIENT_ERRORS):
                 self._suspended_lists.append((anyio.current_time() + _LIST_SUSPENSION, request.call))
@@ -350,8 +356,9 @@ class Poller:
 
     def _is_incomplete_end(self, identifier: Identifier, execution: Execution, now: float) -> bool:
         """Return whether a row of a list is the end of a wait, and lacks members that a Get returns."""
-        is_complete = KINDS[execution.kind].list.is_complete or not execution.is_terminal
-        return not is_complete and not self._reruns.precedes(identifier, execution, now)
+        if not execution.is_terminal or KINDS[execution.kind].list.is_complete:
+            return False
+        return not self._reruns.precedes(identifier, execution, now)
 
     def _deliver(self, target: Target, execution: Execution, now: float) -> None:
         target.listed_end = None
@@ -375,7 +382,7 @@ class Poller:
         for target in filter(self._is_current, request.targets):
             if request.call.listing is not None and target.identifier not in request.answered:
                 # That a list lacks an execution proves nothing: it is read by a Get, even past a deadline.
-                if not request.has_failed:
+                if not request.has_list_failed:
                     self._batcher.read_alone(target.identifier)
                 self._poll_at(target, now)
                 continue

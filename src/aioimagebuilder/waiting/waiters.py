@@ -48,6 +48,7 @@ class _Consumer:
         self._updates = UpdateQueue(wants_changes=wants_changes)
         self._subscriptions: dict[Identifier, Subscription] = {}
         self._is_waiting = False
+        self._is_closed = False
 
     def _subscribe(self, identifiers: Iterable[Identifier]) -> None:
         settings = self._settings
@@ -93,6 +94,7 @@ class _Consumer:
 
     def close(self) -> None:
         """End the subscriptions at once."""
+        self._is_closed = True
         while self._subscriptions:
             self._poller.unsubscribe(self._subscriptions.popitem()[1])
         self._updates.wake()
@@ -133,7 +135,7 @@ class Watch(_Consumer, AsyncIterator[X]):
 
     async def __anext__(self) -> X:
         await anyio.lowlevel.checkpoint()
-        if self._is_over:
+        if self._is_over or self._is_closed:
             raise StopAsyncIteration
         if not self._is_subscribed:
             self._is_subscribed = True
@@ -181,7 +183,7 @@ class Gathering(_Consumer):
     async def next_ended(self) -> Identifier | None:
         """Wait for the next execution whose wait ends, in whatever way; return ``None`` after the last."""
         await anyio.lowlevel.checkpoint()
-        if not self._is_subscribed:
+        if not self._is_subscribed and not self._is_closed:
             self._is_subscribed = True
             self._subscribe(dict.fromkeys(self._identifiers))
         while self._subscriptions:

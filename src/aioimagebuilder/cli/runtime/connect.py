@@ -107,7 +107,7 @@ async def find_pipeline_arn(connection: Connection, name_or_arn: str, deadline: 
                 region_name=connection.region,
                 profile_name=connection.profile,
                 endpoint_url=connection.endpoint_url,
-            )
+            ).with_session()
             client = await arguments.open_client(stack)
         caller = Caller(client, Backoff()).until(deadline)
         filters = [{"name": "name", "values": [name_or_arn]}]
