@@ -2,6 +2,7 @@
 
 import dataclasses
 
+import anyio
 import botocore.session
 import pytest
 
@@ -112,5 +113,48 @@ def test_get_that_contradicts_the_list_decides(run):
             with pytest.raises(ExceptionGroup) as caught:
                 await ib.wait_all(arns, timeout=50)
         assert all(isinstance(each, WaitTimeoutError) for each in caught.value.exceptions)
+
+    run(main)
+
+
+def test_watch_beside_others_loses_no_member(run):
+    async def main():
+        service = ScriptedService()
+        arns = [service.image((0, "BUILDING"), (500, "AVAILABLE"), number=n, **GET_ONLY) for n in range(1, 4)]
+        service.get_only = set(GET_ONLY)
+        seen: dict[str, list[str | None]] = {arn: [] for arn in arns}
+
+        async def watch(arn: str) -> None:
+            async for image in ib.watch(arn):
+                seen[arn].append(image.source_pipeline_arn)
+
+        async with ImageBuilder(client=service) as ib:
+            for arn in arns:
+                await ib.get_image(arn)
+            # Read alone first, by a Get.
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(watch, arns[0])
+                await anyio.sleep(60)
+                for arn in arns[1:]:
+                    tasks.start_soon(watch, arn)
+        assert service.count("list_image_build_versions") > 0
+        assert seen[arns[0]] == [PIPELINE, PIPELINE]
+
+    run(main)
+
+
+def test_response_about_another_execution_is_not_believed(run):
+    async def main():
+        service = ScriptedService()
+        identifier = service.workflow((0, "RUNNING"), (100, "COMPLETED"), number=1)
+        other = service.workflow((0, "FAILED"), number=2)
+        get = service.scripts[identifier].at
+
+        def at(now: float) -> dict | None:
+            return service.scripts[other].at(now) if now < 50 else get(now)
+
+        service.scripts[identifier].at = at
+        async with ImageBuilder(client=service) as ib:
+            assert (await ib.wait(identifier, timeout=600)).id == identifier
 
     run(main)

@@ -338,6 +338,22 @@ async def test_invalid_address_raises_on_opening(environment, simulator, tmp_pat
         await ImageBuilder(**arguments).__aenter__()
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["::::", "http://u:p@127.0.0.1:99999", "foo://u:p@127.0.0.1:9", "http://user:secret/pw@127.0.0.1:1"],
+)
+async def test_invalid_proxy_raises_on_opening(simulator: Simulator, monkeypatch, url):
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    arguments = {**simulator.client_arguments, "endpoint_url": "http://example.invalid"}
+    with pytest.raises(ValueError, match=r"proxy for http .*HTTP_PROXY.* is not an http") as caught:
+        await ImageBuilder(**arguments, config=AioConfig(proxies={"http": url})).__aenter__()
+    assert "secret" not in str(caught.value)
+    monkeypatch.setenv("HTTP_PROXY", url)
+    with pytest.raises(ValueError, match="proxy for http"):
+        await ImageBuilder(**arguments).__aenter__()
+
+
 async def test_unreachable_endpoint_raises_at_deadline(simulator: Simulator):
     arguments = simulator.client_arguments | {"endpoint_url": "http://127.0.0.1:1"}
     async with ImageBuilder(**arguments) as ib:

@@ -252,7 +252,7 @@ async def test_logs_of_given_client_need_given_logs_client(simulator: Simulator)
 async def test_imagebuilder_endpoint_is_not_used_for_logs(endpoint_url, logs_endpoint_url):
     arguments = SessionArguments(
         region_name="eu-west-1", endpoint_url=endpoint_url, aws_access_key_id="a", aws_secret_access_key="b"
-    )
+    ).with_session()
     async with AsyncExitStack() as stack:
         client = await arguments.open_logs_client(stack)
         assert client.meta.endpoint_url == logs_endpoint_url

@@ -30,5 +30,18 @@ ECHOES = {
     "ini": f"aws_access_key_id = {KEY}\naws_secret_access_key = {SECRET}\naws_session_token={TOKEN}",
     "environment": f"export AWS_SECRET_ACCESS_KEY='{SECRET}' AWS_SESSION_TOKEN={TOKEN}",
     "bare": f"the token {TOKEN} of {KEY} is not valid",
+    "xml": (
+        f"<AccessKeyId>{KEY}</AccessKeyId><SecretAccessKey>{SECRET}</SecretAccessKey>"
+        f"<SessionToken>{TOKEN}</SessionToken>"
+    ),
+    "escaped-json": f'{{\\"SecretAccessKey\\": \\"{SECRET}\\", \\"accessToken\\":\\"{SIGNATURE}\\"}}',
+    "tuples": str([("X-Amz-Security-Token", TOKEN), ("Authorization", f"Bearer {SIGNATURE}")]),
+    "bytes": str([(b"X-Amz-Security-Token", TOKEN.encode()), (b"clientSecret", SECRET.encode())]),
+    "bytes-headers": str({"X-Amz-Security-Token": TOKEN.encode(), "refreshToken": SIGNATURE}),
+    "metadata-service": f"X-aws-ec2-metadata-token: {SIGNATURE}",
+    "sso": f"x-amz-sso_bearer_token: {SIGNATURE} and clientSecret={SECRET}",
+    "web-identity": f"Action=AssumeRoleWithWebIdentity&WebIdentityToken={SIGNATURE}&Version=2011-06-15",
+    "hyphens": f"secret-access-key: {SECRET}, Signature: {SIGNATURE}",
+    "unescaped-user-info": f"proxy http://me:{SIGNATURE}/{SIGNATURE}#{SIGNATURE}@127.0.0.1:1 failed",
     "url-user-info": f"Could not connect to https://me:{SIGNATURE}@proxy.example:8080/",
 }

@@ -51,6 +51,9 @@ async def get(
         execution = EXECUTION_CLASSES[kind].parse(response.get(row.output) if row.output else response)
         if not execution.id:
             raise ValueError("the response does not identify an execution")
+        # The service may spell an id in another case.
+        if execution.id.casefold() != value.casefold():
+            raise ValueError(f"the response is about {execution.id}, not {value}")
         return execution
 
     return await caller.call(

@@ -22,10 +22,11 @@ from botocore import UNSIGNED
 from botocore import exceptions as botocore_exceptions
 from botocore.client import BaseClient
 from botocore.config import Config
-from botocore.httpsession import get_cert_path
+from botocore.httpsession import ProxyConfiguration, get_cert_path
+from botocore.utils import get_environ_proxies
 
 from ..errors import CredentialsError
-from ..models.redaction import redact, redact_chain
+from ..models.redaction import redact_chain
 from .call import AwsClient
 from .error_mapping import from_botocore
 from .event_loops import running_trio
@@ -110,7 +111,8 @@ class SessionArguments:
                     config=config,
                 )
             )
-            _check_endpoint(client.meta.endpoint_url)
+            _check_address("endpoint", client.meta.endpoint_url)
+            _check_proxies(config, client.meta.endpoint_url)
         except botocore_exceptions.NoRegionError as error:
             raise ValueError(
                 "No AWS region: pass region_name=, or set AWS_REGION, AWS_DEFAULT_REGION or a profile."
@@ -183,8 +185,8 @@ class _NonRedirectingSession(AIOHTTPSession):  # type: ignore[misc] # it is not 
 _NON_REDIRECTING: Final = AioConfig(http_session_cls=_NonRedirectingSession)
 
 
-def _check_endpoint(url: str) -> None:
-    """Check the endpoint that botocore has resolved, from the arguments, the environment or its config file.
+def _check_address(name: str, url: str) -> None:
+    """Check an address that botocore has resolved, from the arguments, the environment or its config file.
 
     Raises:
         ValueError: It is not an http:// or https:// URL.
@@ -195,7 +197,24 @@ def _check_endpoint(url: str) -> None:
     except ValueError:
         is_valid = False
     if not is_valid:
-        raise ValueError(f"The endpoint {redact(url)!r} is not an http:// or https:// address.")
+        # It may contain a password, also where none is recognized.
+        shown = f" {url!r}" if "@" not in url else ""
+        raise ValueError(f"The {name}{shown} is not an http:// or https:// URL.")
+
+
+def _check_proxies(config: AioConfig, endpoint_url: str) -> None:
+    """Check the proxies of the config, or else those of the environment that apply to the endpoint.
+
+    Raises:
+        ValueError: One is not an http:// or https:// URL.
+    """
+    proxies = config.proxies or get_environ_proxies(endpoint_url)
+    configured = ProxyConfiguration(proxies=proxies)
+    for scheme in ("http", "https"):
+        if url := proxies.get(scheme):
+            # botocore adds the scheme where there is none.
+            url = url if "://" in url else configured.proxy_url_for(f"{scheme}://")
+            _check_address(f"proxy for {scheme} (proxies of the config, {scheme.upper()}_PROXY)", url)
 
 
 def _check_files(ca_bundle: str, client_cert: str | tuple[str, str] | None) -> None:

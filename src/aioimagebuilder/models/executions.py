@@ -11,10 +11,10 @@ are attached as a `Detail`, and `Execution.progress` combines both.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import ClassVar, Final
+from typing import ClassVar, Final, Self
 
 from .kinds import KINDS, ExecutionKind
 from .parsing import Structure, boolean, enumerated, integer, member, parse_time, text
@@ -100,6 +100,12 @@ class Execution(Structure):
     def progress(self) -> Progress:
         """How far it has advanced."""
         return Progress(self.status)
+
+    def with_members_of(self, earlier: Execution) -> Self:
+        """Return this state, read by a list, with the members that it lacks taken from an earlier read."""
+        names = {each.name for each in fields(self)} - {"raw", "detail"}
+        members = {name: getattr(earlier, name) for name in names if getattr(self, name) is None}
+        return replace(self, **members, raw={**earlier.raw, **self.raw})
 
     def is_older_than(self, seen: Execution) -> bool:
         """Return whether this state precedes `seen`, and so comes from a stale read of the same execution."""

@@ -18,25 +18,29 @@ _REDACTED: Final = "[redacted]"
 # Everything up to the end of a value in a header, a URL, an ini file, JSON, or the repr of one of them.
 _VALUE: Final = r"""[^\s&"'<>,;\\]+"""
 # The name of a secret is kept and its value removed. No word boundaries: in a repr, "\n" precedes a word.
+# Between them is what XML, JSON (also escaped), a URL, a header, or the repr of a tuple or of bytes has.
 _NAMED: Final = rf"""
     (?P<name>
-        x-amz-(?:signature|security-token|credential) (?:=|%3d|["']?\s*:\s*["']?)
-      | (?:credential|signature) =
-      | (?:access_?key_?id|secret_?(?:access_?)?key|session_?token|security_?token)
-            ["']?\s*[:=]\s*["']?
-      | authorization["']?\s*[:=]\s*["']?(?:\w+\s+(?={_VALUE}))?
+        (?: x-amz-(?:signature|security-token|credential|sso_bearer_token)
+          | x-aws-ec2-metadata-token
+          | access[_-]?key[_-]?id | secret[_-]?(?:access[_-]?)?key | client[_-]?secret
+          | (?:session|security|access|refresh|web[_-]?identity)[_-]?token
+        ) (?: %3d | > | \\*["']?\s*[:=]\s*b?\\*["']? | ["']\s*,\s*b?["'] )
+      | (?:credential|signature) (?: = | :\s* )
+      | authorization\\*["']?\s*[:=,]\s*b?\\*["']?(?:\w+\s+(?={_VALUE}))?
       | bearer\s+
     ) {_VALUE}
 """
-# Secrets that are recognized without a name: session tokens of STS, access key ids, the user part of a URL.
+# Secrets that are recognized without a name: session tokens of STS, access key ids, the user part of a URL,
+# which may contain a slash that is not escaped.
 _BARE: Final = r"""
     (?:IQoJ|FwoG|FQoG)[A-Za-z0-9+/=%]{16,}
   | (?<![A-Z0-9])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Z0-9])
-  | (?<=://)[^/\s@"']+(?=@)
+  | (?<=://)[^\s@"'<>]{1,200}(?=@)
 """
 # Each match contains one of these. Most texts contain none and need no search.
 _MARKERS: Final = (
-    *("x-amz", "credential", "signature", "key", "token", "authorization", "bearer"),
+    *("x-amz", "credential", "signature", "key", "token", "secret", "authorization", "bearer"),
     *("iqoj", "fwog", "fqog", "akia", "asia", "://"),
 )
 

@@ -332,13 +332,16 @@ class Poller:
     def _receive(self, request: _Request, page: Sequence[Execution]) -> None:
         now = anyio.current_time()
         is_list = request.call.listing is not None
-        for execution in page:
+        for row in page:
+            execution = row
             # The service may spell an id differently; the response of a Get is what was requested.
             identifier = Identifier(execution.id, execution.kind) if is_list else request.call.answers[0]
             target = self._targets.get(identifier)
             if target is None:
                 continue
             self._batcher.learn(identifier, execution)
+            if is_list and not KINDS[execution.kind].list.is_complete and target.history.seen is not None:
+                execution = execution.with_members_of(target.history.seen)
             if is_list and target.history.is_contradicted_by(execution):
                 continue
             if is_list and self._is_incomplete_end(identifier, execution, now):
