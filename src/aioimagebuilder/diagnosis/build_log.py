@@ -12,7 +12,7 @@ from typing import Final
 
 from ..models.log_streams import LogLine
 from ..models.statuses import ImageStatus
-from .sanitize import Command, find_command, find_instance
+from .facts import Command, find_command, find_instance
 from .toe_log import is_component_output
 
 _STARTED: Final = re.compile(r"Started step ([A-Za-z][\w-]{0,99}) with action ([A-Za-z]\w{0,99})")
@@ -26,7 +26,10 @@ _STAGES: Final = frozenset(
 
 
 def step_lines(lines: Sequence[LogLine], name: str) -> Sequence[LogLine]:
-    """Return the lines that belong to the last run of a step: all if the log names no steps."""
+    """Return the lines of the last run of a step.
+
+    All if the log names no steps; none if the log names only other steps.
+    """
     starts = [
         (number, found[1]) for number, line in enumerate(lines) if (found := _STARTED.match(line.message))
     ]
@@ -45,7 +48,7 @@ def step_lines(lines: Sequence[LogLine], name: str) -> Sequence[LogLine]:
 
 
 def stage_lines(lines: Sequence[LogLine]) -> Sequence[LogLine]:
-    """Return the lines from the start of the last stage, which is one that the log names."""
+    """Return the lines from the start of the last stage; all if the log names none."""
     starts = [number for number, stage in _transitions(lines) if stage in _STAGES]
     return lines[starts[-1] :] if starts else lines
 
@@ -88,8 +91,12 @@ def instance_of(lines: Sequence[LogLine]) -> str | None:
 
 def command_of(lines: Sequence[LogLine]) -> Command | None:
     """Return the last Run Command that the service says has failed, or else the last one that it names."""
-    commands = [each for each in map(_command, reversed(lines)) if each]
-    return next((each for each in commands if each.has_failed), commands[0] if commands else None)
+    last = None
+    for command in filter(None, map(_command, reversed(lines))):
+        if command.has_failed:
+            return command
+        last = last or command
+    return last
 
 
 def _command(line: LogLine) -> Command | None:

@@ -17,14 +17,14 @@ from ..models.statuses import ImageStatus, Outcome
 from .build_log import command_of, instance_of
 from .causes import causes_of, place_of
 from .evidence import Evidence
+from .facts import StepFacts, facts_of, find_command, find_instance
 from .failures import NO_WORKFLOW, Failure, candidate_workflows, failed_step, failures_of
 from .hints import next_steps
-from .sanitize import MAXIMUM_LINE, StepFacts, clean, facts_of, find_command, find_instance
+from .sanitize import MAXIMUM_ITEMS, MAXIMUM_LINE, clean
 
 _LAUNCH_ACTION: Final = "LaunchInstance"
 _UNSUCCESSFUL: Final = frozenset({ImageStatus.FAILED, ImageStatus.CANCELLED})
 _AMI: Final = re.compile(r"ami-[0-9A-Za-z]{8,17}")
-_MAXIMUM_AMIS: Final = 20
 
 
 def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
@@ -37,7 +37,7 @@ def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
     cause = None if is_cancelled or not causes else causes[0]
     place = place_of(evidence) if cause is None and subject.outcome in {None, Outcome.CANCELLED} else None
     failure = next(iter(failures), None)
-    facts = _facts(evidence, failure)
+    facts = _ids_of(evidence, failure)
     diagnosis = Diagnosis(
         identifier=subject.id,
         kind=subject.kind,
@@ -98,7 +98,7 @@ _WITHOUT_CAUSE: Final[Mapping[Outcome | None, Callable[[Execution], str]]] = {
 }
 
 
-def _facts(evidence: Evidence, failure: Failure | None) -> StepFacts:
+def _ids_of(evidence: Evidence, failure: Failure | None) -> StepFacts:
     """Return the ids that lead to more evidence: those of the failed step and of its instance."""
     identifier = next(iter(candidate_workflows(evidence)), None)
     if failure is None and identifier is None:
@@ -128,7 +128,7 @@ def _left_amis(evidence: Evidence) -> tuple[Ami, ...]:
         return ()
     return tuple(
         Ami(region=clean(each.region), image=each.image, account_id=clean(each.account_id))
-        for each in image.amis[:_MAXIMUM_AMIS]
+        for each in image.amis[:MAXIMUM_ITEMS]
         if each.image and _AMI.fullmatch(each.image) and each.image != _parent_of(image)
     )
 

@@ -20,6 +20,7 @@ from ..models.shapes import Ami
 from ..models.statuses import ImageStatus, ImageType, Outcome, WorkflowStepExecutionStatus
 from .denials import Denial
 from .evidence import Evidence
+from .reasons import is_unreported
 from .toe_log import has_toe_output
 
 _UPDATES: Final = re.compile(
@@ -31,7 +32,7 @@ _REBOOT: Final = re.compile(
 )
 _COMPONENT_ACTIONS: Final = frozenset({"ExecuteComponents", "BootstrapInstanceForContainer"})
 _LAUNCH_ACTIONS: Final = frozenset({"LaunchInstance", "WaitForSSMAgent"})
-# The steps of the default workflows that run commands.
+# The actions of the steps in the default workflows.
 _DEFAULT_STEPS: Final[Mapping[str, str]] = {
     "LaunchBuildInstance": "LaunchInstance",
     "LaunchTestInstance": "LaunchInstance",
@@ -60,31 +61,30 @@ class _Case:
         return (*filter(None, (self.diagnosis.cause,)), *self.diagnosis.also)
 
     @property
+    def cause(self) -> RootCause:
+        """The root cause; an empty one if there is none."""
+        return self.diagnosis.cause or _NO_CAUSE
+
+    @property
     def action(self) -> str | None:
         """The action of the step that failed, also if only its name is known."""
-        place = self.diagnosis.cause.place if self.diagnosis.cause else Place()
+        place = self.cause.place
         return place.action or _DEFAULT_STEPS.get(place.step or "")
 
     @property
     def timed_out(self) -> bool:
-        return self.diagnosis.cause is not None and self.diagnosis.cause.kind is CauseKind.TIMEOUT
+        return self.cause.kind is CauseKind.TIMEOUT
 
     @property
-    def has_step(self) -> bool:
-        return self.diagnosis.cause is not None and self.diagnosis.cause.place.step is not None
-
-    @property
-    def output(self) -> str | None:
-        return self.diagnosis.cause.error_output if self.diagnosis.cause else None
+    def is_unreported(self) -> bool:
+        return any(is_unreported(each.message) for each in self.causes)
 
     @property
     def was_connected(self) -> bool:
         """Whether the SSM agent of the instance has run a command before."""
-        cause = self.diagnosis.cause
-        workflow = cause.place.workflow_execution_id if cause else None
         completed = [
             each.action
-            for each in self.evidence.steps_of(workflow or "")
+            for each in self.evidence.steps_of(self.cause.place.workflow_execution_id or "")
             if each.status == WorkflowStepExecutionStatus.COMPLETED
         ]
         return self.ran_toe or not (_AGENT_ACTIONS | _COMPONENT_ACTIONS).isdisjoint(completed)
@@ -115,6 +115,8 @@ _POSSIBLE_ROLES: Final[Mapping[CauseKind, str]] = {
     CauseKind.RESOURCE: "the execution role of the lifecycle policy",
 }
 
+_NO_CAUSE: Final = RootCause(kind=CauseKind.IMAGE, place=Place())
+
 Applies = Callable[[_Case], bool]
 
 
@@ -127,12 +129,12 @@ def next_steps(diagnosis: Diagnosis, evidence: Evidence, lines: Sequence[LogLine
         lines: The lines of the log that belong to the failure.
     """
     case = _Case(diagnosis, evidence, lines)
-    facts = _facts(case)
-    found = [hint.text.format_map(facts) for hint in _HINTS if hint.applies(case)]
+    values = _substitutions(case)
+    found = [hint.text.format_map(values) for hint in _HINTS if hint.applies(case)]
     return tuple(dict.fromkeys((*found, *map(_deregister, diagnosis.amis))))
 
 
-def _facts(case: _Case) -> Mapping[str, str]:
+def _substitutions(case: _Case) -> Mapping[str, str]:
     # Values from AWS are part of commands that somebody may copy, so they are quoted for a shell.
     diagnosis = case.diagnosis
     facts = {
@@ -168,7 +170,9 @@ def _says(*patterns: str) -> Applies:
 
     def applies(case: _Case) -> bool:
         causes = [
-            each for each in case.causes if each.kind is not CauseKind.COMPONENT or _is_unreported(each)
+            each
+            for each in case.causes
+            if each.kind is not CauseKind.COMPONENT or is_unreported(each.message)
         ]
         texts = [cause.message for cause in causes]
         texts += [target.message for cause in causes for target in cause.targets]
@@ -177,20 +181,12 @@ def _says(*patterns: str) -> Applies:
     return applies
 
 
-def _is_unreported(cause: RootCause) -> bool:
-    return "ExpectationNotMet" in (cause.message or "")
-
-
-def _is(kind: CauseKind) -> Applies:
-    return lambda case: case.diagnosis.cause is not None and case.diagnosis.cause.kind is kind
-
-
-def _failed_in(stage: ImageStatus) -> Applies:
-    """Return a predicate: whether it failed in this stage, and the image did not continue."""
+def _is_retriable_in(stage: ImageStatus) -> Applies:
+    """Return a predicate: whether an image that can be retried failed in this stage, and did not continue."""
 
     def applies(case: _Case) -> bool:
-        cause = case.diagnosis.cause
-        return case.diagnosis.outcome is Outcome.FAILED and cause is not None and cause.place.stage == stage
+        is_failed = case.diagnosis.outcome is Outcome.FAILED and case.cause.place.stage == stage
+        return is_failed and not case.is_container
 
     return applies
 
@@ -211,11 +207,10 @@ def _denied(source: str) -> Applies:
 
 def _mentions(case: _Case, pattern: re.Pattern[str]) -> bool:
     """Return whether the log of components that failed for an unknown reason matches the pattern."""
-    is_unexplained = case.action in _COMPONENT_ACTIONS and not case.output
+    is_unexplained = case.action in _COMPONENT_ACTIONS and not case.cause.error_output
     return is_unexplained and any(pattern.search(line.message) for line in case.lines)
 
 
-_UNREPORTED: Final = _says("ExpectationNotMet")
 _NO_LAUNCH: Final = _says(
     "RunInstances",
     "InsufficientInstanceCapacity",
@@ -255,7 +250,7 @@ _HINTS: Final[Sequence[_Hint]] = (
         "endpoints), a profile with AmazonSSMManagedInstanceCore, and an image with the agent.",
     ),
     _Hint(
-        lambda case: _UNREPORTED(case) and case.action in _LAUNCH_ACTIONS,
+        lambda case: case.is_unreported and case.action in _LAUNCH_ACTIONS,
         "The check of the SSM agent failed: the instance needs a route to Systems Manager (a NAT gateway or "
         "VPC endpoints), and a profile with AmazonSSMManagedInstanceCore.",
     ),
@@ -265,17 +260,19 @@ _HINTS: Final[Sequence[_Hint]] = (
         "such as a reboot, Sysprep, or a component that changes the firewall.",
     ),
     _Hint(
-        lambda case: _UNREPORTED(case) and case.action in _WITH_TOE and not (case.ran_toe or case.timed_out),
+        lambda case: case.is_unreported and case.action in _WITH_TOE and not (case.ran_toe or case.timed_out),
         "The command ended without a report of the components: often the instance could not fetch AWSTOE "
         "from S3. The output of the Run Command shows it.",
     ),
     _Hint(
-        lambda case: _UNREPORTED(case) and case.action in _WITH_TOE and case.ran_toe and not case.output,
+        lambda case: (
+            case.is_unreported and case.action in _WITH_TOE and case.ran_toe and not case.cause.error_output
+        ),
         "AWSTOE ran, but the command ended before it reported a result: the command timed out, the instance "
         "rebooted or stopped, or a component ended it. The output of the Run Command shows the last lines.",
     ),
     _Hint(
-        lambda case: _UNREPORTED(case) and case.action not in {*_WITH_TOE, *_LAUNCH_ACTIONS},
+        lambda case: case.is_unreported and case.action not in {*_WITH_TOE, *_LAUNCH_ACTIONS},
         "The command of this step failed: the output of the Run Command shows why.",
     ),
     _Hint(
@@ -299,12 +296,12 @@ _HINTS: Final[Sequence[_Hint]] = (
     ),
     _Hint(lambda case: case.denial is not None, "{denial}"),
     _Hint(
-        lambda case: case.timed_out and case.has_step,
+        lambda case: case.timed_out and case.cause.place.step is not None,
         "Find out from the log what the step waited for. If it only needs longer, raise its "
         "timeoutSeconds in the workflow document.",
     ),
     _Hint(
-        _is(CauseKind.STOPPED),
+        lambda case: case.cause.kind is CauseKind.STOPPED,
         "Somebody sent STOP to this step: CloudTrail shows who called SendWorkflowStepAction.",
     ),
     _Hint(
@@ -312,17 +309,17 @@ _HINTS: Final[Sequence[_Hint]] = (
         'It waits for a person: answer with resume("{step}") or stop("{step}", reason=…).',
     ),
     _Hint(
-        lambda case: _failed_in(ImageStatus.DISTRIBUTING)(case) and not case.is_container,
+        _is_retriable_in(ImageStatus.DISTRIBUTING),
         "What was distributed remains. Fix the target (the account's distribution role, KMS key, quota); "
         "then retry_image() distributes again, without a new build.",
     ),
     _Hint(
-        lambda case: _failed_in(ImageStatus.INTEGRATING)(case) and not case.is_container,
+        _is_retriable_in(ImageStatus.INTEGRATING),
         "The AMIs were built and distributed; what failed comes after that, such as SSM parameters, launch "
         "templates, licenses or the export to S3. Fix its configuration; then retry_image() repeats it.",
     ),
     _Hint(
-        lambda case: _failed_in(ImageStatus.TESTING)(case) and not case.is_container,
+        _is_retriable_in(ImageStatus.TESTING),
         "retry_image() runs the tests again, without a new build (AMIs only).",
     ),
     _Hint(
