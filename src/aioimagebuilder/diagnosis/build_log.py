@@ -49,13 +49,14 @@ def step_lines(lines: Sequence[LogLine], name: str) -> Sequence[LogLine]:
 
 def stage_lines(lines: Sequence[LogLine]) -> Sequence[LogLine]:
     """Return the lines from the start of the last stage; all if the log names none."""
-    starts = [number for number, stage in _transitions(lines) if stage in _STAGES]
-    return lines[starts[-1] :] if starts else lines
+    stages = _stages(lines)
+    return lines[stages[-1][0] :] if stages else lines
 
 
 def last_stage(lines: Sequence[LogLine]) -> str | None:
     """Return the last stage of the image; ``None`` if the log does not name it."""
-    return next((stage for _, stage in reversed(_transitions(lines)) if stage in _STAGES), None)
+    stages = _stages(lines)
+    return stages[-1][1] if stages else None
 
 
 def failed_step_name(lines: Sequence[LogLine]) -> str | None:
@@ -103,6 +104,7 @@ def _command(line: LogLine) -> Command | None:
     return None if is_component_output(line.message) else find_command(line.message)
 
 
-def _transitions(lines: Sequence[LogLine]) -> list[tuple[int, str]]:
+def _stages(lines: Sequence[LogLine]) -> list[tuple[int, str]]:
+    """Return the starts of stages: the index of the line, and the stage."""
     found = ((number, _TRANSITION.match(line.message)) for number, line in enumerate(lines))
-    return [(number, each[1]) for number, each in found if each]
+    return [(number, each[1]) for number, each in found if each and each[1] in _STAGES]

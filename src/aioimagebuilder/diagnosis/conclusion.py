@@ -33,7 +33,8 @@ def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
     failures = failures_of(evidence)
     causes = causes_of(evidence, failures)
     # A cancellation is not caused by a failure that happened beside it.
-    is_cancelled = subject.outcome is Outcome.CANCELLED and _image_outcome(evidence) is not Outcome.FAILED
+    has_image_failed = evidence.image is not None and evidence.image.outcome is Outcome.FAILED
+    is_cancelled = subject.outcome is Outcome.CANCELLED and not has_image_failed
     cause = None if is_cancelled or not causes else causes[0]
     place = place_of(evidence) if cause is None and subject.outcome in {None, Outcome.CANCELLED} else None
     failure = next(iter(failures), None)
@@ -99,7 +100,7 @@ _WITHOUT_CAUSE: Final[Mapping[Outcome | None, Callable[[Execution], str]]] = {
 
 
 def _ids_of(evidence: Evidence, failure: Failure | None) -> StepFacts:
-    """Return the ids that lead to more evidence: those of the failed step and of its instance."""
+    """Return the ids of the instance, the Run Command and the S3 log."""
     identifier = next(iter(candidate_workflows(evidence)), None)
     if failure is None and identifier is None:
         return StepFacts()
@@ -136,7 +137,3 @@ def _left_amis(evidence: Evidence) -> tuple[Ami, ...]:
 def _parent_of(image: Image) -> object:
     recipe = image.raw.get("imageRecipe")
     return cast("Mapping[str, object]", recipe).get("parentImage") if isinstance(recipe, Mapping) else None
-
-
-def _image_outcome(evidence: Evidence) -> Outcome | None:
-    return None if evidence.image is None else evidence.image.outcome

@@ -105,7 +105,10 @@ def candidate_workflows(evidence: Evidence) -> tuple[str, ...]:
     if isinstance(subject, WorkflowStepExecution) and subject.outcome is not Outcome.CANCELLED:
         return tuple(filter(None, [subject.workflow_execution_id]))
     current = [each for each in evidence.workflows if not each.retried]
-    failed = sorted((each for each in current if each.status in _FAILED_WORKFLOWS), key=_ended)
+    failed = sorted(
+        (each for each in current if each.status in _FAILED_WORKFLOWS),
+        key=lambda each: each.end_time or _LATEST,
+    )
     named = _named_workflow(evidence)
     known = evidence.workflow(named)
     found = [named] if named and not (known and known.retried) else []
@@ -212,7 +215,3 @@ def _failed_later(evidence: Evidence, found: Sequence[Failure]) -> bool:
     context = evidence.failure_context or NO_CONTEXT
     stage = context.image_status or parse_reason(evidence.image.reason).stage or last_stage(evidence.lines)
     return stage in _LATE_STAGES and all(STAGES.get(each.workflow.type or "") != stage for each in found)
-
-
-def _ended(workflow: WorkflowExecution) -> datetime:
-    return workflow.end_time or _LATEST

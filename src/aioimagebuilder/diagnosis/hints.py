@@ -20,7 +20,7 @@ from ..models.shapes import Ami
 from ..models.statuses import ImageStatus, ImageType, Outcome, WorkflowStepExecutionStatus
 from .denials import Denial
 from .evidence import Evidence
-from .reasons import is_unreported
+from .reasons import UNREPORTED, is_unreported
 from .toe_log import has_toe_output
 
 _UPDATES: Final = re.compile(
@@ -66,18 +66,18 @@ class _Case:
         return self.diagnosis.cause or _NO_CAUSE
 
     @property
+    def place(self) -> Place:
+        """The place that it has reached without a failure; an empty one if it is unknown."""
+        return self.diagnosis.place or Place()
+
+    @property
     def action(self) -> str | None:
         """The action of the step that failed, also if only its name is known."""
-        place = self.cause.place
-        return place.action or _DEFAULT_STEPS.get(place.step or "")
+        return self.cause.place.action or _DEFAULT_STEPS.get(self.cause.place.step or "")
 
     @property
     def timed_out(self) -> bool:
         return self.cause.kind is CauseKind.TIMEOUT
-
-    @property
-    def is_unreported(self) -> bool:
-        return any(is_unreported(each.message) for each in self.causes)
 
     @property
     def was_connected(self) -> bool:
@@ -143,7 +143,7 @@ def _substitutions(case: _Case) -> Mapping[str, str]:
         "url": f"{diagnosis.log_url.rstrip('/')}/" if diagnosis.log_url else None,
         "group": diagnosis.log_group,
         "stream": diagnosis.log_stream,
-        "step": diagnosis.place.step_execution_id if diagnosis.place else None,
+        "step": case.place.step_execution_id,
     }
     image = case.evidence.image
     is_windows = image is not None and image.platform == "Windows"
@@ -191,26 +191,13 @@ def _is_retriable_in(stage: ImageStatus) -> Applies:
     return applies
 
 
-def _runs(action: str) -> Applies:
-    def applies(case: _Case) -> bool:
-        place = case.diagnosis.place
-        return case.diagnosis.outcome is None and place is not None and place.action == action
-
-    return applies
-
-
-def _denied(source: str) -> Applies:
-    return lambda case: any(
-        each.name == source and "AccessDenied" in (each.detail or "") for each in case.diagnosis.sources
-    )
-
-
 def _mentions(case: _Case, pattern: re.Pattern[str]) -> bool:
     """Return whether the log of components that failed for an unknown reason matches the pattern."""
     is_unexplained = case.action in _COMPONENT_ACTIONS and not case.cause.error_output
     return is_unexplained and any(pattern.search(line.message) for line in case.lines)
 
 
+_UNREPORTED: Final = _says(UNREPORTED)
 _NO_LAUNCH: Final = _says(
     "RunInstances",
     "InsufficientInstanceCapacity",
@@ -250,7 +237,7 @@ _HINTS: Final[Sequence[_Hint]] = (
         "endpoints), a profile with AmazonSSMManagedInstanceCore, and an image with the agent.",
     ),
     _Hint(
-        lambda case: case.is_unreported and case.action in _LAUNCH_ACTIONS,
+        lambda case: _UNREPORTED(case) and case.action in _LAUNCH_ACTIONS,
         "The check of the SSM agent failed: the instance needs a route to Systems Manager (a NAT gateway or "
         "VPC endpoints), and a profile with AmazonSSMManagedInstanceCore.",
     ),
@@ -260,19 +247,19 @@ _HINTS: Final[Sequence[_Hint]] = (
         "such as a reboot, Sysprep, or a component that changes the firewall.",
     ),
     _Hint(
-        lambda case: case.is_unreported and case.action in _WITH_TOE and not (case.ran_toe or case.timed_out),
+        lambda case: _UNREPORTED(case) and case.action in _WITH_TOE and not (case.ran_toe or case.timed_out),
         "The command ended without a report of the components: often the instance could not fetch AWSTOE "
         "from S3. The output of the Run Command shows it.",
     ),
     _Hint(
         lambda case: (
-            case.is_unreported and case.action in _WITH_TOE and case.ran_toe and not case.cause.error_output
+            _UNREPORTED(case) and case.action in _WITH_TOE and case.ran_toe and not case.cause.error_output
         ),
         "AWSTOE ran, but the command ended before it reported a result: the command timed out, the instance "
         "rebooted or stopped, or a component ended it. The output of the Run Command shows the last lines.",
     ),
     _Hint(
-        lambda case: case.is_unreported and case.action not in {*_WITH_TOE, *_LAUNCH_ACTIONS},
+        lambda case: _UNREPORTED(case) and case.action not in {*_WITH_TOE, *_LAUNCH_ACTIONS},
         "The command of this step failed: the output of the Run Command shows why.",
     ),
     _Hint(
@@ -305,7 +292,7 @@ _HINTS: Final[Sequence[_Hint]] = (
         "Somebody sent STOP to this step: CloudTrail shows who called SendWorkflowStepAction.",
     ),
     _Hint(
-        _runs(WAIT_FOR_ACTION),
+        lambda case: case.diagnosis.outcome is None and case.place.action == WAIT_FOR_ACTION,
         'It waits for a person: answer with resume("{step}") or stop("{step}", reason=…).',
     ),
     _Hint(
@@ -348,7 +335,10 @@ _HINTS: Final[Sequence[_Hint]] = (
         "CloudTrail shows who called CancelImageCreation or CancelLifecycleExecution.",
     ),
     _Hint(
-        _denied("GetLogEvents"),
+        lambda case: any(
+            each.name == "GetLogEvents" and "AccessDenied" in (each.detail or "")
+            for each in case.diagnosis.sources
+        ),
         "To see the build's log here, allow logs:GetLogEvents on the log group.",
     ),
 )

@@ -37,6 +37,7 @@ _JOB_STAGES: Final = {"distribution": ImageStatus.DISTRIBUTING, "integration": I
 _ERROR: Final = re.compile(r"^Error: ?(?=')")
 _QUOTED: Final = re.compile(r"'(.*)'\.?|(.*?)'\.?", re.DOTALL)
 
+UNREPORTED: Final = "ExpectationNotMet"
 _STATE: Final = re.compile(r"\bterminal state '?(\w+)")
 _STEP: Final = re.compile(
     r"\bin workflow step '?([A-Za-z][\w-]{1,99})|^Step '?(?!timed\b)([A-Za-z][\w-]{1,99})'? timed out"
@@ -106,7 +107,7 @@ def parse_reason(text: str | None) -> Reason:
 
 def is_unreported(text: str | None) -> bool:
     """Return whether a command failed, and the service does not say how."""
-    return "ExpectationNotMet" in (text or "")
+    return UNREPORTED in (text or "")
 
 
 def failed_component(text: str) -> str | None:

@@ -114,9 +114,9 @@ class _Run:
 
     @property
     def has_ended_well(self) -> bool:
-        if self.exit_code is not None:
-            return self.exit_code in _GOOD_EXITS
-        return self.is_finished and not self.says_failed
+        if self.exit_code is None:
+            return self.is_finished and not self.says_failed
+        return not self.is_bad
 
     @property
     def is_empty(self) -> bool:
@@ -130,10 +130,9 @@ class _Run:
     def failed_output(self) -> str | None:
         return _last_failed(self.output, _FAILED)
 
-    def following(self, **place: str | bool | None) -> _Run:
-        """Return the run that follows this one, in the same place except for `place`."""
-        fresh = replace(self, stderr=[], output=[], exit_code=None, is_trailing=False, is_finished=False)
-        return replace(fresh, **place)  # type: ignore[arg-type]  # members by their names
+    def rest(self) -> _Run:
+        """Return an empty run in the same place, for what follows the end of this one."""
+        return _Run(document=self.document, phase=self.phase, step=self.step, action=self.action)
 
 
 def toe_failure(lines: Sequence[LogLine], document: str | None = None) -> ToeFailure:
@@ -210,7 +209,7 @@ def _add_line(runs: list[_Run], text: str) -> None:
     elif found := _EXIT.fullmatch(text):
         run.exit_code = int(found[1])
         if not run.is_bad:
-            runs.append(run.following(is_trailing=True))
+            runs.append(run.rest())
     elif not _ECHO.fullmatch(text):
         run.output.append(text)
 
@@ -220,15 +219,15 @@ def _after_boundary(run: _Run, text: str) -> _Run | None:
     if found := _DOCUMENT.fullmatch(text):
         return _Run(document=found[1], is_trailing=False)
     if found := _PHASE.fullmatch(text):
-        return run.following(phase=found[1], step=None, action=None)
+        return _Run(document=run.document, phase=found[1], is_trailing=False)
     if found := _STEP.fullmatch(text):
-        return run.following(step=found[1], action=None)
+        return _Run(document=run.document, phase=run.phase, step=found[1], is_trailing=False)
     if (found := _EXECUTION.fullmatch(text)) is None:
         return None
     run.is_finished = found[2] == "FINISHED"
     if found[1] == "Executor":
         return _Run()
-    return run.following(action=found[1]) if found[2] == "STARTED" else run.following(is_trailing=True)
+    return run.rest() if run.is_finished else replace(run.rest(), action=found[1], is_trailing=False)
 
 
 def _failed_run(runs: Sequence[_Run]) -> _Run | None:
