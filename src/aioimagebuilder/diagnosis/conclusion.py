@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, cast
@@ -86,16 +86,15 @@ def _summary(subject: Execution, cause: RootCause | None, place: Place | None) -
         link = ", although" if subject.outcome is Outcome.SUCCEEDED else ":"
         return f"{name} is {status}{link} {cause}"
     where = f" [{place}]" if place else ""
-    return f"{name} is {status}{_WITHOUT_CAUSE[subject.outcome](subject)}{where}"
+    reason = f": {clean(subject.reason) or 'the service gives no reason'}"
+    return f"{name} is {status}{_WITHOUT_FAILURE.get(subject.outcome, reason)}{where}"
 
 
-# The summary if nothing failed, or if there is no information about the failure.
-_WITHOUT_CAUSE: Final[Mapping[Outcome | None, Callable[[Execution], str]]] = {
-    None: lambda _: ": it has not ended, and nothing has failed so far",
-    Outcome.SUCCEEDED: lambda _: ": nothing failed",
-    Outcome.SKIPPED: lambda _: ": it did not run",
-    Outcome.CANCELLED: lambda _: "",
-    Outcome.FAILED: lambda subject: f": {clean(subject.reason) or 'the service gives no reason'}",
+_WITHOUT_FAILURE: Final[Mapping[Outcome | None, str]] = {
+    None: ": it has not ended, and nothing has failed so far",
+    Outcome.SUCCEEDED: ": nothing failed",
+    Outcome.SKIPPED: ": it did not run",
+    Outcome.CANCELLED: "",
 }
 
 
@@ -106,12 +105,13 @@ def _ids_of(evidence: Evidence, failure: Failure | None) -> StepFacts:
         return StepFacts()
     known = failure or Failure(workflow=evidence.workflow(identifier) or NO_WORKFLOW)
     step, workflow = known.step, known.workflow.id or known.step.workflow_execution_id or ""
-    own, inputs = facts_of(step.outputs), facts_of(step.inputs)
+    own = facts_of(step.outputs)
     launches = [each for each in evidence.steps_of(workflow) if each.action == _LAUNCH_ACTION]
     # A step whose instance never came up has no outputs, but the log contains the instance.
     lines = last_lines(evidence, len(evidence.lines)) if workflow or step.name else known.lines
     instances = (
-        *(each.instance_id for each in (own, inputs)),
+        own.instance_id,
+        facts_of(step.inputs).instance_id,
         *map(find_instance, known.texts),
         *(facts_of(each.outputs).instance_id for each in launches),
         instance_of(lines),

@@ -247,9 +247,7 @@ def _failed_run(runs: Sequence[_Run]) -> _Run | None:
 def _error(run: _Run) -> tuple[str | None, bool]:
     """Return the error that a run reports, and whether it wrote that to standard error."""
     error = _last_error(run.stderr)
-    if error and _says_failed(error, _FAILED_LOOSELY):
-        return error, True
-    if run.failed_output is None and error:
+    if error and (run.failed_output is None or _says_failed(error, _FAILED_LOOSELY)):
         return error, True
     found = run.failed_output or _last_failed(run.output, _FAILED_LOOSELY)
     if found is not None:
