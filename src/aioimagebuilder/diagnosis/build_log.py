@@ -26,10 +26,7 @@ _STAGES: Final = frozenset(
 
 
 def step_lines(lines: Sequence[LogLine], name: str) -> Sequence[LogLine]:
-    """Return the lines of the last run of a step.
-
-    All if the log names no steps; none if the log names only other steps.
-    """
+    """Return the lines of a step's last run: all if the log names no steps; none if it names only others."""
     starts = [
         (number, found[1]) for number, line in enumerate(lines) if (found := _STARTED.match(line.message))
     ]

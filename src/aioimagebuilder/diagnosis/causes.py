@@ -109,15 +109,13 @@ def _component(failure: Failure) -> tuple[FailedComponent | None, ToeFailure]:
     if reported is not None and (reported.phase_name or reported.step_name):
         if toe.step is not None and reported.step_name not in {None, toe.step}:
             toe = ToeFailure()
-        return (
-            FailedComponent(
-                arn=named or toe.document,
-                phase=clean(reported.phase_name),
-                step=clean(reported.step_name),
-                action=clean(reported.action) or toe.action,
-            ),
-            toe,
+        component = FailedComponent(
+            arn=named or toe.document,
+            phase=clean(reported.phase_name),
+            step=clean(reported.step_name),
+            action=clean(reported.action) or toe.action,
         )
+        return component, toe
     if reported is None and named is None and (not runs_components or _did_not_start(failure)):
         return None, toe
     # If nothing else names it, it is the last one in the log.

@@ -69,7 +69,8 @@ class Denial:
         who = self.principal or "the role"
         if self.policy and (self.is_explicit or self.policy != _OWN_POLICY):
             verb = "denies" if self.is_explicit else "has to allow"
-            return f"{_article(self.policy)} {self.policy} {verb} {what} to {who}: change that policy."
+            article = "An" if self.policy[0] in "aeiou" else "A"
+            return f"{article} {self.policy} {verb} {what} to {who}: change that policy."
         if self.assumed_role:
             role = self.assumed_role
             return f"The role {role} has to exist, and its trust policy has to allow {who} to assume it."
@@ -84,7 +85,3 @@ class Denial:
         if self.session and self.session == find_instance(self.session):
             return f"The role {who} of the instance profile lacks a permission: allow {what}."
         return f"{who} lacks a permission: allow {what}."
-
-
-def _article(policy: str) -> str:
-    return "An" if policy[0] in "aeiou" else "A"

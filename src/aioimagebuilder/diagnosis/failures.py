@@ -105,14 +105,11 @@ def candidate_workflows(evidence: Evidence) -> tuple[str, ...]:
     if isinstance(subject, WorkflowStepExecution) and subject.outcome is not Outcome.CANCELLED:
         return tuple(filter(None, [subject.workflow_execution_id]))
     current = [each for each in evidence.workflows if not each.retried]
-    failed = sorted(
-        (each for each in current if each.status in _FAILED_WORKFLOWS),
-        key=lambda each: each.end_time or _LATEST,
-    )
+    failed = [each for each in current if each.status in _FAILED_WORKFLOWS]
     named = _named_workflow(evidence)
     known = evidence.workflow(named)
     found = [named] if named and not (known and known.retried) else []
-    found += [each.id for each in failed]
+    found += [each.id for each in sorted(failed, key=lambda each: each.end_time or _LATEST)]
     if not found and evidence.image is not None and evidence.image.outcome is not Outcome.SUCCEEDED:
         found += [each.id for each in reversed(current) if each.outcome is not Outcome.SUCCEEDED][:1]
     return tuple(dict.fromkeys(found))[:_MAXIMUM_CANDIDATES]

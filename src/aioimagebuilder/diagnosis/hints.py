@@ -82,11 +82,8 @@ class _Case:
     @property
     def was_connected(self) -> bool:
         """Whether the SSM agent of the instance has run a command before."""
-        completed = [
-            each.action
-            for each in self.evidence.steps_of(self.cause.place.workflow_execution_id or "")
-            if each.status == WorkflowStepExecutionStatus.COMPLETED
-        ]
+        steps = self.evidence.steps_of(self.cause.place.workflow_execution_id or "")
+        completed = [each.action for each in steps if each.status == WorkflowStepExecutionStatus.COMPLETED]
         return self.ran_toe or not (_AGENT_ACTIONS | _COMPONENT_ACTIONS).isdisjoint(completed)
 
     @property
@@ -169,26 +166,21 @@ def _says(*patterns: str) -> Applies:
     pattern = re.compile("|".join(patterns), re.IGNORECASE)
 
     def applies(case: _Case) -> bool:
-        causes = [
-            each
-            for each in case.causes
-            if each.kind is not CauseKind.COMPONENT or is_unreported(each.message)
-        ]
-        texts = [cause.message for cause in causes]
-        texts += [target.message for cause in causes for target in cause.targets]
-        return any(pattern.search(text) for text in texts if text)
+        for cause in case.causes:
+            if cause.kind is not CauseKind.COMPONENT or is_unreported(cause.message):
+                texts = (cause.message, *(each.message for each in cause.targets))
+                if any(pattern.search(text) for text in texts if text):
+                    return True
+        return False
 
     return applies
 
 
 def _is_retriable_in(stage: ImageStatus) -> Applies:
     """Return a predicate: whether an image that can be retried failed in this stage, and did not continue."""
-
-    def applies(case: _Case) -> bool:
-        is_failed = case.diagnosis.outcome is Outcome.FAILED and case.cause.place.stage == stage
-        return is_failed and not case.is_container
-
-    return applies
+    return lambda case: (
+        case.diagnosis.outcome is Outcome.FAILED and case.cause.place.stage == stage and not case.is_container
+    )
 
 
 def _mentions(case: _Case, pattern: re.Pattern[str]) -> bool:
