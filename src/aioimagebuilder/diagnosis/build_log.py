@@ -12,7 +12,7 @@ from typing import Final
 
 from ..models.log_streams import LogLine
 from ..models.statuses import ImageStatus
-from .sanitize import Command, find_command, find_instance
+from .facts import Command, find_command, find_instance
 from .toe_log import is_component_output
 
 _STARTED: Final = re.compile(r"Started step ([A-Za-z][\w-]{0,99}) with action ([A-Za-z]\w{0,99})")
@@ -26,7 +26,7 @@ _STAGES: Final = frozenset(
 
 
 def step_lines(lines: Sequence[LogLine], name: str) -> Sequence[LogLine]:
-    """Return the lines that belong to the last run of a step: all if the log names no steps."""
+    """Return the lines of a step's last run: all if the log names no steps; none if it names only others."""
     starts = [
         (number, found[1]) for number, line in enumerate(lines) if (found := _STARTED.match(line.message))
     ]
@@ -45,14 +45,15 @@ def step_lines(lines: Sequence[LogLine], name: str) -> Sequence[LogLine]:
 
 
 def stage_lines(lines: Sequence[LogLine]) -> Sequence[LogLine]:
-    """Return the lines from the start of the last stage, which is one that the log names."""
-    starts = [number for number, stage in _transitions(lines) if stage in _STAGES]
-    return lines[starts[-1] :] if starts else lines
+    """Return the lines from the start of the last stage; all if the log names none."""
+    stages = _stages(lines)
+    return lines[stages[-1][0] :] if stages else lines
 
 
 def last_stage(lines: Sequence[LogLine]) -> str | None:
     """Return the last stage of the image; ``None`` if the log does not name it."""
-    return next((stage for _, stage in reversed(_transitions(lines)) if stage in _STAGES), None)
+    stages = _stages(lines)
+    return stages[-1][1] if stages else None
 
 
 def failed_step_name(lines: Sequence[LogLine]) -> str | None:
@@ -88,14 +89,19 @@ def instance_of(lines: Sequence[LogLine]) -> str | None:
 
 def command_of(lines: Sequence[LogLine]) -> Command | None:
     """Return the last Run Command that the service says has failed, or else the last one that it names."""
-    commands = [each for each in map(_command, reversed(lines)) if each]
-    return next((each for each in commands if each.has_failed), commands[0] if commands else None)
+    last = None
+    for command in filter(None, map(_command, reversed(lines))):
+        if command.has_failed:
+            return command
+        last = last or command
+    return last
 
 
 def _command(line: LogLine) -> Command | None:
     return None if is_component_output(line.message) else find_command(line.message)
 
 
-def _transitions(lines: Sequence[LogLine]) -> list[tuple[int, str]]:
+def _stages(lines: Sequence[LogLine]) -> list[tuple[int, str]]:
+    """Return the starts of stages: the index of the line, and the stage."""
     found = ((number, _TRANSITION.match(line.message)) for number, line in enumerate(lines))
-    return [(number, each[1]) for number, each in found if each]
+    return [(number, each[1]) for number, each in found if each and each[1] in _STAGES]

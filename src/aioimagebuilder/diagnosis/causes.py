@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from itertools import chain
 from typing import Final, cast
 
 from ..models.causes import CauseKind, FailedComponent, FailedTarget, Place, RootCause
@@ -18,22 +19,18 @@ from ..models.shapes import DistributionFailureContext, ImageFailureContext
 from ..models.statuses import Outcome, WorkflowStepExecutionStatus
 from .build_log import command_of
 from .evidence import Evidence
+from .facts import find_component
 from .failures import NO_CONTEXT, NO_STEP, NO_WORKFLOW, STAGES, Failure, candidate_workflows
 from .lifecycle import lifecycle_cause
-from .reasons import failed_component
-from .sanitize import clean, component_arn
+from .reasons import failed_component, is_unreported
+from .sanitize import MAXIMUM_ITEMS, clean
 from .toe_log import ToeFailure, has_toe_output, toe_failure
 
-_MAXIMUM_TARGETS: Final = 20
-
 _COMPONENT_ACTION: Final = "ExecuteComponents"
-
-_TIMEOUT_STATES: Final = frozenset({"TimedOut", "ExecutionTimedOut"})
 # The command that runs the components could not be sent, or could not start AWSTOE.
 _NOT_STARTED: Final = re.compile(
     r"\bbootstrap (?:AWS)?TOE\b|\bperform: ssm:\w+|\bcalling the (?:SendCommand|\w*CommandInvocations?)\b"
 )
-_UNREPORTED: Final = "ExpectationNotMet"
 
 
 def causes_of(evidence: Evidence, failures: Sequence[Failure]) -> tuple[RootCause, ...]:
@@ -56,29 +53,43 @@ def place_of(evidence: Evidence) -> Place | None:
 
 def _cause(evidence: Evidence, failure: Failure) -> RootCause:
     distribution = failure.context.distribution_failure
-    targets = _targets(failure) if distribution is None else _regions(distribution)
+    targets = next((each.regions for each in failure.reasons if each.regions), ())
+    if distribution is not None:
+        targets = _regions(distribution)
     component, toe = _component(failure)
     message = clean(next((each.message for each in failure.reasons if each.message), None))
     output = None if toe.output and toe.output in (message or "") else toe.output
     return RootCause(
-        kind=next(kind for kind, matches in _KINDS if matches(failure)),
+        kind=_kind(failure, targets, component),
         place=_place(failure.workflow, failure.step, failure.context, stage=failure.stage),
         message=message,
         component=component,
         error_output=output,
         from_stderr=output is not None and toe.from_stderr,
-        targets=targets[:_MAXIMUM_TARGETS],
+        targets=targets[:MAXIMUM_ITEMS],
         targets_total=_regions_in_all(evidence.image) if targets else None,
     )
 
 
+def _kind(failure: Failure, targets: Sequence[FailedTarget], component: FailedComponent | None) -> CauseKind:
+    if targets or failure.context.distribution_failure is not None:
+        return CauseKind.DISTRIBUTION
+    if _timed_out(failure):
+        return CauseKind.TIMEOUT
+    if component is not None:
+        return CauseKind.COMPONENT
+    if failure.step.action == WAIT_FOR_ACTION:
+        return CauseKind.STOPPED
+    if failure.step.name or failure.context.failed_step:
+        return CauseKind.STEP
+    return CauseKind.IMAGE if failure.workflow == NO_WORKFLOW else CauseKind.WORKFLOW
+
+
 def _timed_out(failure: Failure) -> bool:
-    step = failure.step
-    if step.status == WorkflowStepExecutionStatus.TIMED_OUT or any(
-        each.timed_out for each in failure.reasons
-    ):
+    step, command = failure.step, command_of(failure.lines)
+    if step.status == WorkflowStepExecutionStatus.TIMED_OUT or (command and command.has_timed_out):
         return True
-    if (command := command_of(failure.lines)) is not None and command.state in _TIMEOUT_STATES:
+    if any(each.timed_out for each in failure.reasons):
         return True
     if step.timeout_seconds is None or step.start_time is None or step.end_time is None:
         return False
@@ -93,49 +104,30 @@ def _component(failure: Failure) -> tuple[FailedComponent | None, ToeFailure]:
     runs_components = failure.step.action == _COMPONENT_ACTION
     if named is None and runs_components:
         says = (failed_component(line.message) for line in reversed(failure.lines))
-        named = clean(component_arn(*failure.texts, failure.step.outputs, *says))
+        named = clean(find_component(chain(failure.texts, [failure.step.outputs], says)))
     toe = toe_failure(failure.lines, named)
     if reported is not None and (reported.phase_name or reported.step_name):
         if toe.step is not None and reported.step_name not in {None, toe.step}:
             toe = ToeFailure()
-        return (
-            FailedComponent(
-                arn=named or toe.document,
-                phase=clean(reported.phase_name),
-                step=clean(reported.step_name),
-                action=clean(reported.action) or toe.action,
-            ),
-            toe,
+        component = FailedComponent(
+            arn=named or toe.document,
+            phase=clean(reported.phase_name),
+            step=clean(reported.step_name),
+            action=clean(reported.action) or toe.action,
         )
+        return component, toe
     if reported is None and named is None and (not runs_components or _did_not_start(failure)):
         return None, toe
     # If nothing else names it, it is the last one in the log.
-    last = named or toe.document or clean(component_arn(*(line.message for line in reversed(failure.lines))))
+    messages = (line.message for line in reversed(failure.lines))
+    last = named or toe.document or clean(find_component(messages))
     return FailedComponent(arn=last, phase=toe.phase, step=toe.step, action=toe.action), toe
 
 
 def _did_not_start(failure: Failure) -> bool:
     if any(_NOT_STARTED.search(text) for text in failure.texts):
         return True
-    return any(_UNREPORTED in text for text in failure.texts) and not has_toe_output(failure.lines)
-
-
-def _is_component(failure: Failure) -> bool:
-    component, _ = _component(failure)
-    return component is not None
-
-
-# The kind of a failure: the first matching row.
-_KINDS: Final[Sequence[tuple[CauseKind, Callable[[Failure], bool]]]] = (
-    (CauseKind.DISTRIBUTION, lambda failure: failure.context.distribution_failure is not None),
-    (CauseKind.DISTRIBUTION, lambda failure: bool(_targets(failure))),
-    (CauseKind.TIMEOUT, _timed_out),
-    (CauseKind.COMPONENT, _is_component),
-    (CauseKind.STOPPED, lambda failure: failure.step.action == WAIT_FOR_ACTION),
-    (CauseKind.STEP, lambda failure: bool(failure.step.name or failure.context.failed_step)),
-    (CauseKind.WORKFLOW, lambda failure: failure.workflow != NO_WORKFLOW),
-    (CauseKind.IMAGE, lambda _: True),
-)
+    return any(map(is_unreported, failure.texts)) and not has_toe_output(failure.lines)
 
 
 def _place(
@@ -163,10 +155,6 @@ def _place(
         started=timed.start_time,
         ended=timed.end_time,
     )
-
-
-def _targets(failure: Failure) -> tuple[FailedTarget, ...]:
-    return next((each.regions for each in failure.reasons if each.regions), ())
 
 
 def _regions(distribution: DistributionFailureContext) -> tuple[FailedTarget, ...]:

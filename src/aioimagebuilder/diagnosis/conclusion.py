@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Final, cast
@@ -17,14 +17,14 @@ from ..models.statuses import ImageStatus, Outcome
 from .build_log import command_of, instance_of
 from .causes import causes_of, place_of
 from .evidence import Evidence
+from .facts import StepFacts, facts_of, find_command, find_instance
 from .failures import NO_WORKFLOW, Failure, candidate_workflows, failed_step, failures_of
 from .hints import next_steps
-from .sanitize import MAXIMUM_LINE, StepFacts, clean, facts_of, find_command, find_instance
+from .sanitize import MAXIMUM_ITEMS, MAXIMUM_LINE, clean
 
 _LAUNCH_ACTION: Final = "LaunchInstance"
 _UNSUCCESSFUL: Final = frozenset({ImageStatus.FAILED, ImageStatus.CANCELLED})
 _AMI: Final = re.compile(r"ami-[0-9A-Za-z]{8,17}")
-_MAXIMUM_AMIS: Final = 20
 
 
 def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
@@ -33,11 +33,12 @@ def conclude(evidence: Evidence, *, log_lines: int) -> Diagnosis:
     failures = failures_of(evidence)
     causes = causes_of(evidence, failures)
     # A cancellation is not caused by a failure that happened beside it.
-    is_cancelled = subject.outcome is Outcome.CANCELLED and _image_outcome(evidence) is not Outcome.FAILED
+    has_image_failed = evidence.image is not None and evidence.image.outcome is Outcome.FAILED
+    is_cancelled = subject.outcome is Outcome.CANCELLED and not has_image_failed
     cause = None if is_cancelled or not causes else causes[0]
     place = place_of(evidence) if cause is None and subject.outcome in {None, Outcome.CANCELLED} else None
     failure = next(iter(failures), None)
-    facts = _facts(evidence, failure)
+    facts = _ids_of(evidence, failure)
     diagnosis = Diagnosis(
         identifier=subject.id,
         kind=subject.kind,
@@ -85,32 +86,32 @@ def _summary(subject: Execution, cause: RootCause | None, place: Place | None) -
         link = ", although" if subject.outcome is Outcome.SUCCEEDED else ":"
         return f"{name} is {status}{link} {cause}"
     where = f" [{place}]" if place else ""
-    return f"{name} is {status}{_WITHOUT_CAUSE[subject.outcome](subject)}{where}"
+    reason = f": {clean(subject.reason) or 'the service gives no reason'}"
+    return f"{name} is {status}{_WITHOUT_FAILURE.get(subject.outcome, reason)}{where}"
 
 
-# The summary if nothing failed, or if there is no information about the failure.
-_WITHOUT_CAUSE: Final[Mapping[Outcome | None, Callable[[Execution], str]]] = {
-    None: lambda _: ": it has not ended, and nothing has failed so far",
-    Outcome.SUCCEEDED: lambda _: ": nothing failed",
-    Outcome.SKIPPED: lambda _: ": it did not run",
-    Outcome.CANCELLED: lambda _: "",
-    Outcome.FAILED: lambda subject: f": {clean(subject.reason) or 'the service gives no reason'}",
+_WITHOUT_FAILURE: Final[Mapping[Outcome | None, str]] = {
+    None: ": it has not ended, and nothing has failed so far",
+    Outcome.SUCCEEDED: ": nothing failed",
+    Outcome.SKIPPED: ": it did not run",
+    Outcome.CANCELLED: "",
 }
 
 
-def _facts(evidence: Evidence, failure: Failure | None) -> StepFacts:
-    """Return the ids that lead to more evidence: those of the failed step and of its instance."""
+def _ids_of(evidence: Evidence, failure: Failure | None) -> StepFacts:
+    """Return the ids of the instance, the Run Command and the S3 log."""
     identifier = next(iter(candidate_workflows(evidence)), None)
     if failure is None and identifier is None:
         return StepFacts()
     known = failure or Failure(workflow=evidence.workflow(identifier) or NO_WORKFLOW)
     step, workflow = known.step, known.workflow.id or known.step.workflow_execution_id or ""
-    own, inputs = facts_of(step.outputs), facts_of(step.inputs)
+    own = facts_of(step.outputs)
     launches = [each for each in evidence.steps_of(workflow) if each.action == _LAUNCH_ACTION]
     # A step whose instance never came up has no outputs, but the log contains the instance.
     lines = last_lines(evidence, len(evidence.lines)) if workflow or step.name else known.lines
     instances = (
-        *(each.instance_id for each in (own, inputs)),
+        own.instance_id,
+        facts_of(step.inputs).instance_id,
         *map(find_instance, known.texts),
         *(facts_of(each.outputs).instance_id for each in launches),
         instance_of(lines),
@@ -128,7 +129,7 @@ def _left_amis(evidence: Evidence) -> tuple[Ami, ...]:
         return ()
     return tuple(
         Ami(region=clean(each.region), image=each.image, account_id=clean(each.account_id))
-        for each in image.amis[:_MAXIMUM_AMIS]
+        for each in image.amis[:MAXIMUM_ITEMS]
         if each.image and _AMI.fullmatch(each.image) and each.image != _parent_of(image)
     )
 
@@ -136,7 +137,3 @@ def _left_amis(evidence: Evidence) -> tuple[Ami, ...]:
 def _parent_of(image: Image) -> object:
     recipe = image.raw.get("imageRecipe")
     return cast("Mapping[str, object]", recipe).get("parentImage") if isinstance(recipe, Mapping) else None
-
-
-def _image_outcome(evidence: Evidence) -> Outcome | None:
-    return None if evidence.image is None else evidence.image.outcome

@@ -9,12 +9,13 @@ import re
 from dataclasses import dataclass
 from typing import Final, Self
 
+from .facts import find_instance
+
 _DENIED: Final = re.compile(r"AccessDenied|not authorized|UnauthorizedOperation", re.IGNORECASE)
 _PRINCIPAL: Final = re.compile(r":(assumed-role|role|user)/([\w+=,.@/-]+) is not authorized")
 _ACTION: Final = re.compile(r"\bperform: ([\w-]+:\w+)")
 _ASSUMED: Final = re.compile(r"\bsts:AssumeRole on resource: (arn:aws[\w-]*:iam::\w*:role/[\w+=,.@/-]+)")
 _POLICY: Final = re.compile(r"\b(?:explicit deny in an?|because no) ([\w -]{1,60}?(?:policy|boundary))")
-_INSTANCE: Final = re.compile(r"i-[0-9a-f]{8,17}")
 _SERVICE_LINKED: Final = "AWSServiceRoleFor"
 _OWN_POLICY: Final = "identity-based policy"
 
@@ -45,11 +46,12 @@ class Denial:
         if not text or not _DENIED.search(text):
             return None
         found = _PRINCIPAL.search(text)
-        kind, *names = (found[1], *found[2].split("/")) if found else ("",)
-        is_session = kind == "assumed-role" and len(names) > 1
+        names = found[2].split("/") if found else []
+        is_session = found is not None and found[1] == "assumed-role" and len(names) > 1
+        principal = None if not names else names[0] if is_session else names[-1]
         action, assumed, policy = _ACTION.search(text), _ASSUMED.search(text), _POLICY.search(text)
         return cls(
-            principal=names[0] if is_session else next(reversed(names), None),
+            principal=principal,
             session=names[-1] if is_session else None,
             action=action[1] if action else None,
             assumed_role=assumed[1] if assumed else None,
@@ -67,7 +69,8 @@ class Denial:
         who = self.principal or "the role"
         if self.policy and (self.is_explicit or self.policy != _OWN_POLICY):
             verb = "denies" if self.is_explicit else "has to allow"
-            return f"{_article(self.policy)} {self.policy} {verb} {what} to {who}: change that policy."
+            article = "An" if self.policy[0] in "aeiou" else "A"
+            return f"{article} {self.policy} {verb} {what} to {who}: change that policy."
         if self.assumed_role:
             role = self.assumed_role
             return f"The role {role} has to exist, and its trust policy has to allow {who} to assume it."
@@ -79,10 +82,6 @@ class Denial:
                 "changed: give the image or pipeline an execution role that allows it, or a workflow "
                 "without this step."
             )
-        if self.session and _INSTANCE.fullmatch(self.session):
+        if self.session and self.session == find_instance(self.session):
             return f"The role {who} of the instance profile lacks a permission: allow {what}."
         return f"{who} lacks a permission: allow {what}."
-
-
-def _article(policy: str) -> str:
-    return "An" if policy[0] in "aeiou" else "A"

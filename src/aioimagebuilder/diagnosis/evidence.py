@@ -50,14 +50,10 @@ class Evidence:
     @property
     def image_arn(self) -> str | None:
         """The ARN of the image that the subject is, or belongs to."""
-        match self.subject:
-            case Image(arn=arn):
-                return arn
-            case (
-                WorkflowExecution(image_build_version_arn=arn)
-                | WorkflowStepExecution(image_build_version_arn=arn)
-            ):
-                return arn
+        if isinstance(self.subject, Image):
+            return self.subject.arn
+        if isinstance(self.subject, WorkflowExecution | WorkflowStepExecution):
+            return self.subject.image_build_version_arn
         return None
 
     def lines_until(self, failure: datetime | None) -> tuple[LogLine, ...]:

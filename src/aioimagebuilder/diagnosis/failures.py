@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from typing import Final
 
 from ..models.executions import Image, WorkflowExecution, WorkflowStepExecution
@@ -19,8 +20,8 @@ from ..models.statuses import (
 )
 from .build_log import action_of, failed_step_name, last_stage, stage_lines, step_lines
 from .evidence import Evidence
+from .facts import facts_of, find_workflow
 from .reasons import Reason, parse_reason
-from .sanitize import facts_of, find_workflow
 
 # What is not known is an empty structure, whose members are all None.
 NO_WORKFLOW: Final = WorkflowExecution()
@@ -50,7 +51,7 @@ _LATEST: Final = datetime.max.replace(tzinfo=UTC)
 _CLOCK_DIFFERENCE: Final = timedelta(seconds=60)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Failure:
     """The parts of one failure; what is not known is an empty structure.
 
@@ -72,7 +73,7 @@ class Failure:
     lines: Sequence[LogLine] = ()
     is_known: bool = False
 
-    @property
+    @cached_property
     def texts(self) -> tuple[str, ...]:
         """What the service says about it, the most specific text first."""
         component, distribution = self.context.component_failure, self.context.distribution_failure
@@ -86,7 +87,7 @@ class Failure:
         )
         return tuple(filter(None, texts))
 
-    @property
+    @cached_property
     def reasons(self) -> tuple[Reason, ...]:
         """The same, parsed."""
         return tuple(map(parse_reason, self.texts))
@@ -104,11 +105,11 @@ def candidate_workflows(evidence: Evidence) -> tuple[str, ...]:
     if isinstance(subject, WorkflowStepExecution) and subject.outcome is not Outcome.CANCELLED:
         return tuple(filter(None, [subject.workflow_execution_id]))
     current = [each for each in evidence.workflows if not each.retried]
-    failed = sorted((each for each in current if each.status in _FAILED_WORKFLOWS), key=_ended)
+    failed = [each for each in current if each.status in _FAILED_WORKFLOWS]
     named = _named_workflow(evidence)
     known = evidence.workflow(named)
     found = [named] if named and not (known and known.retried) else []
-    found += [each.id for each in failed]
+    found += [each.id for each in sorted(failed, key=lambda each: each.end_time or _LATEST)]
     if not found and evidence.image is not None and evidence.image.outcome is not Outcome.SUCCEEDED:
         found += [each.id for each in reversed(current) if each.outcome is not Outcome.SUCCEEDED][:1]
     return tuple(dict.fromkeys(found))[:_MAXIMUM_CANDIDATES]
@@ -211,7 +212,3 @@ def _failed_later(evidence: Evidence, found: Sequence[Failure]) -> bool:
     context = evidence.failure_context or NO_CONTEXT
     stage = context.image_status or parse_reason(evidence.image.reason).stage or last_stage(evidence.lines)
     return stage in _LATE_STAGES and all(STAGES.get(each.workflow.type or "") != stage for each in found)
-
-
-def _ended(workflow: WorkflowExecution) -> datetime:
-    return workflow.end_time or _LATEST

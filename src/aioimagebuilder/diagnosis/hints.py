@@ -20,6 +20,7 @@ from ..models.shapes import Ami
 from ..models.statuses import ImageStatus, ImageType, Outcome, WorkflowStepExecutionStatus
 from .denials import Denial
 from .evidence import Evidence
+from .reasons import UNREPORTED, is_unreported
 from .toe_log import has_toe_output
 
 _UPDATES: Final = re.compile(
@@ -31,7 +32,7 @@ _REBOOT: Final = re.compile(
 )
 _COMPONENT_ACTIONS: Final = frozenset({"ExecuteComponents", "BootstrapInstanceForContainer"})
 _LAUNCH_ACTIONS: Final = frozenset({"LaunchInstance", "WaitForSSMAgent"})
-# The steps of the default workflows that run commands.
+# The actions of the steps in the default workflows.
 _DEFAULT_STEPS: Final[Mapping[str, str]] = {
     "LaunchBuildInstance": "LaunchInstance",
     "LaunchTestInstance": "LaunchInstance",
@@ -60,33 +61,29 @@ class _Case:
         return (*filter(None, (self.diagnosis.cause,)), *self.diagnosis.also)
 
     @property
+    def cause(self) -> RootCause:
+        """The root cause; an empty one if there is none."""
+        return self.diagnosis.cause or _NO_CAUSE
+
+    @property
+    def place(self) -> Place:
+        """The place that it has reached without a failure; an empty one if it is unknown."""
+        return self.diagnosis.place or Place()
+
+    @property
     def action(self) -> str | None:
         """The action of the step that failed, also if only its name is known."""
-        place = self.diagnosis.cause.place if self.diagnosis.cause else Place()
-        return place.action or _DEFAULT_STEPS.get(place.step or "")
+        return self.cause.place.action or _DEFAULT_STEPS.get(self.cause.place.step or "")
 
     @property
     def timed_out(self) -> bool:
-        return self.diagnosis.cause is not None and self.diagnosis.cause.kind is CauseKind.TIMEOUT
-
-    @property
-    def has_step(self) -> bool:
-        return self.diagnosis.cause is not None and self.diagnosis.cause.place.step is not None
-
-    @property
-    def output(self) -> str | None:
-        return self.diagnosis.cause.error_output if self.diagnosis.cause else None
+        return self.cause.kind is CauseKind.TIMEOUT
 
     @property
     def was_connected(self) -> bool:
         """Whether the SSM agent of the instance has run a command before."""
-        cause = self.diagnosis.cause
-        workflow = cause.place.workflow_execution_id if cause else None
-        completed = [
-            each.action
-            for each in self.evidence.steps_of(workflow or "")
-            if each.status == WorkflowStepExecutionStatus.COMPLETED
-        ]
+        steps = self.evidence.steps_of(self.cause.place.workflow_execution_id or "")
+        completed = [each.action for each in steps if each.status == WorkflowStepExecutionStatus.COMPLETED]
         return self.ran_toe or not (_AGENT_ACTIONS | _COMPONENT_ACTIONS).isdisjoint(completed)
 
     @property
@@ -115,6 +112,8 @@ _POSSIBLE_ROLES: Final[Mapping[CauseKind, str]] = {
     CauseKind.RESOURCE: "the execution role of the lifecycle policy",
 }
 
+_NO_CAUSE: Final = RootCause(kind=CauseKind.IMAGE, place=Place())
+
 Applies = Callable[[_Case], bool]
 
 
@@ -127,12 +126,12 @@ def next_steps(diagnosis: Diagnosis, evidence: Evidence, lines: Sequence[LogLine
         lines: The lines of the log that belong to the failure.
     """
     case = _Case(diagnosis, evidence, lines)
-    facts = _facts(case)
-    found = [hint.text.format_map(facts) for hint in _HINTS if hint.applies(case)]
+    values = _substitutions(case)
+    found = [hint.text.format_map(values) for hint in _HINTS if hint.applies(case)]
     return tuple(dict.fromkeys((*found, *map(_deregister, diagnosis.amis))))
 
 
-def _facts(case: _Case) -> Mapping[str, str]:
+def _substitutions(case: _Case) -> Mapping[str, str]:
     # Values from AWS are part of commands that somebody may copy, so they are quoted for a shell.
     diagnosis = case.diagnosis
     facts = {
@@ -141,7 +140,7 @@ def _facts(case: _Case) -> Mapping[str, str]:
         "url": f"{diagnosis.log_url.rstrip('/')}/" if diagnosis.log_url else None,
         "group": diagnosis.log_group,
         "stream": diagnosis.log_stream,
-        "step": diagnosis.place.step_execution_id if diagnosis.place else None,
+        "step": case.place.step_execution_id,
     }
     image = case.evidence.image
     is_windows = image is not None and image.platform == "Windows"
@@ -167,55 +166,30 @@ def _says(*patterns: str) -> Applies:
     pattern = re.compile("|".join(patterns), re.IGNORECASE)
 
     def applies(case: _Case) -> bool:
-        causes = [
-            each for each in case.causes if each.kind is not CauseKind.COMPONENT or _is_unreported(each)
-        ]
-        texts = [cause.message for cause in causes]
-        texts += [target.message for cause in causes for target in cause.targets]
-        return any(pattern.search(text) for text in texts if text)
+        for cause in case.causes:
+            if cause.kind is not CauseKind.COMPONENT or is_unreported(cause.message):
+                texts = (cause.message, *(each.message for each in cause.targets))
+                if any(pattern.search(text) for text in texts if text):
+                    return True
+        return False
 
     return applies
 
 
-def _is_unreported(cause: RootCause) -> bool:
-    return "ExpectationNotMet" in (cause.message or "")
-
-
-def _is(kind: CauseKind) -> Applies:
-    return lambda case: case.diagnosis.cause is not None and case.diagnosis.cause.kind is kind
-
-
-def _failed_in(stage: ImageStatus) -> Applies:
-    """Return a predicate: whether it failed in this stage, and the image did not continue."""
-
-    def applies(case: _Case) -> bool:
-        cause = case.diagnosis.cause
-        return case.diagnosis.outcome is Outcome.FAILED and cause is not None and cause.place.stage == stage
-
-    return applies
-
-
-def _runs(action: str) -> Applies:
-    def applies(case: _Case) -> bool:
-        place = case.diagnosis.place
-        return case.diagnosis.outcome is None and place is not None and place.action == action
-
-    return applies
-
-
-def _denied(source: str) -> Applies:
-    return lambda case: any(
-        each.name == source and "AccessDenied" in (each.detail or "") for each in case.diagnosis.sources
+def _is_retriable_in(stage: ImageStatus) -> Applies:
+    """Return a predicate: whether an image that can be retried failed in this stage, and did not continue."""
+    return lambda case: (
+        case.diagnosis.outcome is Outcome.FAILED and case.cause.place.stage == stage and not case.is_container
     )
 
 
 def _mentions(case: _Case, pattern: re.Pattern[str]) -> bool:
     """Return whether the log of components that failed for an unknown reason matches the pattern."""
-    is_unexplained = case.action in _COMPONENT_ACTIONS and not case.output
+    is_unexplained = case.action in _COMPONENT_ACTIONS and not case.cause.error_output
     return is_unexplained and any(pattern.search(line.message) for line in case.lines)
 
 
-_UNREPORTED: Final = _says("ExpectationNotMet")
+_UNREPORTED: Final = _says(UNREPORTED)
 _NO_LAUNCH: Final = _says(
     "RunInstances",
     "InsufficientInstanceCapacity",
@@ -270,7 +244,9 @@ _HINTS: Final[Sequence[_Hint]] = (
         "from S3. The output of the Run Command shows it.",
     ),
     _Hint(
-        lambda case: _UNREPORTED(case) and case.action in _WITH_TOE and case.ran_toe and not case.output,
+        lambda case: (
+            _UNREPORTED(case) and case.action in _WITH_TOE and case.ran_toe and not case.cause.error_output
+        ),
         "AWSTOE ran, but the command ended before it reported a result: the command timed out, the instance "
         "rebooted or stopped, or a component ended it. The output of the Run Command shows the last lines.",
     ),
@@ -299,30 +275,30 @@ _HINTS: Final[Sequence[_Hint]] = (
     ),
     _Hint(lambda case: case.denial is not None, "{denial}"),
     _Hint(
-        lambda case: case.timed_out and case.has_step,
+        lambda case: case.timed_out and case.cause.place.step is not None,
         "Find out from the log what the step waited for. If it only needs longer, raise its "
         "timeoutSeconds in the workflow document.",
     ),
     _Hint(
-        _is(CauseKind.STOPPED),
+        lambda case: case.cause.kind is CauseKind.STOPPED,
         "Somebody sent STOP to this step: CloudTrail shows who called SendWorkflowStepAction.",
     ),
     _Hint(
-        _runs(WAIT_FOR_ACTION),
+        lambda case: case.diagnosis.outcome is None and case.place.action == WAIT_FOR_ACTION,
         'It waits for a person: answer with resume("{step}") or stop("{step}", reason=…).',
     ),
     _Hint(
-        lambda case: _failed_in(ImageStatus.DISTRIBUTING)(case) and not case.is_container,
+        _is_retriable_in(ImageStatus.DISTRIBUTING),
         "What was distributed remains. Fix the target (the account's distribution role, KMS key, quota); "
         "then retry_image() distributes again, without a new build.",
     ),
     _Hint(
-        lambda case: _failed_in(ImageStatus.INTEGRATING)(case) and not case.is_container,
+        _is_retriable_in(ImageStatus.INTEGRATING),
         "The AMIs were built and distributed; what failed comes after that, such as SSM parameters, launch "
         "templates, licenses or the export to S3. Fix its configuration; then retry_image() repeats it.",
     ),
     _Hint(
-        lambda case: _failed_in(ImageStatus.TESTING)(case) and not case.is_container,
+        _is_retriable_in(ImageStatus.TESTING),
         "retry_image() runs the tests again, without a new build (AMIs only).",
     ),
     _Hint(
@@ -351,7 +327,10 @@ _HINTS: Final[Sequence[_Hint]] = (
         "CloudTrail shows who called CancelImageCreation or CancelLifecycleExecution.",
     ),
     _Hint(
-        _denied("GetLogEvents"),
+        lambda case: any(
+            each.name == "GetLogEvents" and "AccessDenied" in (each.detail or "")
+            for each in case.diagnosis.sources
+        ),
         "To see the build's log here, allow logs:GetLogEvents on the log group.",
     ),
 )

@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from typing import TypeGuard
 
 from ..models.causes import CauseKind, FailedTarget, Place, RootCause
 from ..models.executions import LifecycleExecution
 from ..models.shapes import LifecycleExecutionResource, LifecycleExecutionResourceState
 from ..models.statuses import LifecycleExecutionResourceStatus, Outcome
 from .evidence import Evidence
-from .sanitize import clean
-
-_MAXIMUM_TARGETS: Final = 20
+from .sanitize import MAXIMUM_ITEMS, clean
 
 
 def lifecycle_cause(evidence: Evidence, subject: LifecycleExecution) -> tuple[RootCause, ...]:
     """Return the resources on which a lifecycle execution failed as its cause; nothing if it did not fail."""
-    failed = [each for each in evidence.resources if _has_failed(evidence, each)]
+    failed = _failed_resources(evidence)
     if not failed and subject.outcome is not Outcome.FAILED:
         return ()
-    targets = tuple(_target(evidence, each) for each in failed[:_MAXIMUM_TARGETS])
+    targets = tuple(_target(evidence, each) for each in failed[:MAXIMUM_ITEMS])
     message = subject.reason or next((each.message for each in targets if each.message), None)
     return (
         RootCause(
@@ -35,12 +33,14 @@ def lifecycle_cause(evidence: Evidence, subject: LifecycleExecution) -> tuple[Ro
 
 def suspects(evidence: Evidence) -> tuple[str, ...]:
     """Return the ids of the resources whose own resources may say why: those that failed, or else all."""
-    failed = [each for each in evidence.resources if _has_failed(evidence, each)]
-    return tuple(each.resource_id for each in failed or evidence.resources if each.resource_id)
+    resources = _failed_resources(evidence) or evidence.resources
+    return tuple(each.resource_id for each in resources if each.resource_id)
 
 
-def _has_failed(evidence: Evidence, resource: LifecycleExecutionResource) -> bool:
-    return _is_failed(resource.state) or any(_failures_below(evidence, resource))
+def _failed_resources(evidence: Evidence) -> list[LifecycleExecutionResource]:
+    return [
+        each for each in evidence.resources if _is_failed(each.state) or any(_failures_below(evidence, each))
+    ]
 
 
 def _target(evidence: Evidence, resource: LifecycleExecutionResource) -> FailedTarget:
@@ -62,13 +62,15 @@ def _failures_below(
     """Yield the names and reasons of the AMIs, container images and snapshots of a resource that failed."""
     children = evidence.children.get(resource.resource_id or "", ())
     for each in children:
-        if each.state is not None and _is_failed(each.state):
+        if _is_failed(each.state):
             yield each.resource_id or "a resource", each.state.reason
     for each in (resource, *children):
         for snapshot in each.snapshots or ():
-            if snapshot.state is not None and _is_failed(snapshot.state):
+            if _is_failed(snapshot.state):
                 yield snapshot.snapshot_id or "a snapshot", snapshot.state.reason
 
 
-def _is_failed(state: LifecycleExecutionResourceState | None) -> bool:
+def _is_failed(
+    state: LifecycleExecutionResourceState | None,
+) -> TypeGuard[LifecycleExecutionResourceState]:
     return state is not None and state.status == LifecycleExecutionResourceStatus.FAILED

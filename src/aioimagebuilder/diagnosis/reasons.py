@@ -13,13 +13,14 @@ from typing import Final
 
 from ..models.causes import FailedTarget
 from ..models.statuses import ImageStatus
+from .facts import TIMEOUT_STATES, WORKFLOW_ID
 from .sanitize import clean
 
 # The service's own reasons have up to 1024 characters.
 _MAXIMUM: Final = 4096
 
 _WORKFLOW: Final = re.compile(
-    r"Workflow Execution ID: '?wf-[0-9A-Za-z-]{36}'? failed with reason: (?P<message>.*)", re.DOTALL
+    rf"Workflow Execution ID: '?{WORKFLOW_ID}'? failed with reason: (?P<message>.*)", re.DOTALL
 )
 _AUTOMATION: Final = re.compile(
     r"(?:SSM|Systems Manager)(?: Automation)? execution '?[\w-]+'? failed.{0,400}?"
@@ -36,6 +37,7 @@ _JOB_STAGES: Final = {"distribution": ImageStatus.DISTRIBUTING, "integration": I
 _ERROR: Final = re.compile(r"^Error: ?(?=')")
 _QUOTED: Final = re.compile(r"'(.*)'\.?|(.*?)'\.?", re.DOTALL)
 
+UNREPORTED: Final = "ExpectationNotMet"
 _STATE: Final = re.compile(r"\bterminal state '?(\w+)")
 _STEP: Final = re.compile(
     r"\bin workflow step '?([A-Za-z][\w-]{1,99})|^Step '?(?!timed\b)([A-Za-z][\w-]{1,99})'? timed out"
@@ -45,7 +47,6 @@ _COMPONENT: Final = re.compile(
     re.IGNORECASE,
 )
 _TIMED_OUT: Final = re.compile(r"\bstep\b.*\btimed out\b", re.IGNORECASE)
-_TIMEOUT_STATES: Final = frozenset({"timedout", "executiontimedout"})
 
 _DISTRIBUTION: Final = re.compile(r"\bdistribution job|\bdistributing the image\b", re.IGNORECASE)
 _ITEM: Final = re.compile(r"(?:^|(?<!ID:)\s)\d{1,3}\) ")
@@ -97,11 +98,16 @@ def parse_reason(text: str | None) -> Reason:
         message=(regions[0].message if len(regions) == 1 else None) or message or None,
         stage=stage or (ImageStatus.DISTRIBUTING if regions else None),
         timed_out=_TIMED_OUT.search(message) is not None
-        or not _TIMEOUT_STATES.isdisjoint(map(str.lower, states)),
+        or not TIMEOUT_STATES.isdisjoint(map(str.lower, states)),
         step=(step[1] or step[2]) if step else None,
         component=failed_component(message),
         regions=regions,
     )
+
+
+def is_unreported(text: str | None) -> bool:
+    """Return whether a command failed, and the service does not say how."""
+    return UNREPORTED in (text or "")
 
 
 def failed_component(text: str) -> str | None:

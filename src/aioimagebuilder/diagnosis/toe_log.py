@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Final
 
 from ..models.log_streams import LogLine
@@ -21,6 +22,7 @@ from .sanitize import clean
 # Success, and the requests for a reboot on Linux and Windows, after which the step continues.
 _GOOD_EXITS: Final = frozenset({0, 194, 3010})
 _MAXIMUM_EVENT: Final = 20_000
+_MAXIMUM_MATCHED: Final = 2_000
 
 _DOCUMENT: Final = re.compile(
     r"(?:Setup: |Executor: )?(?:Currently validating )?document:? '?(arn:\S+?)'?", re.IGNORECASE
@@ -35,7 +37,7 @@ _EXIT: Final = re.compile(
 _STREAM: Final = re.compile(r"(?:CmdExecution: |Execute\w+: )?(Stdout|Stderr): ?(.*)", re.IGNORECASE)
 _MODULE_LINE: Final = re.compile(r"CmdExecution: .*|\w+: (?:STARTED|FINISHED) EXECUTION\b.*")
 
-# A line that says that something failed, but at most at its end why.
+# A line that reports a failure without its cause, except in the group `why`.
 _ECHO: Final = re.compile(
     r"(?:\w+: )?(?:\[ ?ERROR ?\] ?)?(?:"
     r"(?:Command execution has|Command \w+ \(command id:|TOE has completed|Image transitioned|Waiting for"
@@ -91,7 +93,7 @@ class ToeFailure:
     from_stderr: bool = False
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(kw_only=True)
 class _Run:
     """A part of the log in which one command ran, or what else lies between two boundaries."""
 
@@ -112,9 +114,9 @@ class _Run:
 
     @property
     def has_ended_well(self) -> bool:
-        if self.exit_code is not None:
-            return self.exit_code in _GOOD_EXITS
-        return self.is_finished and not self.says_failed
+        if self.exit_code is None:
+            return self.is_finished and not self.says_failed
+        return not self.is_bad
 
     @property
     def is_empty(self) -> bool:
@@ -122,13 +124,15 @@ class _Run:
 
     @property
     def says_failed(self) -> bool:
-        stderr = any(_says_failed(text, _FAILED_LOOSELY) for text in self.stderr)
-        return stderr or any(_says_failed(text, _FAILED) for text in self.output)
+        return self.failed_output is not None or _last_failed(self.stderr, _FAILED_LOOSELY) is not None
 
-    def following(self, **place: str | bool | None) -> _Run:
-        """Return the run that follows this one, in the same place except for `place`."""
-        fresh = replace(self, stderr=[], output=[], exit_code=None, is_trailing=False, is_finished=False)
-        return replace(fresh, **place)  # type: ignore[arg-type]  # members by their names
+    @cached_property
+    def failed_output(self) -> str | None:
+        return _last_failed(self.output, _FAILED)
+
+    def rest(self) -> _Run:
+        """Return an empty run in the same place, for what follows the end of this one."""
+        return _Run(document=self.document, phase=self.phase, step=self.step, action=self.action)
 
 
 def toe_failure(lines: Sequence[LogLine], document: str | None = None) -> ToeFailure:
@@ -166,7 +170,7 @@ def has_toe_output(lines: Sequence[LogLine]) -> bool:
 
 
 def is_component_output(text: str) -> bool:
-    """Return whether a component wrote this line, so that the service does not vouch for it."""
+    """Return whether a component wrote this line."""
     return _STREAM.match(text) is not None
 
 
@@ -181,33 +185,33 @@ def _is_same(one: str, other: str) -> bool:
 def _runs(lines: Sequence[LogLine]) -> list[_Run]:
     runs = [_Run()]
     for line in lines:
-        stream = None
+        stream: list[str] | None = None
         for text in _split(line.message):
             if found := _STREAM.fullmatch(text):
-                stream = found[1].capitalize()
-                (runs[-1].stderr if stream == "Stderr" else runs[-1].output).append(found[2])
+                stream = runs[-1].stderr if found[1].lower() == "stderr" else runs[-1].output
+                stream.append(found[2])
             elif stream is not None and not _MODULE_LINE.fullmatch(text):
                 # Further lines of an event belong to the stream of its first line.
-                (runs[-1].stderr if stream == "Stderr" else runs[-1].output).append(text)
+                stream.append(text)
             else:
                 stream = None
-                runs = _with_line(runs, text)
+                _add_line(runs, text)
     return [each for each in runs if not each.is_empty]
 
 
-def _with_line(runs: list[_Run], text: str) -> list[_Run]:
-    """Return the runs after a line that no command wrote."""
+def _add_line(runs: list[_Run], text: str) -> None:
+    """Add a line that no command wrote to the last run, or the run that it begins."""
     run = runs[-1]
     if _SUCCEEDED.fullmatch(text):
-        return [_Run()]
-    if (following := _after_boundary(run, text)) is not None:
-        return [*runs, following]
-    if found := _EXIT.fullmatch(text):
+        runs[:] = [_Run()]
+    elif (following := _after_boundary(run, text)) is not None:
+        runs.append(following)
+    elif found := _EXIT.fullmatch(text):
         run.exit_code = int(found[1])
-        return runs if run.is_bad else [*runs, run.following(is_trailing=True)]
-    if not _ECHO.fullmatch(text):
+        if not run.is_bad:
+            runs.append(run.rest())
+    elif not _ECHO.fullmatch(text):
         run.output.append(text)
-    return runs
 
 
 def _after_boundary(run: _Run, text: str) -> _Run | None:
@@ -215,15 +219,15 @@ def _after_boundary(run: _Run, text: str) -> _Run | None:
     if found := _DOCUMENT.fullmatch(text):
         return _Run(document=found[1], is_trailing=False)
     if found := _PHASE.fullmatch(text):
-        return run.following(phase=found[1], step=None, action=None)
+        return _Run(document=run.document, phase=found[1], is_trailing=False)
     if found := _STEP.fullmatch(text):
-        return run.following(step=found[1], action=None)
+        return _Run(document=run.document, phase=run.phase, step=found[1], is_trailing=False)
     if (found := _EXECUTION.fullmatch(text)) is None:
         return None
     run.is_finished = found[2] == "FINISHED"
     if found[1] == "Executor":
         return _Run()
-    return run.following(action=found[1]) if found[2] == "STARTED" else run.following(is_trailing=True)
+    return run.rest() if run.is_finished else replace(run.rest(), action=found[1], is_trailing=False)
 
 
 def _failed_run(runs: Sequence[_Run]) -> _Run | None:
@@ -243,12 +247,11 @@ def _failed_run(runs: Sequence[_Run]) -> _Run | None:
 def _error(run: _Run) -> tuple[str | None, bool]:
     """Return the error that a run reports, and whether it wrote that to standard error."""
     error = _last_error(run.stderr)
-    if error and _says_failed(error, _FAILED_LOOSELY):
+    if error and (run.failed_output is None or _says_failed(error, _FAILED_LOOSELY)):
         return error, True
-    for pattern in (_FAILED, _FAILED_LOOSELY):
-        found = next((text for text in reversed(run.output) if _says_failed(text, pattern)), None)
-        if found or error:
-            return (_MARK.sub("", found), False) if found else (error, True)
+    found = run.failed_output or _last_failed(run.output, _FAILED_LOOSELY)
+    if found is not None:
+        return _MARK.sub("", found), False
     return (f"exit code {run.exit_code}" if run.is_bad else None), False
 
 
@@ -259,14 +262,20 @@ def _echoed_reason(lines: Sequence[LogLine]) -> str | None:
 
 
 def _says_failed(text: str, pattern: re.Pattern[str]) -> bool:
-    return pattern.search(_NOTHING_FAILED.sub("", text)) is not None
+    start = text[:_MAXIMUM_MATCHED]
+    return bool(pattern.search(start)) and bool(pattern.search(_NOTHING_FAILED.sub("", start)))
+
+
+def _last_failed(texts: Sequence[str], pattern: re.Pattern[str]) -> str | None:
+    return next((text for text in reversed(texts) if _says_failed(text, pattern)), None)
 
 
 def _last_error(stderr: Sequence[str]) -> str | None:
     """Return the last message in standard error that reports a failure, or else the last one."""
     messages = [text.strip() for text in _messages(_decoded(stderr)) if text.strip()]
-    failed = (number for number, text in enumerate(messages) if _says_failed(text, _FAILED_LOOSELY))
-    last = max(failed, default=len(messages) - 1)
+    numbers = reversed(range(len(messages)))
+    failed = (number for number in numbers if _says_failed(messages[number], _FAILED_LOOSELY))
+    last = next(failed, len(messages) - 1)
     return " ".join(messages[last:]) or None
 
 
