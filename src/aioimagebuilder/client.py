@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Self, TypedDict, Unpack, cast
+from typing import Final, Self, Unpack, cast
 
 import anyio
 from aiobotocore.session import AioSession
@@ -18,7 +18,7 @@ from botocore.config import Config
 from .aws.backoff import Backoff
 from .aws.call import AwsClient, Caller
 from .aws.cloudwatch import CloudWatchLogs, OpenClient
-from .aws.operations import NOT_OPEN, Members, Operations
+from .aws.operations import NOT_OPEN, Configurations, Operations
 from .aws.reads import get
 from .aws.session import SessionArguments, check_client
 from .diagnosis.diagnoser import LOG_LINES, TIMEOUT, Diagnoser
@@ -35,6 +35,7 @@ from .polling.schedule import Cadence
 from .polling.step_inspector import StepInspector
 from .waiting.cancellation import Canceller
 from .waiting.options import (
+    BuildOptions,
     Duration,
     PollOptions,
     WaitOptions,
@@ -42,29 +43,11 @@ from .waiting.options import (
     WatchDetail,
     check_cancellable,
     parse_seconds,
+    several,
 )
 from .waiting.waiters import AsCompleted, AtDeadline, Watch, wait, wait_all
 
 _log: Final = logging.getLogger("aioimagebuilder")
-
-
-class Configurations(TypedDict, total=False):
-    """What `ImageBuilder.build` builds if not a pipeline: the arguments of `create_image`."""
-
-    infrastructure_configuration_arn: str
-    image_recipe_arn: str
-    container_recipe_arn: str
-    distribution_configuration_arn: str
-    image_tests_configuration: Members
-    enhanced_image_metadata_enabled: bool
-    image_scanning_configuration: Members
-    workflows: Sequence[Members]
-    execution_role: str
-    logging_configuration: Members
-
-
-class BuildOptions(WaitOptions, Configurations, total=False):
-    """The options of `ImageBuilder.build`: those of a wait, and what is built."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -389,7 +372,7 @@ class ImageBuilder(Operations):
             ValueError: An id is malformed or of another region, an option is invalid, or `fail_fast` is
                 combined with ``check=False``.
         """
-        found = [self._identify(each) for each in _several(identifiers)]
+        found = [self._identify(each) for each in several(identifiers)]
         settings = WaitSettings.parse(self._cadence, timeout, options, found)
         if fail_fast and not settings.check:
             raise ValueError("fail_fast=True needs check=True: without it nothing counts as a failure.")
@@ -411,7 +394,7 @@ class ImageBuilder(Operations):
             WaitGroupError: At the end, for those that timed out or could not be observed.
             ValueError: An id is malformed or of another region, or an option is invalid.
         """
-        found = [self._identify(each) for each in _several(identifiers)]
+        found = [self._identify(each) for each in several(identifiers)]
         settings = WaitSettings.parse(
             self._cadence, timeout, options, found, accepts=PollOptions, check=False
         )
@@ -449,8 +432,7 @@ class ImageBuilder(Operations):
         given = dict(options)
         configurations = cast("Configurations", {name: given.pop(name) for name in names if name in given})
         settings = WaitSettings.parse(self._cadence, timeout, cast("WaitOptions", given), ())
-        deadline = settings.deadline
-        operations = self._until(deadline)
+        operations = self._until(deadline := settings.deadline)
         if (pipeline_arn is None) == (not configurations):
             raise ValueError("Pass either pipeline_arn, or a recipe and configurations as for create_image.")
         if pipeline_arn is not None:
@@ -495,8 +477,7 @@ class ImageBuilder(Operations):
         """
         identifier = self._identify(image_build_version_arn, ExecutionKind.IMAGE)
         settings = WaitSettings.parse(self._cadence, timeout, options, [identifier])
-        deadline = settings.deadline
-        operations = self._until(deadline)
+        operations = self._until(deadline := settings.deadline)
         before = await operations.get_image(identifier.value)
         try:
             await self._request_retry(operations, identifier, client_token)
@@ -549,9 +530,9 @@ class ImageBuilder(Operations):
         """
         found = self._identify(identifier)
         check_cancellable(found)
-        limit = math.inf if timeout is None else parse_seconds(timeout, "timeout")
-        deadline = anyio.current_time() + limit
-        return await self._parts.canceller.cancel(self._until(deadline), found, deadline)
+        seconds = math.inf if timeout is None else parse_seconds(timeout, "timeout")
+        operations = self._until(deadline := anyio.current_time() + seconds)
+        return await self._parts.canceller.cancel(operations, found, deadline)
 
     async def resume(self, step: str | WorkflowStepExecution, *, reason: str | None = None) -> str:
         """Resume a build at a waiting step, and return the id of the step.
@@ -668,10 +649,3 @@ class ImageBuilder(Operations):
         if not follow:
             return read_build_log(self._caller, cloudwatch, arn, since)
         return follow_build_log(cast("Watch[Image]", self.watch(arn)), cloudwatch, since, cadence)
-
-
-def _several(identifiers: Iterable[str]) -> Iterable[str]:
-    """Return `identifiers`, checked not to be a single one, which would be iterated by its characters."""
-    if isinstance(identifiers, str):
-        raise TypeError(f"Expected several ids, not one: pass [{identifiers!r}].")
-    return identifiers

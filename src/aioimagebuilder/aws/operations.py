@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Final, TypeVar, cast
+from typing import Final, TypedDict, TypeVar, cast
 from uuid import uuid4
 
 from ..errors import MalformedResponseError
@@ -31,6 +31,21 @@ Tags = Mapping[str, str]
 Members = Mapping[str, object]
 
 NOT_OPEN: Final = "This ImageBuilder is not open: use `async with ImageBuilder(...) as ib:`."
+
+
+class Configurations(TypedDict, total=False):
+    """What `ImageBuilder.build` builds if not a pipeline: the arguments of `create_image`."""
+
+    infrastructure_configuration_arn: str
+    image_recipe_arn: str
+    container_recipe_arn: str
+    distribution_configuration_arn: str
+    image_tests_configuration: Members
+    enhanced_image_metadata_enabled: bool
+    image_scanning_configuration: Members
+    workflows: Sequence[Members]
+    execution_role: str
+    logging_configuration: Members
 
 
 class Operations:

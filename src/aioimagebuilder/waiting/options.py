@@ -10,6 +10,7 @@ from typing import Literal, TypedDict, cast, get_args
 
 import anyio
 
+from ..aws.operations import Configurations
 from ..models.identifiers import Identifier
 from ..models.kinds import KINDS
 from ..polling.schedule import Cadence
@@ -58,6 +59,10 @@ class WaitOptions(PollOptions, total=False):
     on_waiting_step: OnWaitingStep
     on_timeout: OnTimeout
     diagnose: bool
+
+
+class BuildOptions(WaitOptions, Configurations, total=False):
+    """The options of `ImageBuilder.build`: those of a wait, and what is built."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,6 +172,13 @@ def parse_seconds(value: Duration, name: str) -> float:
     if not 0 <= seconds < math.inf:
         raise ValueError(f"{name} must be a finite number of seconds of at least 0, not {seconds:g}.")
     return seconds
+
+
+def several(identifiers: Iterable[str]) -> Iterable[str]:
+    """Return `identifiers`, checked not to be a single one, which would be iterated by its characters."""
+    if isinstance(identifiers, str):
+        raise TypeError(f"Expected several ids, not one: pass [{identifiers!r}].")
+    return identifiers
 
 
 def check_cancellable(identifier: Identifier) -> None:
