@@ -95,8 +95,7 @@ class ImageBuilder(Operations):
     Raises:
         ValueError: Two arguments are mutually exclusive, or the delays are not 0 < min_delay <= max_delay.
         TypeError: An argument has the wrong type.
-        RuntimeError: From every method: the client is not open, or was opened in another event loop or before
-            the process was forked.
+        RuntimeError: From every method: it is not open, or was opened in another event loop or process.
     """
 
     def __init__(
