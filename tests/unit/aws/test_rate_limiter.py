@@ -173,3 +173,9 @@ def test_two_clients_share_the_limit_fairly(seed):
     permitted = [sum(each) for each in both]
     assert 0.4 <= permitted[0] / sum(permitted) <= 0.6
     assert sum(each.count(False) for each in both) / sum(map(len, both)) < 0.08
+
+
+def test_throttle_without_a_retry_hint_requests_no_pause():
+    limiter = RateLimiter()
+    limiter.throttled(10.0, sent=9.0)
+    assert limiter.paused_until <= 10.0
