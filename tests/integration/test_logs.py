@@ -170,7 +170,7 @@ async def test_log_is_followed_through_faults_while_build_runs(simulator: Simula
     # A single read is not retried here, so only following can continue.
     backoff = Backoff(stop=tenacity.stop_after_attempt(1))
     simulator.set_time_scale(300)
-    simulator.inject(Fault(fault, service="logs", seconds=1.0))
+    simulator.inject(Fault(fault, service="logs", times=3))
     async with ImageBuilder(**simulator.client_arguments, **CADENCE, backoff=backoff) as ib:
         arn = simulator.start_build(simulator.create_pipeline("demo"))
         texts = [line.message async for line in ib.logs(arn, follow=True, **LOG_CADENCE)]
