@@ -99,7 +99,7 @@ def test_zero_timeout_makes_each_request_once(run, call):
             with pytest.raises(WaitTimeoutError):
                 await call(ib, 0)
         operations = [each.operation for each in service.calls]
-        assert len(operations) == 3 if operations[0] == "get_image" else 2
+        assert len(operations) == (3 if operations[0] == "get_image" else 2)
 
     run(main)
 
