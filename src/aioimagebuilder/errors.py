@@ -185,7 +185,7 @@ class TooManyRequestsException(ThrottledError):
 
 
 class ServerError(OperationError):
-    """The service failed (HTTP 5xx), or gave up for now (HTTP 408, 421, 425); it may succeed later."""
+    """The service or the connection failed (HTTP 5xx, 408, 421, 425); the same call may succeed later."""
 
 
 class ServiceException(ServerError):

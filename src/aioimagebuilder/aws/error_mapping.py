@@ -79,7 +79,7 @@ _BY_CODE: Final[Mapping[str, type[OperationError]]] = {
 
 # For unknown codes, the HTTP status: the first matching row.
 _BY_STATUS: Final[Sequence[tuple[Container[int], type[OperationError]]]] = (
-    # Redirects are not followed: whoever sends one would be sent the credentials.
+    # Redirects are not followed: the credentials would be sent to another address.
     (range(300, 400), MalformedResponseError),
     ({429}, ThrottledError),
     # Request Timeout, Misdirected Request, Too Early: the connection failed, not the request.

@@ -56,7 +56,6 @@ class SessionArguments:
                 f"session= must be a session of aiobotocore, not {_name(self.session)}: "
                 "use aiobotocore.session.get_session()."
             )
-
         if not isinstance(self.config, Config | None):
             raise TypeError(f"config= must be a config of botocore or aiobotocore, not {_name(self.config)}.")
 

@@ -47,10 +47,15 @@ class _Consumer:
         self._give_up_at = math.inf
         self._updates = UpdateQueue(wants_changes=wants_changes)
         self._subscriptions: dict[Identifier, Subscription] = {}
+        self._is_subscribed = False
         self._is_waiting = False
         self._is_closed = False
 
     def _subscribe(self, identifiers: Iterable[Identifier]) -> None:
+        """Subscribe to the executions, once, unless this was closed before."""
+        if self._is_subscribed or self._is_closed:
+            return
+        self._is_subscribed = True
         settings = self._settings
         if settings.timeout is not None:
             self._deadline = self._give_up_at = anyio.current_time() + settings.timeout
@@ -129,31 +134,27 @@ class Watch(_Consumer, AsyncIterator[X]):
     ) -> None:
         super().__init__(poller, inspector, settings, wants_changes=True)
         self._identifier = identifier
-        self._is_subscribed = False
-        self._is_over = False
         self._shown: tuple[Execution, Progress] | None = None
 
     async def __anext__(self) -> X:
         await anyio.lowlevel.checkpoint()
-        if self._is_over or self._is_closed:
+        if self._is_closed:
             raise StopAsyncIteration
-        if not self._is_subscribed:
-            self._is_subscribed = True
-            self._subscribe([self._identifier])
+        self._subscribe([self._identifier])
         while True:
             subscription = await self._next_update()
             if subscription is None:
                 raise StopAsyncIteration
             execution = subscription.pop_update()
-            self._is_over = execution.is_terminal if execution else subscription.end_reason is not None
-            if self._is_over:
+            is_over = execution.is_terminal if execution else subscription.end_reason is not None
+            if is_over:
                 self.close()
             # A slow consumer may have missed a change and its reversal. The progress is not part of the
             # equality of executions, but a change of it is a change as well.
             if execution is not None and (shown := (execution, execution.progress)) != self._shown:
                 self._shown = shown
                 return cast("X", execution)
-            if self._is_over:
+            if is_over:
                 raise end_error(subscription)
 
 
@@ -175,7 +176,6 @@ class Gathering(_Consumer):
         # Changes matter only if the wait is to end at a waiting step.
         super().__init__(poller, inspector, settings, wants_changes=settings.on_waiting_step == "raise")
         self._identifiers = tuple(identifiers)
-        self._is_subscribed = False
         self._expired: list[Identifier] = []
         self.states: dict[Identifier, Execution] = {}
         self.errors: dict[Identifier, WaitError] = {}
@@ -183,9 +183,7 @@ class Gathering(_Consumer):
     async def next_ended(self) -> Identifier | None:
         """Wait for the next execution whose wait ends, in whatever way; return ``None`` after the last."""
         await anyio.lowlevel.checkpoint()
-        if not self._is_subscribed and not self._is_closed:
-            self._is_subscribed = True
-            self._subscribe(dict.fromkeys(self._identifiers))
+        self._subscribe(dict.fromkeys(self._identifiers))
         while self._subscriptions:
             subscription = await self._next_update()
             if subscription is not None and self._handle_update(subscription):
