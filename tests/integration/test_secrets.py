@@ -32,7 +32,7 @@ from aioimagebuilder import (
 )
 from aioimagebuilder.aws.call import AwsClient
 from aioimagebuilder.testing import BuildScript, Fault, Simulator
-from aioimagebuilder.testing.faults import KINDS
+from aioimagebuilder.testing.imagebuilder.faults import KINDS
 from fuzz.responses import API_CALLS, IMAGE, PIPELINE
 from support.marked_secrets import ECHOES, KEY, MARKS, SECRET, SIGNATURE, TOKEN
 from support.scripted_service import workflow_id

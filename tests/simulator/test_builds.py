@@ -340,7 +340,7 @@ def test_simulators_are_independent(simulator, client, built):
     with Simulator(time_scale=0) as other:
         assert other.endpoint_url != simulator.endpoint_url
         assert other.call_count() == 0
-        assert other.control.states == {}
+        assert other.control.backends == {}
     assert get_status(client, built) == "AVAILABLE"
 
 

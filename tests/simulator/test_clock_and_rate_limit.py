@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from aioimagebuilder.testing.rate_limit import TokenBucket
+from aioimagebuilder.testing.imagebuilder.rate_limit import TokenBucket
 from aioimagebuilder.testing.simulation.clock import SimulatedClock, format_time
 
 

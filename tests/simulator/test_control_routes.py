@@ -107,7 +107,7 @@ def test_executions_route_adds_execution_of_region_and_account(send, simulator):
     body |= {"region_name": "eu-west-1", "account_id": "111111111111"}
     arn = send("POST", "executions", body)[1]["id"]
     assert arn.startswith("arn:aws:imagebuilder:eu-west-1:111111111111:image/")
-    assert arn in simulator.control.state("111111111111", "eu-west-1").images
+    assert arn in simulator.control.backend("111111111111", "eu-west-1").images
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from botocore.exceptions import (
 )
 
 from aioimagebuilder.testing import BuildScript, Fault
-from aioimagebuilder.testing.faults import FaultRegistry
+from aioimagebuilder.testing.imagebuilder.faults import FaultRegistry
 from simulator.conftest import NO_RETRIES
 from simulator.support import get_status, list_executions, raises_error
 

@@ -73,7 +73,7 @@ def test_control_routes_refuse_host_of_other_site(send, address, simulator, rout
     simulator.create_pipeline()
     status, body = send(method, f"/_simulator/{path}", Host=host.format(port=address.port))
     assert (status, "loopback" in json.loads(body)["message"]) == (403, True)
-    assert simulator.control.states
+    assert simulator.control.backends
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_control_routes_refuse_other_origin(send, address, simulator, origin):
     status, body = send("POST", "/_simulator/reset", Origin=origin)
     assert (status, "origin" in json.loads(body)["message"]) == (403, True)
     assert send("OPTIONS", "/_simulator/config", Origin=origin)[0] == 403
-    assert simulator.control.states
+    assert simulator.control.backends
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_services_refuse_origin_of_other_site(send, simulator, origin, service):
     for method, path in [("POST", "/ListImages"), ("POST", "/moto-api/reset"), ("OPTIONS", "/ListImages")]:
         assert send(method, path, b"{}", Origin=origin, **service)[0] == 403
     assert simulator.calls == []
-    assert simulator.control.states
+    assert simulator.control.backends
 
 
 def test_services_accept_programs_and_local_pages(send):
@@ -129,9 +129,9 @@ def test_services_accept_programs_and_local_pages(send):
 def test_only_post_resets_through_moto(send, simulator):
     simulator.create_pipeline()
     send("GET", "/moto-api/reset")
-    assert simulator.control.states
+    assert simulator.control.backends
     send("POST", "/moto-api/reset")
-    assert not simulator.control.states
+    assert not simulator.control.backends
 
 
 # ---------------------------------------------------------------------- bodies

@@ -9,8 +9,8 @@ from botocore import xform_name
 from botocore.validate import ParamValidator
 
 from aioimagebuilder.testing import BuildScript
-from aioimagebuilder.testing.service.dispatch import HANDLERS
-from aioimagebuilder.testing.service.validation import operation, service_model
+from aioimagebuilder.testing.imagebuilder.operations.dispatch import HANDLERS
+from aioimagebuilder.testing.imagebuilder.validation import operation, service_model
 
 BASE = "arn:aws:imagebuilder:us-east-1:123456789012"
 ROLE = {"executionRole": "role"}

@@ -10,9 +10,9 @@ import pytest
 from botocore.exceptions import ClientError
 
 from aioimagebuilder.testing import Control
+from aioimagebuilder.testing.imagebuilder.errors import ServiceError, SimulatorBugError
+from aioimagebuilder.testing.imagebuilder.validation import check_request, check_response, error_status
 from aioimagebuilder.testing.server import Server
-from aioimagebuilder.testing.service.errors import ServiceError, SimulatorBugError
-from aioimagebuilder.testing.service.validation import check_request, check_response, error_status
 from simulator.support import raises_error
 
 WORKFLOW = "wf-00000000-0000-0000-0000-000000000000"
@@ -78,7 +78,7 @@ def test_scripted_status_is_allowed_in_response():
 
 def test_simulator_bug_returns_500_with_details(simulator, client):
     identifier = simulator.add_execution("workflow_execution", [("RUNNING", None)])
-    [row] = simulator.control.state("123456789012", "us-east-1").workflows.values()
+    [row] = simulator.control.backend("123456789012", "us-east-1").workflows.values()
     row.history.states[0]["totalStepCount"] = "seven"
     with pytest.raises(ClientError, match=r"simulator bug: .*totalStepCount") as caught:
         client.get_workflow_execution(workflowExecutionId=identifier)

@@ -19,12 +19,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .controller import CallRecord, Control
-    from .faults import Fault
-    from .moto.models import control
-    from .moto.registration import register
+    from .imagebuilder.controller import CallRecord, Control
+    from .imagebuilder.errors import ServiceError
+    from .imagebuilder.faults import Fault
+    from .imagebuilder.mock_aws import control
+    from .imagebuilder.registration import register
     from .scripts import BuildScript, ComponentFailure, StepScript, WorkflowScript
-    from .service.errors import ServiceError
     from .simulator import ClientArguments, Simulator
 
 __all__ = [
@@ -44,17 +44,17 @@ __all__ = [
 
 _MODULES = {
     "BuildScript": "scripts",
-    "CallRecord": "controller",
+    "CallRecord": "imagebuilder.controller",
     "ClientArguments": "simulator",
     "ComponentFailure": "scripts",
-    "Control": "controller",
-    "Fault": "faults",
-    "ServiceError": "service.errors",
+    "Control": "imagebuilder.controller",
+    "Fault": "imagebuilder.faults",
+    "ServiceError": "imagebuilder.errors",
     "Simulator": "simulator",
     "StepScript": "scripts",
     "WorkflowScript": "scripts",
-    "control": "moto.models",
-    "register": "moto.registration",
+    "control": "imagebuilder.mock_aws",
+    "register": "imagebuilder.registration",
 }
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 
-from .controller import CallRecord, Control
-from .gateway import WireResponse, error_response, fault_response
+from .imagebuilder.controller import CallRecord, Control
+from .imagebuilder.gateway import WireResponse, error_response, fault_response
 from .json_objects import parse_object
 from .simulation.state_history import Members
 

@@ -16,12 +16,12 @@ from typing import Any, get_args, get_origin
 from urllib.parse import parse_qs
 
 from .checks import AnyJson, Burst, Rate, TimeScale, check, describe, hints_of
-from .controller import Control
-from .faults import Fault
+from .imagebuilder.controller import Control
+from .imagebuilder.errors import ServiceError
+from .imagebuilder.faults import Fault
+from .imagebuilder.mock_aws import reset
 from .json_objects import parse_object
-from .moto.models import reset
 from .scripts import BuildScript, Json
-from .service.errors import ServiceError
 from .simulation.state_history import Members
 
 PREFIX = "/_simulator/"

@@ -27,13 +27,13 @@ from moto.moto_server.werkzeug_app import (
 )
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from .build_logs import write_due_lines
 from .cloudwatch_faults import apply_faults
 from .control_routes import MAX_BODY_LENGTH, is_control_request, send_json, serve_control
-from .controller import Control
-from .moto.models import current_control
-from .moto.registration import register
-from .moto.responses import CONNECTION_FAULT_HEADER, ImageBuilderResponse
+from .imagebuilder.build_logs import write_due_lines
+from .imagebuilder.controller import Control
+from .imagebuilder.mock_aws import current_control
+from .imagebuilder.registration import register
+from .imagebuilder.responses import CONNECTION_FAULT_HEADER, ImageBuilderResponse
 from .origins import find_refusal
 
 StartResponse = Callable[..., Any]

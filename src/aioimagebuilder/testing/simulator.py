@@ -19,9 +19,9 @@ from .checks import (
     TimeScale,
     checked,
 )
-from .controller import DEFAULT_ACCOUNT, CallRecord, Control
-from .faults import Fault
-from .moto.models import reset
+from .imagebuilder.controller import DEFAULT_ACCOUNT, CallRecord, Control
+from .imagebuilder.faults import Fault
+from .imagebuilder.mock_aws import reset
 from .scripts import BuildScript, Json
 from .server import Server
 

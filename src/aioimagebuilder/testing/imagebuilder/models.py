@@ -1,4 +1,4 @@
-"""The state of an account in a region, and the state that all of them share."""
+"""The backend of an account in a region, and the state that all backends of a simulator share."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
+
+from moto.core.base_backend import BaseBackend
 
 from ..scripts import BuildScript
 from ..simulation.clock import SimulatedClock
@@ -60,7 +62,7 @@ class ScriptQueue:
 
 @dataclass(kw_only=True)
 class SharedState:
-    """The state that all accounts and regions share.
+    """The state that the backends of all accounts and regions share.
 
     Args:
         clock: The simulated clock.
@@ -89,12 +91,11 @@ class Resource:
         return str(self.record["arn"])
 
 
-class RegionState:
+class ImageBuilderBackend(BaseBackend):
     """The resources, images and executions of an account in a region."""
 
-    def __init__(self, account_id: str, region: str, shared: SharedState) -> None:
-        self.account_id = account_id
-        self.region = region
+    def __init__(self, region_name: str, account_id: str, shared: SharedState) -> None:
+        super().__init__(region_name, account_id)
         self.shared = shared
         self.resources: dict[str, Resource] = {}
         self.images: dict[str, Image] = {}
@@ -107,6 +108,10 @@ class RegionState:
         self.lifecycle_runs: dict[str, LifecycleRun] = {}
         self.tokens: dict[tuple[str, str], tuple[Members, Members]] = {}
         self.pipeline_log: list[tuple[float, str, str]] = []
+
+    def reset(self) -> None:
+        """Discard everything but what the backends share."""
+        self.__init__(self.region_name, self.account_id, self.shared)  # type: ignore[misc]
 
     def now(self) -> float:
         """Return the simulated time, minus the lag of reads."""

@@ -30,8 +30,8 @@ from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Annotated
 
-from .checks import Choice, HeaderText, HttpStatus, PositiveCount, Probability, Seconds, check_members
-from .simulation.state_history import Members
+from ..checks import Choice, HeaderText, HttpStatus, PositiveCount, Probability, Seconds, check_members
+from ..simulation.state_history import Members
 
 _KINDS_WITH_OWN_SECONDS = frozenset({"delay", "hang", "not_found_yet"})
 _ROW_KINDS = frozenset({"missing_rows", "unknown_status"})

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from ..scripts import Json
-from ..simulation.state_history import Members
+from ...scripts import Json
+from ...simulation.state_history import Members
 
 Call = Callable[..., Members]
 """A function that performs an operation: (operation, **members) to the response members."""

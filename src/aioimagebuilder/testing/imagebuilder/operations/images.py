@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..simulation.clock import format_time
-from ..simulation.identifiers import (
+from ...simulation.clock import format_time
+from ...simulation.identifiers import (
     make_arn,
     make_ec2_id,
     matches_version,
@@ -14,27 +14,27 @@ from ..simulation.identifiers import (
     strip_build,
     version_key,
 )
-from ..simulation.images import Image
-from ..simulation.plan import BuildPlan, PlannedWorkflow
-from ..simulation.state_history import Members
-from ..simulation.timeline import TERMINAL_STATUSES
-from .errors import ServiceError, in_use, invalid, not_found
+from ...simulation.images import Image
+from ...simulation.plan import BuildPlan, PlannedWorkflow
+from ...simulation.state_history import Members
+from ...simulation.timeline import TERMINAL_STATUSES
+from ..errors import ServiceError, in_use, invalid, not_found
+from ..models import ImageBuilderBackend, Resource
+from ..validation import check_value, project
 from .planning import plan_build, plan_workflow, resolve_regions
 from .resources import Handler, filter_rows, get_resource, make_latest_references
-from .state import RegionState, Resource
-from .validation import check_value, project
 
 _COPIED = ("executionRole", "workflows", "imageTestsConfiguration", "imageScanningConfiguration", "tags")
 _IMPORT_SECONDS = 420.0
 
 
-def resolve_image(state: RegionState, arn: str) -> Image:
+def resolve_image(backend: ImageBuilderBackend, arn: str) -> Image:
     """Return the image that an ARN names; a version ARN, or one with ``x``, names its newest build.
 
     Raises:
         ServiceError: The image does not exist (ResourceNotFoundException).
     """
-    image = state.images.get(arn)
+    image = backend.images.get(arn)
     if image is not None:
         return image
     try:
@@ -43,7 +43,7 @@ def resolve_image(state: RegionState, arn: str) -> Image:
         raise not_found(arn) from None
     found = [
         each
-        for each in state.images.values()
+        for each in backend.images.values()
         if not wanted["build"] and _is_version_of(parse_arn(each.arn), wanted)
     ]
     if not found:
@@ -57,8 +57,8 @@ def _is_version_of(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
     return found["name"] == wanted["name"] and matches_version(wanted["version"], found["version"])
 
 
-def _start_pipeline(state: RegionState, request: Members) -> Members:
-    pipeline = get_resource(state, request["imagePipelineArn"])
+def _start_pipeline(backend: ImageBuilderBackend, request: Members) -> Members:
+    pipeline = get_resource(backend, request["imagePipelineArn"])
     settings = {
         **pipeline.record,
         "tags": {**pipeline.record.get("imageTags", {}), **request.get("tags", {})},
@@ -68,27 +68,27 @@ def _start_pipeline(state: RegionState, request: Members) -> Members:
         {"logGroupName": logging["imageLogGroupName"]} if "imageLogGroupName" in logging else None
     )
     source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"]}
-    image = _start_build(state, settings, source)
+    image = _start_build(backend, settings, source)
     group = logging.get("pipelineLogGroupName", f"/aws/imagebuilder/pipeline/{pipeline.record['name']}")
-    state.pipeline_log.append((state.now(), group, f"Pipeline started a build of the image: {image.arn}"))
+    backend.pipeline_log.append((backend.now(), group, f"Pipeline started a build of the image: {image.arn}"))
     return {"imageBuildVersionArn": image.arn}
 
 
-def _create_image(state: RegionState, request: Members) -> Members:
+def _create_image(backend: ImageBuilderBackend, request: Members) -> Members:
     if ("imageRecipeArn" in request) == ("containerRecipeArn" in request):
         raise invalid("Specify either an image recipe or a container recipe, but not both.")
     if "workflows" in request and "executionRole" not in request:
         raise invalid("You must provide an executionRole when you specify workflows.")
-    image = _start_build(state, request, {})
+    image = _start_build(backend, request, {})
     return {"imageBuildVersionArn": image.arn, "latestVersionReferences": make_latest_references(image.arn)}
 
 
-def _start_build(state: RegionState, request: Members, source: Members) -> Image:
-    recipe = _get_referenced(state, request.get("imageRecipeArn") or request["containerRecipeArn"])
-    infrastructure = _get_referenced(state, request["infrastructureConfigurationArn"])
+def _start_build(backend: ImageBuilderBackend, request: Members, source: Members) -> Image:
+    recipe = _get_referenced(backend, request.get("imageRecipeArn") or request["containerRecipeArn"])
+    infrastructure = _get_referenced(backend, request["infrastructureConfigurationArn"])
     name, version = recipe.record["name"], recipe.record["version"]
-    arn = _make_next_arn(state, name, version)
-    plan = plan_build(state, image_arn=arn, recipe=recipe, request=request, infrastructure=infrastructure)
+    arn = _make_next_arn(backend, name, version)
+    plan = plan_build(backend, image_arn=arn, recipe=recipe, request=request, infrastructure=infrastructure)
     container = recipe.kind == "ContainerRecipe"
     nested: Members = {
         "containerRecipe" if container else "imageRecipe": project(
@@ -97,7 +97,7 @@ def _start_build(state: RegionState, request: Members, source: Members) -> Image
         "infrastructureConfiguration": project("InfrastructureConfiguration", infrastructure.record),
     }
     if "distributionConfigurationArn" in request:
-        distribution = _get_referenced(state, request["distributionConfigurationArn"])
+        distribution = _get_referenced(backend, request["distributionConfigurationArn"])
         nested["distributionConfiguration"] = project("DistributionConfiguration", distribution.record)
     static = {
         "type": "DOCKER" if container else "AMI",
@@ -107,17 +107,17 @@ def _start_build(state: RegionState, request: Members, source: Members) -> Image
         **source,
         **nested,
     }
-    return _add_image(state, plan, name, request, static)
+    return _add_image(backend, plan, name, request, static)
 
 
-def _import_vm_image(state: RegionState, request: Members) -> Members:
+def _import_vm_image(backend: ImageBuilderBackend, request: Members) -> Members:
     # The model accepts any string as the name here, but not in the response of GetImage.
     check_value("ResourceName", request["name"], "name")
     plan = BuildPlan(
-        image_arn=_make_next_arn(state, request["name"], request["semanticVersion"]),
+        image_arn=_make_next_arn(backend, request["name"], request["semanticVersion"]),
         image_name=request["name"],
-        account_id=state.account_id,
-        regions=(state.region,),
+        account_id=backend.account_id,
+        regions=(backend.region_name,),
         parent_image=make_ec2_id("ami-", request["vmImportTaskId"]),
         has_distribution_stage=False,
         creating=_IMPORT_SECONDS,
@@ -128,70 +128,72 @@ def _import_vm_image(state: RegionState, request: Members) -> Members:
         "buildType": "IMPORT",
         "imageSource": "IMPORTED",
     }
-    return {"imageArn": _add_image(state, plan, request["name"], request, static).arn}
+    return {"imageArn": _add_image(backend, plan, request["name"], request, static).arn}
 
 
-def _import_disk_image(state: RegionState, request: Members) -> Members:
-    _get_referenced(state, request["infrastructureConfigurationArn"])
-    workflow = make_arn(state.region, "aws", "workflow/build/import-disk-image/x.x.x")
+def _import_disk_image(backend: ImageBuilderBackend, request: Members) -> Members:
+    _get_referenced(backend, request["infrastructureConfigurationArn"])
+    workflow = make_arn(backend.region_name, "aws", "workflow/build/import-disk-image/x.x.x")
     plan = BuildPlan(
-        image_arn=_make_next_arn(state, request["name"], request["semanticVersion"]),
+        image_arn=_make_next_arn(backend, request["name"], request["semanticVersion"]),
         image_name=request["name"],
-        account_id=state.account_id,
-        regions=(state.region,),
-        workflows=(_plan_managed_workflow(state, workflow),),
+        account_id=backend.account_id,
+        regions=(backend.region_name,),
+        workflows=(_plan_managed_workflow(backend, workflow),),
         has_distribution_stage=False,
     )
     static = {"type": "AMI", "platform": "Windows", "buildType": "IMPORT_ISO", "imageSource": "IMPORTED"}
-    return {"imageBuildVersionArn": _add_image(state, plan, request["name"], request, static).arn}
+    return {"imageBuildVersionArn": _add_image(backend, plan, request["name"], request, static).arn}
 
 
-def _distribute_image(state: RegionState, request: Members) -> Members:
+def _distribute_image(backend: ImageBuilderBackend, request: Members) -> Members:
     source = request["sourceImage"]
     name, version, parent = source.replace(":", "-").replace("/", "-")[-100:], "1.0.0", source
     if source.startswith("arn:"):
-        image = resolve_image(state, source)
-        view = image.view(state.now())
+        image = resolve_image(backend, source)
+        view = image.view(backend.now())
         amis = view.get("outputResources", {}).get("amis", ())
         if not amis:
-            raise invalid(f"The source image {source} has no AMI in region {state.region}.")
+            raise invalid(f"The source image {source} has no AMI in region {backend.region_name}.")
         name, version, parent = view["name"], view["version"].partition("/")[0], amis[0]["image"]
     plan = BuildPlan(
-        image_arn=_make_next_arn(state, name, version),
+        image_arn=_make_next_arn(backend, name, version),
         image_name=name,
-        account_id=state.account_id,
-        regions=resolve_regions(state, request),
+        account_id=backend.account_id,
+        regions=resolve_regions(backend, request),
         workflows=(
             _plan_managed_workflow(
-                state, make_arn(state.region, "aws", "workflow/distribution/distribute-image/x.x.x")
+                backend, make_arn(backend.region_name, "aws", "workflow/distribution/distribute-image/x.x.x")
             ),
         ),
         parent_image=parent,
     )
     static = {"type": "AMI", "platform": "Linux", "buildType": "USER_INITIATED"}
-    return {"imageBuildVersionArn": _add_image(state, plan, name, request, static).arn}
+    return {"imageBuildVersionArn": _add_image(backend, plan, name, request, static).arn}
 
 
-def _plan_managed_workflow(state: RegionState, arn: str) -> PlannedWorkflow:
-    return plan_workflow(state, {"workflowArn": arn}, {"platform": "Windows"}, ())
+def _plan_managed_workflow(backend: ImageBuilderBackend, arn: str) -> PlannedWorkflow:
+    return plan_workflow(backend, {"workflowArn": arn}, {"platform": "Windows"}, ())
 
 
-def _get_referenced(state: RegionState, arn: str) -> Resource:
+def _get_referenced(backend: ImageBuilderBackend, arn: str) -> Resource:
     try:
-        return get_resource(state, arn)
+        return get_resource(backend, arn)
     except ServiceError as error:
         raise invalid(f"The specified resource {arn} does not exist.") from error
 
 
-def _make_next_arn(state: RegionState, name: str, version: str) -> str:
-    arn = make_arn(state.region, state.account_id, "image", slugify(name), version)
-    state.image_names[arn] = state.image_names.get(arn, 0) + 1
-    return f"{arn}/{state.image_names[arn]}"
+def _make_next_arn(backend: ImageBuilderBackend, name: str, version: str) -> str:
+    arn = make_arn(backend.region_name, backend.account_id, "image", slugify(name), version)
+    backend.image_names[arn] = backend.image_names.get(arn, 0) + 1
+    return f"{arn}/{backend.image_names[arn]}"
 
 
-def _add_image(state: RegionState, plan: BuildPlan, name: str, request: Members, static: Members) -> Image:
+def _add_image(
+    backend: ImageBuilderBackend, plan: BuildPlan, name: str, request: Members, static: Members
+) -> Image:
     _, version, build = plan.image_arn.rsplit("/", 2)
-    now = state.shared.clock.now()
+    now = backend.shared.clock.now()
     copied = {member: request[member] for member in _COPIED if request.get(member)}
     if request.get("loggingConfiguration"):
         copied["loggingConfiguration"] = request["loggingConfiguration"]
@@ -205,58 +207,60 @@ def _add_image(state: RegionState, plan: BuildPlan, name: str, request: Members,
         **static,
         **copied,
     }
-    script = state.shared.scripts.take(name)
-    state.shared.extra_statuses |= script.statuses()
+    script = backend.shared.scripts.take(name)
+    backend.shared.extra_statuses |= script.statuses()
     image = Image.build(plan, script, members, now)
-    state.add_image(image)
+    backend.add_image(image)
     return image
 
 
-def _get_image(state: RegionState, request: Members) -> Members:
-    image = resolve_image(state, request["imageBuildVersionArn"])
-    return {"image": image.view(state.now()), "latestVersionReferences": make_latest_references(image.arn)}
+def _get_image(backend: ImageBuilderBackend, request: Members) -> Members:
+    image = resolve_image(backend, request["imageBuildVersionArn"])
+    return {"image": image.view(backend.now()), "latestVersionReferences": make_latest_references(image.arn)}
 
 
-def _summarize(state: RegionState, image: Image) -> Members:
-    return {"owner": state.account_id, **project("ImageSummary", image.view(state.now()))}
+def _summarize(backend: ImageBuilderBackend, image: Image) -> Members:
+    return {"owner": backend.account_id, **project("ImageSummary", image.view(backend.now()))}
 
 
-def _list_image_summaries(state: RegionState, request: Members, images: list[Image]) -> Members:
+def _list_image_summaries(backend: ImageBuilderBackend, request: Members, images: list[Image]) -> Members:
     member = "imageSummaryList"
-    response = state.page(request, member, images, lambda image: _summarize(state, image))
+    response = backend.page(request, member, images, lambda image: _summarize(backend, image))
     return filter_rows(response, member, request.get("filters", ()))
 
 
-def _list_build_versions(state: RegionState, request: Members) -> Members:
+def _list_build_versions(backend: ImageBuilderBackend, request: Members) -> Members:
     wanted = request.get("imageVersionArn")
-    images = [each for each in state.images.values() if wanted is None or strip_build(each.arn) == wanted]
-    return _list_image_summaries(state, request, images)
+    images = [each for each in backend.images.values() if wanted is None or strip_build(each.arn) == wanted]
+    return _list_image_summaries(backend, request, images)
 
 
-def _list_pipeline_images(state: RegionState, request: Members) -> Members:
-    pipeline = get_resource(state, request["imagePipelineArn"])
-    images = [each for each in state.images.values() if each.static.get("sourcePipelineArn") == pipeline.arn]
-    return _list_image_summaries(state, request, images)
+def _list_pipeline_images(backend: ImageBuilderBackend, request: Members) -> Members:
+    pipeline = get_resource(backend, request["imagePipelineArn"])
+    images = [
+        each for each in backend.images.values() if each.static.get("sourcePipelineArn") == pipeline.arn
+    ]
+    return _list_image_summaries(backend, request, images)
 
 
-def _list_images(state: RegionState, request: Members) -> Members:
+def _list_images(backend: ImageBuilderBackend, request: Members) -> Members:
     own = request.get("owner", "Self") == "Self"
-    newest = {strip_build(each.arn): each for each in state.images.values()} if own else {}
+    newest = {strip_build(each.arn): each for each in backend.images.values()} if own else {}
 
     def format_row(item: tuple[str, Image]) -> Members:
         arn, image = item
-        row = {**image.static, "arn": arn, "owner": state.account_id, "version": arn.rpartition("/")[2]}
+        row = {**image.static, "arn": arn, "owner": backend.account_id, "version": arn.rpartition("/")[2]}
         return project("ImageVersion", row)
 
     member = "imageVersionList"
     return filter_rows(
-        state.page(request, member, list(newest.items()), format_row), member, request.get("filters", ())
+        backend.page(request, member, list(newest.items()), format_row), member, request.get("filters", ())
     )
 
 
-def _cancel(state: RegionState, request: Members) -> Members:
-    image = resolve_image(state, request["imageBuildVersionArn"])
-    status = image.status(state.now())
+def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
+    image = resolve_image(backend, request["imageBuildVersionArn"])
+    status = image.status(backend.now())
     if status in TERMINAL_STATUSES:
         # Not ResourceInUseException, which means "retry later": a terminal image can never be cancelled.
         raise invalid(f"The image {image.arn} is in the terminal state {status} and cannot be cancelled.")
@@ -264,14 +268,14 @@ def _cancel(state: RegionState, request: Members) -> Members:
         raise invalid(f"The image {image.arn} has a fixed schedule and cannot be cancelled.")
     if image.latest_run.interventions.cancelled_at is not None:
         raise in_use(f"The image {image.arn} is already being cancelled.")
-    image.cancel(state.now())
-    state.add_image(image)
+    image.cancel(backend.now())
+    backend.add_image(image)
     return {"imageBuildVersionArn": image.arn}
 
 
-def _retry(state: RegionState, request: Members) -> Members:
-    image = resolve_image(state, request["imageBuildVersionArn"])
-    status = image.status(state.now())
+def _retry(backend: ImageBuilderBackend, request: Members) -> Members:
+    image = resolve_image(backend, request["imageBuildVersionArn"])
+    status = image.status(backend.now())
     if status not in TERMINAL_STATUSES:
         raise in_use(
             f"The image {image.arn} is in the state {status}; retry it when it is FAILED or CANCELLED."
@@ -285,30 +289,30 @@ def _retry(state: RegionState, request: Members) -> Members:
     stopped_stage = image.latest_run.timeline.stopped_stage
     if image.plan is None or stopped_stage not in ("TEST", "DISTRIBUTION"):
         raise invalid(f"The image {image.arn} did not stop in its test or distribution phase.")
-    if image.latest_run.start > state.now():
+    if image.latest_run.start > backend.now():
         raise in_use(f"The image {image.arn} is already being retried.")
-    script = state.shared.scripts.take(str(image.static["name"]))
-    state.shared.extra_statuses |= script.statuses()
-    image.retry(state.now(), script)
-    state.add_image(image)
+    script = backend.shared.scripts.take(str(image.static["name"]))
+    backend.shared.extra_statuses |= script.statuses()
+    image.retry(backend.now(), script)
+    backend.add_image(image)
     return {"imageBuildVersionArn": image.arn}
 
 
-def _delete_image(state: RegionState, request: Members) -> Members:
-    image = state.images.get(request["imageBuildVersionArn"])
+def _delete_image(backend: ImageBuilderBackend, request: Members) -> Members:
+    image = backend.images.get(request["imageBuildVersionArn"])
     if image is None:
         raise not_found(request["imageBuildVersionArn"])
-    if not image.is_finished(state.now()):
+    if not image.is_finished(backend.now()):
         raise ServiceError(
             "ResourceDependencyException",
             f"The image {image.arn} is still being built; cancel the build before you delete it.",
         )
     for row in image.rows():
-        state.workflows.pop(row.identifier, None)
+        backend.workflows.pop(row.identifier, None)
         for step in row.children:
-            state.steps.pop(step.identifier, None)
-            state.step_owners.pop(step.identifier, None)
-    del state.images[image.arn]
+            backend.steps.pop(step.identifier, None)
+            backend.step_owners.pop(step.identifier, None)
+    del backend.images[image.arn]
     return {"imageBuildVersionArn": image.arn}
 
 

@@ -8,15 +8,14 @@ import sys
 from botocore import handlers
 from moto import backend_index
 
-from .. import build_logs
-from . import models, responses, urls
+from . import build_logs, mock_aws, responses, urls
 
 _PATTERN = re.compile(r"https?://imagebuilder\.(.+)\.amazonaws\.com")
 
 
 def register() -> None:
     """Register imagebuilder with ``mock_aws`` and moto's servers; repeated calls have no effect."""
-    modules = {"": models, ".models": models, ".responses": responses, ".urls": urls}
+    modules = {"": mock_aws, ".models": mock_aws, ".responses": responses, ".urls": urls}
     for name, module in modules.items():
         sys.modules.setdefault(f"moto.imagebuilder{name}", module)
     if all(service != "imagebuilder" for service, _ in backend_index.backend_url_patterns):
@@ -26,4 +25,4 @@ def register() -> None:
 
 def _write_due_lines(**_: object) -> None:
     """Write the log lines of builds under ``mock_aws`` that are due before a CloudWatch Logs call."""
-    build_logs.write_due_lines(models.imagebuilder_backends.control)
+    build_logs.write_due_lines(mock_aws.imagebuilder_backends.control)

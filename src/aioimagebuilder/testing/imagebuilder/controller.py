@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from .checks import (
+from ..checks import (
     Account,
     Burst,
     EpochSeconds,
@@ -27,17 +27,17 @@ from .checks import (
     TimeScale,
     checked,
 )
+from ..scripts import BuildScript, Json
+from ..simulation.clock import SimulatedClock
+from ..simulation.state_history import Members
 from .faults import Fault, FaultRegistry
+from .models import ImageBuilderBackend, SharedState
+from .operations.dispatch import perform
+from .operations.lifecycle_policies import run_policy
+from .operations.presets import create_pipeline
+from .operations.standalone import ExecutionKind, add_execution
 from .rate_limit import TokenBucket
-from .scripts import BuildScript, Json
-from .service.dispatch import perform
-from .service.lifecycle_policies import run_policy
-from .service.presets import create_pipeline
-from .service.standalone import ExecutionKind, add_execution
-from .service.state import RegionState, SharedState
-from .service.validation import input_members
-from .simulation.clock import SimulatedClock
-from .simulation.state_history import Members
+from .validation import input_members
 
 DEFAULT_ACCOUNT = "123456789012"
 """The account that moto assigns to unknown credentials."""
@@ -106,7 +106,7 @@ class Control:
         clock = SimulatedClock(scale=scale, start=start, monotonic=self._monotonic)
         self.shared: SharedState = SharedState(clock=clock)
         self.faults: FaultRegistry = FaultRegistry(monotonic=self._monotonic)
-        self.states: dict[tuple[str, str], RegionState] = {}
+        self.backends: dict[tuple[str, str], ImageBuilderBackend] = {}
         self._calls: deque[CallRecord] = deque(maxlen=_MAX_CALLS)
         self._counts: Counter[str] = Counter()
         self._buckets: dict[str, TokenBucket] = {}
@@ -179,8 +179,8 @@ class Control:
     ) -> str:
         """Add an execution that belongs to no build; see `Simulator.add_execution`."""
         with self.lock:
-            state = self.state(account_id, region_name or self.region_name)
-            return add_execution(state, kind, schedule, members)
+            backend = self.backend(account_id, region_name or self.region_name)
+            return add_execution(backend, kind, schedule, members)
 
     @checked
     def inject(self, fault: Fault) -> None:
@@ -223,12 +223,14 @@ class Control:
 
     # ------------------------------------------------------------------ the service
 
-    def state(self, account_id: str, region: str) -> RegionState:
-        """Return the state of an account in a region."""
+    def backend(self, account_id: str, region: str) -> ImageBuilderBackend:
+        """Return the backend of an account in a region."""
         with self.lock:
-            found = self.states.get((account_id, region))
+            found = self.backends.get((account_id, region))
             if found is None:
-                found = self.states[account_id, region] = RegionState(account_id, region, self.shared)
+                found = self.backends[account_id, region] = ImageBuilderBackend(
+                    region, account_id, self.shared
+                )
             return found
 
     def admits(self, account_id: str) -> bool:
@@ -261,7 +263,7 @@ class Control:
         with self.lock:
             self.shared.lag = lag
             try:
-                return perform(self.state(account_id, region), operation, params)
+                return perform(self.backend(account_id, region), operation, params)
             finally:
                 self.shared.lag = 0.0
 
@@ -332,5 +334,5 @@ class Control:
         region, account = match.groups()
         with self.lock:
             return run_policy(
-                self.state(account, region), policy_arn, seconds=seconds, status=status, reason=reason
+                self.backend(account, region), policy_arn, seconds=seconds, status=status, reason=reason
             )

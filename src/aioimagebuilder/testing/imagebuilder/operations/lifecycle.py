@@ -6,15 +6,15 @@ import math
 from collections.abc import Mapping
 from datetime import datetime
 
-from ..simulation.clock import END_OF_TIME
-from ..simulation.images import Image
-from ..simulation.lifecycle_runs import LifecycleRun
-from ..simulation.state_history import Members
-from .builds import resolve_image
-from .errors import in_use, invalid, not_found
+from ...simulation.clock import END_OF_TIME
+from ...simulation.images import Image
+from ...simulation.lifecycle_runs import LifecycleRun
+from ...simulation.state_history import Members
+from ..errors import in_use, invalid, not_found
+from ..models import ImageBuilderBackend
+from .images import resolve_image
 from .lifecycle_runs import TERMINAL_STATUSES, Update, start_execution
 from .resources import Handler
-from .state import RegionState
 
 _CHANGEABLE = frozenset({"AVAILABLE", "DEPRECATED", "DISABLED", "FAILED", "CANCELLED"})
 _ONLY_DELETED = frozenset({"FAILED", "CANCELLED"})
@@ -22,9 +22,9 @@ _UPDATE_SECONDS = 12.0
 _CANCEL_SECONDS = 4.0
 
 
-def _start_update(state: RegionState, request: Members) -> Members:
-    image = resolve_image(state, request["resourceArn"])
-    now = state.now()
+def _start_update(backend: ImageBuilderBackend, request: Members) -> Members:
+    image = resolve_image(backend, request["resourceArn"])
+    now = backend.now()
     status = request["state"].get("status")
     update_at = _parse_time(request["updateAt"]) if "updateAt" in request else None
     _check_update(image, request, status, now, update_at)
@@ -33,7 +33,7 @@ def _start_update(state: RegionState, request: Members) -> Members:
     if include is None and update_at is None:
         image.adjust(now, status=status, reason=None, failureContext=None)
         return response
-    runs = [run for run in state.lifecycle_runs.values() if image.arn in run.resources]
+    runs = [run for run in backend.lifecycle_runs.values() if image.arn in run.resources]
     if any(run.status(now) not in TERMINAL_STATUSES for run in runs):
         raise in_use(f"The image {image.arn} already has a lifecycle execution in progress.")
     end = now + _UPDATE_SECONDS if update_at is None else update_at
@@ -49,9 +49,9 @@ def _start_update(state: RegionState, request: Members) -> Members:
     )
     schedule = [("IN_PROGRESS", now), ("SUCCESS", end)]
     impacted = {"resourcesImpactedSummary": {"hasImpactedResources": update_at is None}}
-    identifier = start_execution(state, schedule, updates=[(image, update)], members=impacted)
+    identifier = start_execution(backend, schedule, updates=[(image, update)], members=impacted)
     if update_at is not None:
-        run = state.lifecycle_runs[identifier]
+        run = backend.lifecycle_runs[identifier]
         run.schedule_change(image, now, deprecationTime=round(update_at, 3))
     return {**response, "lifecycleExecutionId": identifier}
 
@@ -96,37 +96,37 @@ def _parse_time(value: float | str) -> float:
     return float(at)
 
 
-def _get_run(state: RegionState, identifier: str) -> LifecycleRun:
-    run = state.lifecycle_runs.get(identifier)
+def _get_run(backend: ImageBuilderBackend, identifier: str) -> LifecycleRun:
+    run = backend.lifecycle_runs.get(identifier)
     if run is None:
         raise not_found(identifier)
     return run
 
 
-def _get(state: RegionState, request: Members) -> Members:
-    run = _get_run(state, request["lifecycleExecutionId"])
-    return {"lifecycleExecution": state.read(run.history) or run.history.states[0]}
+def _get(backend: ImageBuilderBackend, request: Members) -> Members:
+    run = _get_run(backend, request["lifecycleExecutionId"])
+    return {"lifecycleExecution": backend.read(run.history) or run.history.states[0]}
 
 
-def _list(state: RegionState, request: Members) -> Members:
+def _list(backend: ImageBuilderBackend, request: Members) -> Members:
     arn = request["resourceArn"]
-    if arn not in state.images and arn not in state.resources:
+    if arn not in backend.images and arn not in backend.resources:
         raise not_found(arn)
-    runs = [run for run in state.lifecycle_runs.values() if arn == run.policy_arn or arn in run.resources]
-    return state.page(request, "lifecycleExecutions", runs, lambda run: state.read(run.history) or {})
+    runs = [run for run in backend.lifecycle_runs.values() if arn == run.policy_arn or arn in run.resources]
+    return backend.page(request, "lifecycleExecutions", runs, lambda run: backend.read(run.history) or {})
 
 
-def _list_resources(state: RegionState, request: Members) -> Members:
-    run = _get_run(state, request["lifecycleExecutionId"])
+def _list_resources(backend: ImageBuilderBackend, request: Members) -> Members:
+    run = _get_run(backend, request["lifecycleExecutionId"])
     parent = request.get("parentResourceId")
     histories = (
         [histories[0] for histories in run.resources.values() if histories]
         if parent is None
         else run.resources.get(parent, [])[1:]
     )
-    visible = [history for history in histories if state.read(history) is not None]
-    response = state.page(request, "resources", visible, lambda history: state.read(history) or {})
-    current = state.read(run.history) or run.history.states[0]
+    visible = [history for history in histories if backend.read(history) is not None]
+    response = backend.page(request, "resources", visible, lambda history: backend.read(history) or {})
+    current = backend.read(run.history) or run.history.states[0]
     return {
         **response,
         "lifecycleExecutionId": request["lifecycleExecutionId"],
@@ -134,9 +134,9 @@ def _list_resources(state: RegionState, request: Members) -> Members:
     }
 
 
-def _cancel(state: RegionState, request: Members) -> Members:
+def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
     identifier = request["lifecycleExecutionId"]
-    run, now = _get_run(state, identifier), state.now()
+    run, now = _get_run(backend, identifier), backend.now()
     status = run.status(now)
     if status in TERMINAL_STATUSES:
         raise invalid(f"The lifecycle execution {identifier} is in the terminal state {status}.")

@@ -8,18 +8,18 @@ import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
-from ..checks import Choice, check
-from ..scripts import BuildScript, Json
-from ..simulation.catalogue import MANAGED_VERSION
-from ..simulation.clock import SimulatedClock, format_time
-from ..simulation.identifiers import make_arn
-from ..simulation.images import Image, Run
-from ..simulation.state_history import Members, Row, StateHistory
-from ..simulation.timeline import Timeline
+from ...checks import Choice, check
+from ...scripts import BuildScript, Json
+from ...simulation.catalogue import MANAGED_VERSION
+from ...simulation.clock import SimulatedClock, format_time
+from ...simulation.identifiers import make_arn
+from ...simulation.images import Image, Run
+from ...simulation.state_history import Members, Row, StateHistory
+from ...simulation.timeline import Timeline
+from ..errors import ServiceError, SimulatorBugError
+from ..models import ImageBuilderBackend, SharedState
 from .dispatch import perform
-from .errors import ServiceError, SimulatorBugError
 from .lifecycle_runs import start_execution
-from .state import RegionState, SharedState
 
 Schedule = Sequence[tuple[str, float | None]]
 """(status, simulated seconds in it); ``None`` = forever."""
@@ -30,7 +30,9 @@ _KEYS = frozenset(
 _STATE_MEMBERS = ("reason", "failureContext")
 
 
-def add_execution(state: RegionState, kind: str, schedule: Schedule, members: Mapping[str, Json]) -> str:
+def add_execution(
+    backend: ImageBuilderBackend, kind: str, schedule: Schedule, members: Mapping[str, Json]
+) -> str:
     """Add a standalone execution and return its id or ARN.
 
     Raises:
@@ -41,19 +43,23 @@ def add_execution(state: RegionState, kind: str, schedule: Schedule, members: Ma
     for name in _KEYS & members.keys():
         check(name, members[name], str)
     statuses = {status for status, _ in schedule}
-    _rehearse(state, kind, schedule, members, statuses)
-    state.shared.extra_statuses |= statuses
+    _rehearse(backend, kind, schedule, members, statuses)
+    backend.shared.extra_statuses |= statuses
     add, _, _ = _KINDS[kind]
-    return add(state, schedule, dict(members))
+    return add(backend, schedule, dict(members))
 
 
 def _rehearse(
-    state: RegionState, kind: str, schedule: Schedule, members: Mapping[str, Json], statuses: set[str]
+    backend: ImageBuilderBackend,
+    kind: str,
+    schedule: Schedule,
+    members: Mapping[str, Json],
+    statuses: set[str],
 ) -> None:
-    """Read the execution once in each of its states, in a state of its own, as later calls will."""
-    clock = SimulatedClock(scale=0, start=state.now())
-    rehearsal = RegionState(
-        state.account_id, state.region, SharedState(clock=clock, extra_statuses=set(statuses))
+    """Read the execution once in each of its states, in a backend of its own, as later calls will."""
+    clock = SimulatedClock(scale=0, start=backend.now())
+    rehearsal = ImageBuilderBackend(
+        backend.region_name, backend.account_id, SharedState(clock=clock, extra_statuses=set(statuses))
     )
     add, operation, parameter = _KINDS[kind]
     identifier = add(rehearsal, schedule, dict(members))
@@ -67,12 +73,12 @@ def _rehearse(
         clock.advance(seconds)
 
 
-def _add_workflow(state: RegionState, schedule: Schedule, members: Members) -> str:
+def _add_workflow(backend: ImageBuilderBackend, schedule: Schedule, members: Members) -> str:
     identifier = members.get("workflowExecutionId") or f"wf-{uuid.uuid4()}"
     base = {
-        "workflowBuildVersionArn": _make_workflow_arn(state),
+        "workflowBuildVersionArn": _make_workflow_arn(backend),
         "workflowExecutionId": identifier,
-        "imageBuildVersionArn": _make_image_arn(state),
+        "imageBuildVersionArn": _make_image_arn(backend),
         "type": "BUILD",
         "totalStepCount": 7,
         "totalStepsSucceeded": 0,
@@ -81,33 +87,35 @@ def _add_workflow(state: RegionState, schedule: Schedule, members: Members) -> s
         "retried": False,
         **members,
     }
-    row = Row(identifier, _make_history(state, schedule, base))
-    state.workflows[identifier] = row
-    state.standalone_workflows.setdefault(base["imageBuildVersionArn"], []).append(row)
+    row = Row(identifier, _make_history(backend, schedule, base))
+    backend.workflows[identifier] = row
+    backend.standalone_workflows.setdefault(base["imageBuildVersionArn"], []).append(row)
     return identifier
 
 
-def _add_step(state: RegionState, schedule: Schedule, members: Members) -> str:
+def _add_step(backend: ImageBuilderBackend, schedule: Schedule, members: Members) -> str:
     identifier = members.get("stepExecutionId") or f"step-{uuid.uuid4()}"
     base = {
         "stepExecutionId": identifier,
-        "workflowBuildVersionArn": _make_workflow_arn(state),
+        "workflowBuildVersionArn": _make_workflow_arn(backend),
         "workflowExecutionId": f"wf-{uuid.uuid4()}",
-        "imageBuildVersionArn": _make_image_arn(state),
+        "imageBuildVersionArn": _make_image_arn(backend),
         "name": "RunCommand",
         "action": "RunCommand",
         "onFailure": "Abort",
         "timeoutSeconds": 43200,
         **members,
     }
-    row = Row(identifier, _make_history(state, schedule, base))
-    state.steps[identifier] = row
-    state.standalone_steps.setdefault(base["workflowExecutionId"], []).append(row)
+    row = Row(identifier, _make_history(backend, schedule, base))
+    backend.steps[identifier] = row
+    backend.standalone_steps.setdefault(base["workflowExecutionId"], []).append(row)
     return identifier
 
 
-def _add_image(state: RegionState, schedule: Schedule, members: Members) -> str:
-    arn = str(members.pop("arn", None) or members.pop("imageBuildVersionArn", None) or _make_image_arn(state))
+def _add_image(backend: ImageBuilderBackend, schedule: Schedule, members: Members) -> str:
+    arn = str(
+        members.pop("arn", None) or members.pop("imageBuildVersionArn", None) or _make_image_arn(backend)
+    )
     match = re.fullmatch("[^/]+/([^/]+)/([^/]+/[^/]+)", arn)
     if match is None:
         raise ValueError(f"{arn!r} is not the ARN of an image build version")
@@ -115,7 +123,7 @@ def _add_image(state: RegionState, schedule: Schedule, members: Members) -> str:
     history = StateHistory()
     final_members = {each: members.pop(each) for each in _STATE_MEMBERS if each in members}
     final = len(schedule) - 1
-    for index, (at, status) in enumerate(_compute_times(state, schedule)):
+    for index, (at, status) in enumerate(_compute_times(backend, schedule)):
         history.change(at, status=status, **(final_members if index == final else {}))
     static = {
         "arn": arn,
@@ -123,25 +131,25 @@ def _add_image(state: RegionState, schedule: Schedule, members: Members) -> str:
         "name": name,
         "version": version,
         "platform": "Linux",
-        "dateCreated": format_time(state.now()),
+        "dateCreated": format_time(backend.now()),
         "tags": {},
         **members,
     }
     timeline = Timeline(image=history, workflows=[], waiting_steps={}, log_lines=[], amis=[])
     run = Run(start=history.start, script=BuildScript(), timeline=timeline)
-    state.add_image(Image(None, static, run))
+    backend.add_image(Image(None, static, run))
     return arn
 
 
-def _add_lifecycle_execution(state: RegionState, schedule: Schedule, members: Members) -> str:
+def _add_lifecycle_execution(backend: ImageBuilderBackend, schedule: Schedule, members: Members) -> str:
     reason, policy = members.pop("reason", None), members.pop("lifecyclePolicyArn", None)
-    times = [(status, at) for at, status in _compute_times(state, schedule)]
-    return start_execution(state, times, policy_arn=policy, reason=reason, members=members)
+    times = [(status, at) for at, status in _compute_times(backend, schedule)]
+    return start_execution(backend, times, policy_arn=policy, reason=reason, members=members)
 
 
-def _make_history(state: RegionState, schedule: Schedule, base: Members) -> StateHistory:
+def _make_history(backend: ImageBuilderBackend, schedule: Schedule, base: Members) -> StateHistory:
     history = StateHistory()
-    for index, (at, status) in enumerate(_compute_times(state, schedule)):
+    for index, (at, status) in enumerate(_compute_times(backend, schedule)):
         is_last = index == len(schedule) - 1
         first = history.states[0]["startTime"] if index else format_time(at)
         started = base.get("startTime") or first
@@ -153,8 +161,8 @@ def _make_history(state: RegionState, schedule: Schedule, base: Members) -> Stat
     return history
 
 
-def _compute_times(state: RegionState, schedule: Schedule) -> list[tuple[float, str]]:
-    at = state.now()
+def _compute_times(backend: ImageBuilderBackend, schedule: Schedule) -> list[tuple[float, str]]:
+    at = backend.now()
     times = []
     for status, seconds in schedule:
         times.append((at, status))
@@ -162,17 +170,17 @@ def _compute_times(state: RegionState, schedule: Schedule) -> list[tuple[float, 
     return times
 
 
-def _make_workflow_arn(state: RegionState) -> str:
-    return make_arn(state.region, "aws", "workflow", "build", "build-image", MANAGED_VERSION, 1)
+def _make_workflow_arn(backend: ImageBuilderBackend) -> str:
+    return make_arn(backend.region_name, "aws", "workflow", "build", "build-image", MANAGED_VERSION, 1)
 
 
-def _make_image_arn(state: RegionState) -> str:
-    arn = make_arn(state.region, state.account_id, "image", "free-standing", "1.0.0")
-    state.image_names[arn] = state.image_names.get(arn, 0) + 1
-    return f"{arn}/{state.image_names[arn]}"
+def _make_image_arn(backend: ImageBuilderBackend) -> str:
+    arn = make_arn(backend.region_name, backend.account_id, "image", "free-standing", "1.0.0")
+    backend.image_names[arn] = backend.image_names.get(arn, 0) + 1
+    return f"{arn}/{backend.image_names[arn]}"
 
 
-_KINDS: Mapping[str, tuple[Callable[[RegionState, Schedule, Members], str], str, str]] = {
+_KINDS: Mapping[str, tuple[Callable[[ImageBuilderBackend, Schedule, Members], str], str, str]] = {
     "workflow_execution": (_add_workflow, "GetWorkflowExecution", "workflowExecutionId"),
     "workflow_step_execution": (_add_step, "GetWorkflowStepExecution", "stepExecutionId"),
     "image": (_add_image, "GetImage", "imageBuildVersionArn"),

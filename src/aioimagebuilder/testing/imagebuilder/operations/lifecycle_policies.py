@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..simulation.identifiers import matches_version, slugify
-from ..simulation.images import Image
-from ..simulation.state_history import Members
-from .errors import in_use
+from ...simulation.identifiers import matches_version, slugify
+from ...simulation.images import Image
+from ...simulation.state_history import Members
+from ..errors import in_use
+from ..models import ImageBuilderBackend
 from .lifecycle_runs import ACTIONS, TERMINAL_STATUSES, Update, start_execution
 from .resources import get_resource
-from .state import RegionState
 
 _STATUS_BY_ACTION = {action: status for status, action in ACTIONS.items()}
 _SELECTABLE_STATUSES = frozenset({"AVAILABLE", "DEPRECATED", "DISABLED"})
@@ -18,7 +18,7 @@ _DAYS_PER_UNIT = {"DAYS": 1, "WEEKS": 7, "MONTHS": 30, "YEARS": 365}
 
 
 def run_policy(
-    state: RegionState,
+    backend: ImageBuilderBackend,
     policy_arn: str,
     *,
     seconds: float = 30.0,
@@ -30,15 +30,15 @@ def run_policy(
     Raises:
         ServiceError: The policy does not exist or is already running.
     """
-    policy = get_resource(state, policy_arn)
-    now = state.now()
-    runs = [run for run in state.lifecycle_runs.values() if run.policy_arn == policy_arn]
+    policy = get_resource(backend, policy_arn)
+    now = backend.now()
+    runs = [run for run in backend.lifecycle_runs.values() if run.policy_arn == policy_arn]
     if any(run.status(now) not in TERMINAL_STATUSES for run in runs):
         raise in_use(f"The lifecycle policy {policy_arn} is already running.")
-    state.shared.extra_statuses.add(status)
+    backend.shared.extra_statuses.add(status)
     selected: dict[str, tuple[Image, Members]] = {}
     for detail in policy.record["policyDetails"]:
-        for image in _select_images(state, policy.record, detail, now):
+        for image in _select_images(backend, policy.record, detail, now):
             selected.setdefault(image.arn, (image, detail["action"]))
     updates = [
         (
@@ -57,15 +57,15 @@ def run_policy(
     ]
     policy.record["dateLastRun"] = round(now, 3)
     schedule = [("IN_PROGRESS", now), (status, now + seconds)]
-    return start_execution(state, schedule, updates=updates, policy_arn=policy_arn, reason=reason)
+    return start_execution(backend, schedule, updates=updates, policy_arn=policy_arn, reason=reason)
 
 
-def _select_images(state: RegionState, policy: Members, detail: Members, now: float) -> list[Image]:
+def _select_images(backend: ImageBuilderBackend, policy: Members, detail: Members, now: float) -> list[Image]:
     """Return the images selected by a rule of the policy, oldest first."""
     kind = {"AMI_IMAGE": "AMI", "CONTAINER_IMAGE": "DOCKER"}[policy["resourceType"]]
     images = [
         image
-        for image in state.images.values()
+        for image in backend.images.values()
         if image.static["type"] == kind
         and image.status(now) in _SELECTABLE_STATUSES
         and _is_selected(image.static, policy["resourceSelection"])

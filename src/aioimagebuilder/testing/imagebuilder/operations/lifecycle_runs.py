@@ -6,11 +6,11 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..simulation.identifiers import make_ec2_id
-from ..simulation.images import Image
-from ..simulation.lifecycle_runs import LifecycleRun
-from ..simulation.state_history import Members, StateHistory
-from .state import RegionState
+from ...simulation.identifiers import make_ec2_id
+from ...simulation.images import Image
+from ...simulation.lifecycle_runs import LifecycleRun
+from ...simulation.state_history import Members, StateHistory
+from ..models import ImageBuilderBackend
 
 ACTIONS = {"DELETED": "DELETE", "DEPRECATED": "DEPRECATE", "DISABLED": "DISABLE", "AVAILABLE": "AVAILABLE"}
 TERMINAL_STATUSES = frozenset({"SUCCESS", "FAILED", "CANCELLED"})
@@ -42,7 +42,7 @@ class Update:
 
 
 def start_execution(
-    state: RegionState,
+    backend: ImageBuilderBackend,
     schedule: Sequence[tuple[str, float]],
     *,
     updates: Sequence[tuple[Image, Update]] = (),
@@ -68,33 +68,35 @@ def start_execution(
         times = {"startTime": round(start, 3), "endTime": end}
         run.history.change(at, **{**times, **base, "state": execution_state})
     for image, update in updates:
-        run.resources[image.arn] = _plan_update(state, run, identifier, image, update)
-    state.lifecycle_runs[identifier] = run
+        run.resources[image.arn] = _plan_update(backend, run, identifier, image, update)
+    backend.lifecycle_runs[identifier] = run
     return identifier
 
 
 def _plan_update(
-    state: RegionState, run: LifecycleRun, identifier: str, image: Image, update: Update
+    backend: ImageBuilderBackend, run: LifecycleRun, identifier: str, image: Image, update: Update
 ) -> list[StateHistory]:
     run.schedule_change(image, update.start, lifecycleExecutionId=identifier)
-    outputs = image.view(state.now()).get("outputResources", {})
+    outputs = image.view(backend.now()).get("outputResources", {})
     amis = outputs.get("amis", ()) if update.include.get("amis") else ()
     containers = outputs.get("containers", ()) if update.include.get("containers") else ()
     resources = [*(_describe_ami(ami, update) for ami in amis), *map(_describe_container, containers)]
     skipped = [each for each in resources if each["region"] in update.excluded_regions]
-    image_resource = {"resourceId": image.arn, "region": state.region}
+    image_resource = {"resourceId": image.arn, "region": backend.region_name}
     is_kept = bool(skipped) and update.status == "DELETED"
-    histories = [_make_history(state, image_resource, update, skipped=is_kept)]
-    histories += [_make_history(state, each, update, skipped=each in skipped) for each in resources]
+    histories = [_make_history(backend, image_resource, update, skipped=is_kept)]
+    histories += [_make_history(backend, each, update, skipped=each in skipped) for each in resources]
     if update.outcome == "SUCCESS" and not is_kept:
         run.schedule_change(image, update.end, status=update.status, reason=None, failureContext=None)
     return histories
 
 
-def _make_history(state: RegionState, resource: Members, update: Update, *, skipped: bool) -> StateHistory:
+def _make_history(
+    backend: ImageBuilderBackend, resource: Members, update: Update, *, skipped: bool
+) -> StateHistory:
     history = StateHistory()
     base = {
-        "accountId": state.account_id,
+        "accountId": backend.account_id,
         **resource,
         "action": {"name": ACTIONS[update.status]},
         "startTime": round(update.work_start, 3),

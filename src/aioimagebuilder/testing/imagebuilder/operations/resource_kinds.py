@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..simulation.clock import format_time
-from ..simulation.documents import DocumentError, parse_component_phases, parse_workflow
-from ..simulation.state_history import Members
-from .errors import invalid
-from .state import RegionState
+from ...simulation.clock import format_time
+from ...simulation.documents import DocumentError, parse_component_phases, parse_workflow
+from ...simulation.state_history import Members
+from ..errors import invalid
+from ..models import ImageBuilderBackend
 
-Extras = Callable[[RegionState, Members], Members]
-"""(state, request) to the members that the service adds to a new resource."""
+Extras = Callable[[ImageBuilderBackend, Members], Members]
+"""(backend, request) to the members that the service adds to a new resource."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Kind:
     has_update: bool = False
 
 
-def _component_extras(state: RegionState, request: Members) -> Members:
+def _component_extras(backend: ImageBuilderBackend, request: Members) -> Members:
     if ("data" in request) == ("uri" in request):
         raise invalid("Specify either the data or the uri property, but not both.")
     phases = parse_component_phases(request.get("data", ""))
@@ -60,11 +60,11 @@ def _component_extras(state: RegionState, request: Members) -> Members:
         "encrypted": True,
         "state": {"status": "ACTIVE"},
         "status": "ACTIVE",
-        **_version_members(state, request),
+        **_version_members(backend, request),
     }
 
 
-def _workflow_extras(state: RegionState, request: Members) -> Members:
+def _workflow_extras(backend: ImageBuilderBackend, request: Members) -> Members:
     if ("data" in request) == ("uri" in request):
         raise invalid("Specify either the data or the uri property, but not both.")
     try:
@@ -72,7 +72,7 @@ def _workflow_extras(state: RegionState, request: Members) -> Members:
     except DocumentError as error:
         raise invalid(f"The workflow document is not valid: {error}.") from error
     parameters = [_describe_parameter(each) for each in document.parameters] if document else []
-    return {**({"parameters": parameters} if parameters else {}), **_version_members(state, request)}
+    return {**({"parameters": parameters} if parameters else {}), **_version_members(backend, request)}
 
 
 def _describe_parameter(parameter: Mapping[str, Any]) -> Members:
@@ -85,56 +85,56 @@ def _describe_parameter(parameter: Mapping[str, Any]) -> Members:
     return described
 
 
-def _image_recipe_extras(state: RegionState, request: Members) -> Members:
-    return {"type": "AMI", "platform": _detect_platform(request), **_version_members(state, request)}
+def _image_recipe_extras(backend: ImageBuilderBackend, request: Members) -> Members:
+    return {"type": "AMI", "platform": _detect_platform(request), **_version_members(backend, request)}
 
 
-def _container_recipe_extras(state: RegionState, request: Members) -> Members:
+def _container_recipe_extras(backend: ImageBuilderBackend, request: Members) -> Members:
     image = request.get("instanceConfiguration", {}).get("image")
     return {
         "platform": request.get("platformOverride", "Linux"),
         "encrypted": True,
         **({"instanceImage": image} if image else {}),
-        **_version_members(state, request),
+        **_version_members(backend, request),
     }
 
 
-def _infrastructure_extras(state: RegionState, request: Members) -> Members:
-    return {"terminateInstanceOnFailure": request.get("terminateInstanceOnFailure", True), **_dates(state)}
+def _infrastructure_extras(backend: ImageBuilderBackend, request: Members) -> Members:
+    return {"terminateInstanceOnFailure": request.get("terminateInstanceOnFailure", True), **_dates(backend)}
 
 
-def _distribution_extras(state: RegionState, request: Members) -> Members:
+def _distribution_extras(backend: ImageBuilderBackend, request: Members) -> Members:
     regions = [each["region"] for each in request["distributions"]]
-    return {"timeoutMinutes": 720, "regions": regions, **_dates(state)}
+    return {"timeoutMinutes": 720, "regions": regions, **_dates(backend)}
 
 
-def _pipeline_extras(state: RegionState, request: Members) -> Members:
+def _pipeline_extras(backend: ImageBuilderBackend, request: Members) -> Members:
     if ("imageRecipeArn" in request) == ("containerRecipeArn" in request):
         raise invalid("Specify either an image recipe or a container recipe, but not both.")
     if "workflows" in request and "executionRole" not in request:
         raise invalid("You must provide an executionRole when you specify workflows.")
-    recipe = state.resources.get(request.get("imageRecipeArn") or request["containerRecipeArn"])
+    recipe = backend.resources.get(request.get("imageRecipeArn") or request["containerRecipeArn"])
     return {
         "status": request.get("status", "ENABLED"),
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
         "platform": recipe.record["platform"] if recipe else "Linux",
         "consecutiveFailures": 0,
-        **_dates(state),
+        **_dates(backend),
     }
 
 
-def _lifecycle_policy_extras(state: RegionState, request: Members) -> Members:
-    now = round(state.now(), 3)
+def _lifecycle_policy_extras(backend: ImageBuilderBackend, request: Members) -> Members:
+    now = round(backend.now(), 3)
     return {"status": request.get("status", "ENABLED"), "dateCreated": now, "dateUpdated": now}
 
 
-def _version_members(state: RegionState, request: Members) -> Members:
-    created = format_time(state.now())
-    return {"version": request["semanticVersion"], "owner": state.account_id, "dateCreated": created}
+def _version_members(backend: ImageBuilderBackend, request: Members) -> Members:
+    created = format_time(backend.now())
+    return {"version": request["semanticVersion"], "owner": backend.account_id, "dateCreated": created}
 
 
-def _dates(state: RegionState) -> Members:
-    return {"dateCreated": format_time(state.now()), "dateUpdated": format_time(state.now())}
+def _dates(backend: ImageBuilderBackend) -> Members:
+    return {"dateCreated": format_time(backend.now()), "dateUpdated": format_time(backend.now())}
 
 
 def _detect_platform(request: Members) -> str:

@@ -8,11 +8,11 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from ..simulation.state_history import Members
 from .controller import CallRecord, Control
+from .errors import ServiceError, SimulatorBugError
 from .faults import CONNECTION_KINDS, Fault, drop_rows, replace_status
-from .service.errors import ServiceError, SimulatorBugError
-from .service.validation import error_status
-from .simulation.state_history import Members
+from .validation import error_status
 
 _DEFAULT_HANG_SECONDS = 3600.0
 _ERROR_KINDS = frozenset({"throttle", "throttle_bare", "error", "not_found_yet"})

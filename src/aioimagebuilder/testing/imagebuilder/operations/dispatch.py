@@ -5,27 +5,27 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 
-from ..simulation.state_history import Members
-from . import builds, lifecycle, resources, workflows
-from .errors import ServiceError, SimulatorBugError
+from ...simulation.state_history import Members
+from ..errors import ServiceError, SimulatorBugError
+from ..models import ImageBuilderBackend
+from ..validation import check_request, check_response, output_members
+from . import images, lifecycle, resources, workflows
 from .resources import Handler
-from .state import RegionState
-from .validation import check_request, check_response, output_members
 
 HANDLERS: Mapping[str, Handler] = {
     **resources.HANDLERS,
-    **builds.HANDLERS,
+    **images.HANDLERS,
     **workflows.HANDLERS,
     **lifecycle.HANDLERS,
 }
 """Handlers of every operation that the simulator implements."""
 
 
-def perform(state: RegionState, operation: str, params: Members) -> Members:
+def perform(backend: ImageBuilderBackend, operation: str, params: Members) -> Members:
     """Perform an operation and return the response members.
 
     Args:
-        state: The state of the account and region.
+        backend: The backend of the account and region.
         operation: Operation name as in the service model, such as ``GetImage``.
         params: Request members in wire names.
 
@@ -38,23 +38,23 @@ def perform(state: RegionState, operation: str, params: Members) -> Members:
         raise SimulatorBugError(f"the simulator does not implement {operation}")
     check_request(operation, params)
     token = params.get("clientToken")
-    replay = _find_replay(state, operation, params) if token else None
-    result = handler(state, params) if replay is None else replay
+    replay = _find_replay(backend, operation, params) if token else None
+    result = handler(backend, params) if replay is None else replay
     if token and replay is None:
-        state.tokens[operation, token] = (params, result)
+        backend.tokens[operation, token] = (params, result)
     members = output_members(operation)
     response = dict(result)
     if "requestId" in members:
         response["requestId"] = str(uuid.uuid4())
     if token and "clientToken" in members:
         response["clientToken"] = token
-    check_response(operation, response, state.shared.extra_statuses)
+    check_response(operation, response, backend.shared.extra_statuses)
     return response
 
 
-def _find_replay(state: RegionState, operation: str, params: Members) -> Members | None:
+def _find_replay(backend: ImageBuilderBackend, operation: str, params: Members) -> Members | None:
     """Return the result of an earlier request with the same client token, if any."""
-    known = state.tokens.get((operation, params["clientToken"]))
+    known = backend.tokens.get((operation, params["clientToken"]))
     if known is None:
         return None
     first, result = known

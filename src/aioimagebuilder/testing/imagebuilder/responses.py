@@ -7,12 +7,13 @@ from urllib.parse import parse_qs, unquote, urlsplit
 
 from moto.core.responses import BaseResponse
 
-from ..gateway import WireResponse, error_response, handle_call
 from ..json_objects import parse_object
-from ..service.errors import invalid
-from ..service.validation import operation, operations
 from ..simulation.state_history import Members
-from .models import current_control, imagebuilder_backends
+from . import mock_aws
+from .errors import invalid
+from .gateway import WireResponse, error_response, handle_call
+from .mock_aws import current_control
+from .validation import operation, operations
 
 CONNECTION_FAULT_HEADER = "x-simulator-connection-fault"
 """Internal header that asks the server to break the connection instead of responding."""
@@ -26,13 +27,14 @@ class ImageBuilderResponse(BaseResponse):
 
     def _dispatch(self, request: Any, full_url: str | None = None, headers: Any = None) -> Any:  # noqa: ANN401
         self.setup_class(request, full_url, headers, use_raw_body=True)
-        control = current_control.get()
-        response = self._respond(control or imagebuilder_backends.control)
-        if response.connection_fault and control is None:
+        served = current_control.get()
+        control = served or mock_aws.control()
+        response = self._respond(control)
+        if response.connection_fault and served is None:
             kind = response.connection_fault
             raise NotImplementedError(f"a {kind!r} fault needs a connection: use a Simulator, not mock_aws")
         if response.delay:
-            (control or imagebuilder_backends.control).sleep(response.delay)
+            control.sleep(response.delay)
         sent = {**response.headers}
         if response.connection_fault:
             sent[CONNECTION_FAULT_HEADER] = response.connection_fault

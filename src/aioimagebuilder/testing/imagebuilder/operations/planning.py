@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..simulation.catalogue import DEFAULT_WORKFLOWS, MANAGED_VERSION
-from ..simulation.documents import parse_component_phases, parse_workflow, plan_steps
-from ..simulation.identifiers import make_arn
-from ..simulation.plan import BuildPlan, PlannedWorkflow
-from ..simulation.state_history import Members
+from ...simulation.catalogue import DEFAULT_WORKFLOWS, MANAGED_VERSION
+from ...simulation.documents import parse_component_phases, parse_workflow, plan_steps
+from ...simulation.identifiers import make_arn
+from ...simulation.plan import BuildPlan, PlannedWorkflow
+from ...simulation.state_history import Members
+from ..models import ImageBuilderBackend, Resource
 from .resources import get_resource
-from .state import RegionState, Resource
 
 _PHASES = {
     "BUILD": frozenset({"build", "validate"}),
@@ -20,12 +20,17 @@ _PHASES = {
 
 
 def plan_build(
-    state: RegionState, *, image_arn: str, recipe: Resource, request: Members, infrastructure: Resource
+    backend: ImageBuilderBackend,
+    *,
+    image_arn: str,
+    recipe: Resource,
+    request: Members,
+    infrastructure: Resource,
 ) -> BuildPlan:
     """Return the plan of a build.
 
     Args:
-        state: The state of the account and region.
+        backend: The backend of the account and region.
         image_arn: ARN of the new image build version.
         recipe: The image or container recipe.
         request: Members of CreateImage or of the pipeline.
@@ -33,9 +38,9 @@ def plan_build(
     """
     is_container = recipe.kind == "ContainerRecipe"
     has_tests = request.get("imageTestsConfiguration", {}).get("imageTestsEnabled", True)
-    default = _list_default_workflows(state, is_container=is_container, has_tests=has_tests)
+    default = _list_default_workflows(backend, is_container=is_container, has_tests=has_tests)
     configurations = request.get("workflows") or default
-    components = [get_resource(state, each["componentArn"]) for each in recipe.record.get("components", ())]
+    components = [get_resource(backend, each["componentArn"]) for each in recipe.record.get("components", ())]
     builder = {
         "platform": recipe.record.get("platform", "Linux"),
         "imageType": "Docker" if is_container else "AMI",
@@ -48,9 +53,9 @@ def plan_build(
     return BuildPlan(
         image_arn=image_arn,
         image_name=recipe.record["name"],
-        account_id=state.account_id,
-        regions=resolve_regions(state, request),
-        workflows=tuple(plan_workflow(state, each, builder, components) for each in configurations),
+        account_id=backend.account_id,
+        regions=resolve_regions(backend, request),
+        workflows=tuple(plan_workflow(backend, each, builder, components) for each in configurations),
         components=tuple(each.arn for each in components),
         is_container=is_container,
         repository=recipe.record.get("targetRepository", {}).get("repositoryName", "repository"),
@@ -59,20 +64,22 @@ def plan_build(
     )
 
 
-def _list_default_workflows(state: RegionState, *, is_container: bool, has_tests: bool) -> list[Members]:
+def _list_default_workflows(
+    backend: ImageBuilderBackend, *, is_container: bool, has_tests: bool
+) -> list[Members]:
     """Return the workflow configurations of a build without its own."""
     return [
-        {"workflowArn": make_arn(state.region, "aws", "workflow", *name, MANAGED_VERSION, 1)}
+        {"workflowArn": make_arn(backend.region_name, "aws", "workflow", *name, MANAGED_VERSION, 1)}
         for name in DEFAULT_WORKFLOWS[is_container]
         if has_tests or name[0] != "test"
     ]
 
 
 def plan_workflow(
-    state: RegionState, configuration: Members, builder: Members, components: Sequence[Resource]
+    backend: ImageBuilderBackend, configuration: Members, builder: Members, components: Sequence[Resource]
 ) -> PlannedWorkflow:
     """Return the planned workflow of a workflow configuration."""
-    workflow = get_resource(state, configuration["workflowArn"])
+    workflow = get_resource(backend, configuration["workflowArn"])
     parameters = {each["name"]: _unwrap_single(each["value"]) for each in configuration.get("parameters", ())}
     phases = _PHASES[workflow.record["type"]]
     runs_components = any(
@@ -90,13 +97,13 @@ def plan_workflow(
     )
 
 
-def resolve_regions(state: RegionState, request: Members) -> tuple[str, ...]:
+def resolve_regions(backend: ImageBuilderBackend, request: Members) -> tuple[str, ...]:
     """Return the regions of the output, the home region first."""
     arn = request.get("distributionConfigurationArn")
     if arn is None:
-        return (state.region,)
-    others = [each for each in get_resource(state, arn).record["regions"] if each != state.region]
-    return (state.region, *dict.fromkeys(others))
+        return (backend.region_name,)
+    others = [each for each in get_resource(backend, arn).record["regions"] if each != backend.region_name]
+    return (backend.region_name, *dict.fromkeys(others))
 
 
 def _unwrap_single(values: list[str]) -> str | list[str]:

@@ -12,23 +12,23 @@ from datetime import UTC, datetime
 
 from moto.logs.models import logs_backends
 
+from ..simulation.images import Image
 from .controller import Control
-from .service.state import RegionState
-from .simulation.images import Image
+from .models import ImageBuilderBackend
 
 
 def write_due_lines(control: Control) -> None:
     """Write every log line that is due."""
     with control.lock:
-        for state in control.states.values():
-            now = state.now()
-            for image in state.images.values():
-                _write_image_lines(state, image, now)
-            due = [line for line in state.pipeline_log if line[0] <= now]
-            state.pipeline_log = [line for line in state.pipeline_log if line[0] > now]
+        for backend in control.backends.values():
+            now = backend.now()
+            for image in backend.images.values():
+                _write_image_lines(backend, image, now)
+            due = [line for line in backend.pipeline_log if line[0] <= now]
+            backend.pipeline_log = [line for line in backend.pipeline_log if line[0] > now]
             for at, group, text in due:
                 stream = datetime.fromtimestamp(at, UTC).strftime("%Y/%m/%d")
-                _write(state, group, stream, [(at, text)])
+                _write(backend, group, stream, [(at, text)])
 
 
 def get_log_group(image: Image) -> str:
@@ -37,17 +37,17 @@ def get_log_group(image: Image) -> str:
     return str(configured or f"/aws/imagebuilder/{image.static['name']}")
 
 
-def _write_image_lines(state: RegionState, image: Image, now: float) -> None:
+def _write_image_lines(backend: ImageBuilderBackend, image: Image, now: float) -> None:
     lines = [line for line in image.log_lines() if line[0] <= now]
     new = lines[image.lines_written :]
     if new:
         image.lines_written = len(lines)
-        _write(state, get_log_group(image), str(image.static["version"]), new)
+        _write(backend, get_log_group(image), str(image.static["version"]), new)
 
 
-def _write(state: RegionState, group: str, stream: str, lines: list[tuple[float, str]]) -> None:
-    backend = logs_backends[state.account_id][state.region]
-    backend.ensure_log_group(group)
-    backend.ensure_log_stream(group, stream)
+def _write(backend: ImageBuilderBackend, group: str, stream: str, lines: list[tuple[float, str]]) -> None:
+    logs = logs_backends[backend.account_id][backend.region_name]
+    logs.ensure_log_group(group)
+    logs.ensure_log_stream(group, stream)
     events = [{"timestamp": int(at * 1000), "message": text} for at, text in lines]
-    backend.groups[group].put_log_events(stream, events)
+    logs.groups[group].put_log_events(stream, events)

@@ -1,0 +1,1 @@
+"""The operations of EC2 Image Builder, by subject."""
