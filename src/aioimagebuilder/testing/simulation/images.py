@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
@@ -25,6 +26,15 @@ class Run:
     interventions: Interventions = field(default_factory=Interventions)
 
 
+@dataclass(frozen=True)
+class Transition:
+    """A change of the status by a build, with the status before it."""
+
+    at: float
+    previous: str | None
+    status: str
+
+
 class Image:
     """An image build version.
 
@@ -40,6 +50,8 @@ class Image:
         self.runs: list[Run] = [first_run]
         self.adjustments: list[tuple[float, Members]] = []
         self.lines_written = 0
+        self.performed: set[Transition] = set()
+        self.next_due = math.inf
         self._cache: tuple[Members, int, Members] | None = None
 
     @classmethod
@@ -132,6 +144,15 @@ class Image:
         """Return whether a step waits for an action at a time."""
         start, end = self.latest_run.timeline.waiting_steps.get(step_id, (0.0, 0.0))
         return start <= now < end
+
+    def transitions(self) -> list[Transition]:
+        """Return the transitions of all runs, including those to come."""
+        found: list[Transition] = []
+        for run in self.runs:
+            history = run.timeline.image
+            for at, state in zip(history.times, history.states, strict=True):
+                found.append(Transition(at, found[-1].status if found else None, state["status"]))
+        return found
 
     def log_lines(self) -> list[tuple[float, str]]:
         """Return (time, text) of the build log over all runs."""

@@ -304,7 +304,7 @@ def _cancel(timeline: Timeline, builder: _TimelineBuilder, when: float) -> None:
     timeline.image.truncate(when)
     timeline.image.change(when, status="CANCELLED", outputResources=outputs)
     line = f"Image transitioned to CANCELLED state for Image ARN: {builder.arn}"
-    timeline.log_lines = [*(each for each in timeline.log_lines if each[0] < when), (when, line)]
+    timeline.log_lines = [*(each for each in timeline.log_lines if each[0] <= when), (when, line)]
     timeline.amis = [ami for ami in timeline.amis if ami[0] < when]
     timeline.waiting_steps = {
         step: (start, min(end, when)) for step, (start, end) in timeline.waiting_steps.items() if start < when

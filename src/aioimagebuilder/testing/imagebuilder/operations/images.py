@@ -18,8 +18,10 @@ from ...simulation.images import Image
 from ...simulation.plan import BuildPlan, PlannedWorkflow
 from ...simulation.state_history import Members
 from ...simulation.timeline import TERMINAL_STATUSES
+from ..build_logs import write_image_lines, write_pipeline_line
 from ..errors import ServiceError, in_use, invalid, not_found
 from ..models import ImageBuilderBackend, Resource
+from ..transitions import add_image
 from ..validation import check_value, project
 from .planning import plan_build, plan_workflow, resolve_regions
 from .resources import Handler, filter_rows, get_resource, make_latest_references
@@ -70,7 +72,7 @@ def _start_pipeline(backend: ImageBuilderBackend, request: Members) -> Members:
     source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"]}
     image = _start_build(backend, settings, source)
     group = logging.get("pipelineLogGroupName", f"/aws/imagebuilder/pipeline/{pipeline.record['name']}")
-    backend.pipeline_log.append((backend.now(), group, f"Pipeline started a build of the image: {image.arn}"))
+    write_pipeline_line(backend, group, f"Pipeline started a build of the image: {image.arn}")
     return {"imageBuildVersionArn": image.arn}
 
 
@@ -193,7 +195,7 @@ def _add_image(
     backend: ImageBuilderBackend, plan: BuildPlan, name: str, request: Members, static: Members
 ) -> Image:
     _, version, build = plan.image_arn.rsplit("/", 2)
-    now = backend.shared.clock.now()
+    now = backend.now()
     copied = {member: request[member] for member in _COPIED if request.get(member)}
     if request.get("loggingConfiguration"):
         copied["loggingConfiguration"] = request["loggingConfiguration"]
@@ -210,7 +212,7 @@ def _add_image(
     script = backend.shared.scripts.take(name)
     backend.shared.extra_statuses |= script.statuses()
     image = Image.build(plan, script, members, now)
-    backend.add_image(image)
+    add_image(backend, image)
     return image
 
 
@@ -269,7 +271,7 @@ def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
     if image.latest_run.interventions.cancelled_at is not None:
         raise in_use(f"The image {image.arn} is already being cancelled.")
     image.cancel(backend.now())
-    backend.add_image(image)
+    add_image(backend, image)
     return {"imageBuildVersionArn": image.arn}
 
 
@@ -294,7 +296,7 @@ def _retry(backend: ImageBuilderBackend, request: Members) -> Members:
     script = backend.shared.scripts.take(str(image.static["name"]))
     backend.shared.extra_statuses |= script.statuses()
     image.retry(backend.now(), script)
-    backend.add_image(image)
+    add_image(backend, image)
     return {"imageBuildVersionArn": image.arn}
 
 
@@ -307,6 +309,7 @@ def _delete_image(backend: ImageBuilderBackend, request: Members) -> Members:
             "ResourceDependencyException",
             f"The image {image.arn} is still being built; cancel the build before you delete it.",
         )
+    write_image_lines(backend, image, backend.now())
     for row in image.rows():
         backend.workflows.pop(row.identifier, None)
         for step in row.children:
