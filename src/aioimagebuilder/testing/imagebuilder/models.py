@@ -21,6 +21,7 @@ from ..simulation.lifecycle_runs import LifecycleRun
 from ..simulation.state_history import Members, Row, StateHistory
 from .agenda import Agenda
 from .errors import ServiceError
+from .faults import FaultRegistry
 
 MAX_PAGE_SIZE = 25
 """Maximum and default number of rows of a page."""
@@ -68,6 +69,7 @@ class SharedState:
 
     Args:
         clock: The simulated clock.
+        faults: The injected faults.
         changed: Set whenever the next action of the agenda may be due earlier.
         scripts: Scripts of the next builds.
         extra_statuses: Scripted statuses, which responses may contain even if the service model lacks them.
@@ -75,6 +77,7 @@ class SharedState:
     """
 
     clock: SimulatedClock
+    faults: FaultRegistry = field(default_factory=FaultRegistry)
     changed: threading.Event = field(default_factory=threading.Event)
     scripts: ScriptQueue = field(default_factory=ScriptQueue)
     extra_statuses: set[str] = field(default_factory=set)
@@ -113,6 +116,7 @@ class ImageBuilderBackend(BaseBackend):
         self.standalone_workflows: dict[str, list[Row]] = {}
         self.standalone_steps: dict[str, list[Row]] = {}
         self.lifecycle_runs: dict[str, LifecycleRun] = {}
+        self.held_events: list[Callable[[], None]] = []
         self.tokens: dict[tuple[str, str], tuple[Members, Members]] = {}
 
     def reset(self) -> None:

@@ -35,6 +35,14 @@ class Transition:
     status: str
 
 
+@dataclass(frozen=True)
+class StepWait:
+    """The time at which a step begins to wait for an action."""
+
+    at: float
+    step: str
+
+
 class Image:
     """An image build version.
 
@@ -50,7 +58,7 @@ class Image:
         self.runs: list[Run] = [first_run]
         self.adjustments: list[tuple[float, Members]] = []
         self.lines_written = 0
-        self.performed: set[Transition] = set()
+        self.performed: set[Transition | StepWait] = set()
         self.next_due = math.inf
         self._cache: tuple[Members, int, Members] | None = None
 
@@ -145,14 +153,19 @@ class Image:
         start, end = self.latest_run.timeline.waiting_steps.get(step_id, (0.0, 0.0))
         return start <= now < end
 
-    def transitions(self) -> list[Transition]:
-        """Return the transitions of all runs, including those to come."""
-        found: list[Transition] = []
+    def occurrences(self) -> list[Transition | StepWait]:
+        """Return the transitions and waits of all runs in the order of time, including those to come."""
+        found: list[Transition | StepWait] = []
+        previous = None
         for run in self.runs:
             history = run.timeline.image
             for at, state in zip(history.times, history.states, strict=True):
-                found.append(Transition(at, found[-1].status if found else None, state["status"]))
-        return found
+                if state["status"] != previous:
+                    found.append(Transition(at, previous, state["status"]))
+                previous = state["status"]
+            waits = run.timeline.waiting_steps
+            found += [StepWait(start, step) for step, (start, _) in waits.items()]
+        return sorted(found, key=lambda each: each.at)
 
     def log_lines(self) -> list[tuple[float, str]]:
         """Return (time, text) of the build log over all runs."""
