@@ -258,7 +258,7 @@ class Control:
 
         Raises:
             ServiceError: The service rejects the request.
-            SimulatorBugError: The operation is not implemented or the response violates the service model.
+            SimulatorBugError: The response violates the service model.
         """
         with self.lock:
             self.shared.lag = lag

@@ -106,6 +106,7 @@ class ImageBuilderBackend(BaseBackend):
         self.standalone_workflows: dict[str, list[Row]] = {}
         self.standalone_steps: dict[str, list[Row]] = {}
         self.lifecycle_runs: dict[str, LifecycleRun] = {}
+        self.policies: dict[str, str] = {}
         self.tokens: dict[tuple[str, str], tuple[Members, Members]] = {}
         self.pipeline_log: list[tuple[float, str, str]] = []
 
