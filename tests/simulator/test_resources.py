@@ -213,8 +213,29 @@ def test_component_has_parameters_of_its_document(client):
         {**greeting, "description": "What to say."},
         {"name": "Count", "type": "string"},
     ]
-    plain = create_component(client, "plain")
-    assert "parameters" not in client.get_component(componentBuildVersionArn=plain)["component"]
+
+
+@pytest.mark.parametrize("parameters", [[], 5, "text", {"a": {}}, [None]])
+def test_component_without_declared_parameters_has_none(client, parameters):
+    document = {"schemaVersion": 1.0, "parameters": parameters, "phases": [{"name": "build", "steps": []}]}
+    arn = create_component(client, data=yaml.safe_dump(document))
+    assert "parameters" not in client.get_component(componentBuildVersionArn=arn)["component"]
+
+
+def test_workflow_has_parameters_of_its_document(client):
+    parameters = [
+        {"name": "topic", "type": "string", "default": "My Topic", "description": "Where to ask."},
+        {"name": "ask", "type": "boolean", "default": False},
+    ]
+    document = {"parameters": parameters, "steps": [{"name": "Check", "action": "RunCommand"}]}
+    arn = client.create_workflow(
+        name="own", semanticVersion="1.0.0", type="TEST", data=yaml.safe_dump(document)
+    )["workflowBuildVersionArn"]
+    topic = {"name": "topic", "type": "string", "defaultValue": ["My Topic"], "description": "Where to ask."}
+    assert client.get_workflow(workflowBuildVersionArn=arn)["workflow"]["parameters"] == [
+        topic,
+        {"name": "ask", "type": "boolean", "defaultValue": ["false"]},
+    ]
 
 
 def test_marketplace_component_has_data_and_artifacts(client):

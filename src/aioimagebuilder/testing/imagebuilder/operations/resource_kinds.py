@@ -8,12 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...simulation.clock import format_time
-from ...simulation.documents import (
-    DocumentError,
-    parse_component_parameters,
-    parse_component_phases,
-    parse_workflow,
-)
+from ...simulation.documents import DocumentError, parse_component_phases, parse_parameters, parse_workflow
 from ...simulation.state_history import Members
 from ..errors import invalid
 from ..models import ImageBuilderBackend
@@ -70,7 +65,7 @@ def _component_extras(backend: ImageBuilderBackend, request: Members) -> Members
     if ("data" in request) == ("uri" in request):
         raise invalid("Specify either the data or the uri property, but not both.")
     phases = parse_component_phases(request.get("data", ""))
-    declared = parse_component_parameters(request.get("data", ""))
+    declared = parse_parameters(request.get("data", ""))
     parameters = [_describe_parameter({"type": "string", **each, "name": name}) for name, each in declared]
     return {
         # ImportComponent gives the type; that of another component follows from its phases.
