@@ -297,7 +297,7 @@ class Control:
 
         Raises:
             ServiceError: The service rejects the request.
-            SimulatorBugError: The operation is not implemented or the response violates the service model.
+            SimulatorBugError: The response violates the service model.
         """
         self.perform_due()
         with self.lock:

@@ -117,6 +117,7 @@ class ImageBuilderBackend(BaseBackend):
         self.standalone_steps: dict[str, list[Row]] = {}
         self.lifecycle_runs: dict[str, LifecycleRun] = {}
         self.held_events: list[Callable[[], None]] = []
+        self.policies: dict[str, str] = {}
         self.tokens: dict[tuple[str, str], tuple[Members, Members]] = {}
 
     def reset(self) -> None:
