@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import re
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -18,7 +19,9 @@ from ..simulation.identifiers import slugify
 from ..simulation.images import Image
 from ..simulation.lifecycle_runs import LifecycleRun
 from ..simulation.state_history import Members, Row, StateHistory
+from .agenda import Agenda
 from .errors import ServiceError
+from .faults import FaultRegistry
 
 MAX_PAGE_SIZE = 25
 """Maximum and default number of rows of a page."""
@@ -66,15 +69,22 @@ class SharedState:
 
     Args:
         clock: The simulated clock.
+        faults: The injected faults.
+        changed: Set whenever the next action of the agenda may be due earlier.
         scripts: Scripts of the next builds.
         extra_statuses: Scripted statuses, which responses may contain even if the service model lacks them.
         lag: Age of the state that reads return, in simulated seconds.
     """
 
     clock: SimulatedClock
+    faults: FaultRegistry = field(default_factory=FaultRegistry)
+    changed: threading.Event = field(default_factory=threading.Event)
     scripts: ScriptQueue = field(default_factory=ScriptQueue)
     extra_statuses: set[str] = field(default_factory=set)
     lag: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.agenda: Agenda = Agenda(self.clock, self.changed)
 
 
 @dataclass(kw_only=True)
@@ -106,8 +116,9 @@ class ImageBuilderBackend(BaseBackend):
         self.standalone_workflows: dict[str, list[Row]] = {}
         self.standalone_steps: dict[str, list[Row]] = {}
         self.lifecycle_runs: dict[str, LifecycleRun] = {}
+        self.held_events: list[Callable[[], None]] = []
+        self.policies: dict[str, str] = {}
         self.tokens: dict[tuple[str, str], tuple[Members, Members]] = {}
-        self.pipeline_log: list[tuple[float, str, str]] = []
 
     def reset(self) -> None:
         """Discard everything but what the backends share."""
@@ -115,12 +126,12 @@ class ImageBuilderBackend(BaseBackend):
 
     def now(self) -> float:
         """Return the simulated time, minus the lag of reads."""
-        return self.shared.clock.now() - self.shared.lag
+        return self.shared.agenda.now() - self.shared.lag
 
     def read(self, history: StateHistory) -> Members | None:
         """Return the current members in a history, or ``None`` before its start."""
         state = history.at(self.now())
-        if state is None and self.shared.lag and history.start <= self.shared.clock.now():
+        if state is None and self.shared.lag and history.start <= self.shared.agenda.now():
             return history.states[0]
         return state
 
@@ -129,7 +140,7 @@ class ImageBuilderBackend(BaseBackend):
         return [row for row in rows if self.read(row.history) is not None]
 
     def add_image(self, image: Image) -> None:
-        """Add or update an image and its executions."""
+        """Add or update an image and its executions; `transitions.add_image` also schedules what it does."""
         self.images[image.arn] = image
         for row in image.rows():
             self.workflows[row.identifier] = row

@@ -69,6 +69,7 @@ ACTIONS: Mapping[str, Action] = {
 
 WAITING_ACTION = "WaitForAction"
 COMPONENT_ACTION = "ExecuteComponents"
+SCAN_ACTION = "CollectImageScanFindings"
 IMAGE_ACTIONS = frozenset({"CreateImage", "CreateImageFromIso", "RegisterImage"})
 """Actions that create an AMI."""
 

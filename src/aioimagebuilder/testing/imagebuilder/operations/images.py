@@ -15,16 +15,21 @@ from ...simulation.identifiers import (
     version_key,
 )
 from ...simulation.images import Image
+from ...simulation.inventory import OS_VERSIONS
 from ...simulation.plan import BuildPlan, PlannedWorkflow
 from ...simulation.state_history import Members
 from ...simulation.timeline import TERMINAL_STATUSES
+from ..build_logs import write_image_lines, write_pipeline_line
 from ..errors import ServiceError, in_use, invalid, not_found
 from ..models import ImageBuilderBackend, Resource
+from ..transitions import add_image
 from ..validation import check_value, project
+from .lists import page_rows
 from .planning import plan_build, plan_workflow, resolve_regions
-from .resources import Handler, filter_rows, get_resource, make_latest_references
+from .resources import Handler, get_resource, make_latest_references
 
-_COPIED = ("executionRole", "workflows", "imageTestsConfiguration", "imageScanningConfiguration", "tags")
+_CONFIGURATIONS = ("imageTestsConfiguration", "imageScanningConfiguration")
+_COPIED = ("executionRole", "workflows", *_CONFIGURATIONS, "osVersion", "tags")
 _IMPORT_SECONDS = 420.0
 
 
@@ -70,7 +75,7 @@ def _start_pipeline(backend: ImageBuilderBackend, request: Members) -> Members:
     source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"]}
     image = _start_build(backend, settings, source)
     group = logging.get("pipelineLogGroupName", f"/aws/imagebuilder/pipeline/{pipeline.record['name']}")
-    backend.pipeline_log.append((backend.now(), group, f"Pipeline started a build of the image: {image.arn}"))
+    write_pipeline_line(backend, group, f"Pipeline started a build of the image: {image.arn}")
     return {"imageBuildVersionArn": image.arn}
 
 
@@ -103,6 +108,7 @@ def _start_build(backend: ImageBuilderBackend, request: Members, source: Members
         "type": "DOCKER" if container else "AMI",
         "platform": recipe.record.get("platform", "Linux"),
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
+        "osVersion": OS_VERSIONS[recipe.record.get("platform", "Linux")],
         "buildType": "USER_INITIATED",
         **source,
         **nested,
@@ -193,7 +199,7 @@ def _add_image(
     backend: ImageBuilderBackend, plan: BuildPlan, name: str, request: Members, static: Members
 ) -> Image:
     _, version, build = plan.image_arn.rsplit("/", 2)
-    now = backend.shared.clock.now()
+    now = backend.now()
     copied = {member: request[member] for member in _COPIED if request.get(member)}
     if request.get("loggingConfiguration"):
         copied["loggingConfiguration"] = request["loggingConfiguration"]
@@ -210,7 +216,7 @@ def _add_image(
     script = backend.shared.scripts.take(name)
     backend.shared.extra_statuses |= script.statuses()
     image = Image.build(plan, script, members, now)
-    backend.add_image(image)
+    add_image(backend, image)
     return image
 
 
@@ -224,9 +230,7 @@ def _summarize(backend: ImageBuilderBackend, image: Image) -> Members:
 
 
 def _list_image_summaries(backend: ImageBuilderBackend, request: Members, images: list[Image]) -> Members:
-    member = "imageSummaryList"
-    response = backend.page(request, member, images, lambda image: _summarize(backend, image))
-    return filter_rows(response, member, request.get("filters", ()))
+    return page_rows(backend, request, "imageSummaryList", images, lambda image: _summarize(backend, image))
 
 
 def _list_build_versions(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -252,10 +256,7 @@ def _list_images(backend: ImageBuilderBackend, request: Members) -> Members:
         row = {**image.static, "arn": arn, "owner": backend.account_id, "version": arn.rpartition("/")[2]}
         return project("ImageVersion", row)
 
-    member = "imageVersionList"
-    return filter_rows(
-        backend.page(request, member, list(newest.items()), format_row), member, request.get("filters", ())
-    )
+    return page_rows(backend, request, "imageVersionList", list(newest.items()), format_row)
 
 
 def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -269,7 +270,7 @@ def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
     if image.latest_run.interventions.cancelled_at is not None:
         raise in_use(f"The image {image.arn} is already being cancelled.")
     image.cancel(backend.now())
-    backend.add_image(image)
+    add_image(backend, image)
     return {"imageBuildVersionArn": image.arn}
 
 
@@ -294,7 +295,7 @@ def _retry(backend: ImageBuilderBackend, request: Members) -> Members:
     script = backend.shared.scripts.take(str(image.static["name"]))
     backend.shared.extra_statuses |= script.statuses()
     image.retry(backend.now(), script)
-    backend.add_image(image)
+    add_image(backend, image)
     return {"imageBuildVersionArn": image.arn}
 
 
@@ -307,12 +308,14 @@ def _delete_image(backend: ImageBuilderBackend, request: Members) -> Members:
             "ResourceDependencyException",
             f"The image {image.arn} is still being built; cancel the build before you delete it.",
         )
+    write_image_lines(backend, image, backend.now())
     for row in image.rows():
         backend.workflows.pop(row.identifier, None)
         for step in row.children:
             backend.steps.pop(step.identifier, None)
             backend.step_owners.pop(step.identifier, None)
     del backend.images[image.arn]
+    backend.policies.pop(image.arn, None)
     return {"imageBuildVersionArn": image.arn}
 
 

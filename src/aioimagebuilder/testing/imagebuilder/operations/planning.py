@@ -60,6 +60,7 @@ def plan_build(
         is_container=is_container,
         repository=recipe.record.get("targetRepository", {}).get("repositoryName", "repository"),
         parent_image=recipe.record.get("parentImage"),
+        is_scanned=builder["collectImageScanFindings"],
         s3_logs=_s3_log_prefix(infrastructure, recipe.record["name"], image_arn),
     )
 

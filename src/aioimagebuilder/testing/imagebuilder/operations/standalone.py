@@ -18,6 +18,7 @@ from ...simulation.state_history import Members, Row, StateHistory
 from ...simulation.timeline import Timeline
 from ..errors import ServiceError, SimulatorBugError
 from ..models import ImageBuilderBackend, SharedState
+from ..transitions import add_image
 from .dispatch import perform
 from .lifecycle_runs import start_execution
 
@@ -137,7 +138,7 @@ def _add_image(backend: ImageBuilderBackend, schedule: Schedule, members: Member
     }
     timeline = Timeline(image=history, workflows=[], waiting_steps={}, log_lines=[], amis=[])
     run = Run(start=history.start, script=BuildScript(), timeline=timeline)
-    backend.add_image(Image(None, static, run))
+    add_image(backend, Image(None, static, run))
     return arn
 
 

@@ -8,6 +8,7 @@ from ...simulation.run_context import StepAction
 from ...simulation.state_history import Members, Row
 from ..errors import ServiceError, invalid, not_found
 from ..models import ImageBuilderBackend
+from ..transitions import add_image
 from ..validation import member_names, output_members
 from .resources import Handler
 
@@ -99,7 +100,7 @@ def _send_action(backend: ImageBuilderBackend, request: Members) -> Members:
         raise invalid(f"The workflow step {identifier} is not waiting for an action.")
     action = StepAction(at=backend.now(), action=request["action"], reason=request.get("reason"))
     owner.send_action(identifier, action)
-    backend.add_image(owner)
+    add_image(backend, owner)
     return {"stepExecutionId": identifier, "imageBuildVersionArn": arn}
 
 

@@ -1,0 +1,42 @@
+"""The transitions of images and the waits of their steps, which the agenda performs when they are due."""
+
+from __future__ import annotations
+
+import math
+from functools import partial
+
+from ..simulation.images import Image, StepWait, Transition
+from .build_logs import write_image_lines
+from .events import send_step_wait, send_transition
+from .models import ImageBuilderBackend
+
+
+def add_image(backend: ImageBuilderBackend, image: Image) -> None:
+    """Add or update an image with its executions, and schedule what it does next."""
+    backend.add_image(image)
+    _schedule_next(backend, image)
+
+
+def _schedule_next(backend: ImageBuilderBackend, image: Image) -> None:
+    pending = [each.at for each in image.occurrences() if each not in image.performed]
+    image.next_due = min(pending, default=math.inf)
+    backend.shared.agenda.schedule(image.next_due, partial(_perform_due, backend, image, image.next_due))
+
+
+def _perform_due(backend: ImageBuilderBackend, image: Image, at: float) -> None:
+    # An image that changed meanwhile was scheduled anew.
+    if at != image.next_due or backend.images.get(image.arn) is not image:
+        return
+    for occurrence in image.occurrences():
+        if occurrence.at <= at and occurrence not in image.performed:
+            image.performed.add(occurrence)
+            if isinstance(occurrence, StepWait):
+                send_step_wait(backend, image, occurrence)
+            else:
+                _perform_transition(backend, image, occurrence)
+    _schedule_next(backend, image)
+
+
+def _perform_transition(backend: ImageBuilderBackend, image: Image, transition: Transition) -> None:
+    write_image_lines(backend, image, transition.at)
+    send_transition(backend, image, transition)
