@@ -8,11 +8,14 @@ from functools import partial
 from ..simulation.images import Image, Transition
 from .build_logs import write_image_lines
 from .models import ImageBuilderBackend
+from .outputs import publish_outputs, schedule_amis
 
 
 def add_image(backend: ImageBuilderBackend, image: Image) -> None:
     """Add or update an image with its executions, and schedule its next transition."""
     backend.add_image(image)
+    if image.plan is not None:
+        schedule_amis(backend, image, image.plan)
     _schedule_next(backend, image)
 
 
@@ -35,3 +38,5 @@ def _perform_due(backend: ImageBuilderBackend, image: Image, at: float) -> None:
 
 def _perform(backend: ImageBuilderBackend, image: Image, transition: Transition) -> None:
     write_image_lines(backend, image, transition.at)
+    if image.plan is not None:
+        publish_outputs(backend, image, image.plan, transition.at)
