@@ -8,14 +8,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 
-def raises_error(code: str, status: int | None = None) -> Any:
-    """Return a context manager that expects an error with a code and, if given, an HTTP status."""
+def raises_error(code: str, status: int | None = None, match: str | None = None) -> Any:
+    """Return a context manager that expects an error with a code and, if given, an HTTP status and a text."""
 
     def matches(error: ClientError) -> bool:
         actual = error.response["ResponseMetadata"]["HTTPStatusCode"]
         return error.response["Error"]["Code"] == code and status in (None, actual)
 
-    return pytest.raises(ClientError, check=matches)
+    return pytest.raises(ClientError, check=matches, match=match)
 
 
 def get_status(client: Any, arn: str) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
+import yaml
 from botocore.exceptions import ClientError
 
 from simulator.support import raises_error
@@ -164,6 +167,138 @@ def test_same_client_token_returns_same_response(client, simulator):
         client.start_image_pipeline_execution(imagePipelineArn=other, clientToken="deploy-42")
     fresh = client.start_image_pipeline_execution(imagePipelineArn=pipeline)
     assert fresh["imageBuildVersionArn"] != first["imageBuildVersionArn"]
+
+
+def test_imported_component_runs_script_in_one_step(client):
+    for platform, kind, action in (
+        ("Linux", "BUILD", "ExecuteBash"),
+        ("Windows", "TEST", "ExecutePowerShell"),
+    ):
+        arn = client.import_component(
+            name=f"script-{platform}",
+            semanticVersion="1.0.0",
+            type=kind,
+            format="SHELL",
+            platform=platform,
+            data="echo one\necho two\n",
+        )["componentBuildVersionArn"]
+        component = client.get_component(componentBuildVersionArn=arn)["component"]
+        assert (component["type"], component["platform"]) == (kind, platform)
+        [phase] = yaml.safe_load(component["data"])["phases"]
+        [step] = phase["steps"]
+        assert (phase["name"], step["action"]) == (kind.lower(), action)
+        assert step["inputs"]["commands"] == ["echo one\necho two\n"]
+
+
+def test_component_import_requires_data_or_uri(client):
+    request = {"name": "script", "semanticVersion": "1.0.0", "type": "TEST", "platform": "Linux"}
+    arn = client.import_component(**request, format="SHELL", uri="s3://bucket/key")[
+        "componentBuildVersionArn"
+    ]
+    assert client.get_component(componentBuildVersionArn=arn)["component"]["type"] == "TEST"
+    for members in ({}, {"uri": "s3://bucket/key", "data": "echo"}):
+        with raises_error("InvalidRequestException", 400):
+            client.import_component(**request, format="SHELL", **members)
+
+
+def test_component_has_parameters_of_its_document(client):
+    parameters = [
+        {"Greeting": {"type": "string", "default": "Hello World", "description": "What to say."}},
+        {"Count": {"type": "string"}},
+    ]
+    document = {"schemaVersion": 1.0, "parameters": parameters, "phases": [{"name": "build", "steps": []}]}
+    arn = create_component(client, data=yaml.safe_dump(document))
+    greeting = {"name": "Greeting", "type": "string", "defaultValue": ["Hello World"]}
+    assert client.get_component(componentBuildVersionArn=arn)["component"]["parameters"] == [
+        {**greeting, "description": "What to say."},
+        {"name": "Count", "type": "string"},
+    ]
+
+
+@pytest.mark.parametrize("parameters", [[], 5, "text", {"a": {}}, [None]])
+def test_component_without_declared_parameters_has_none(client, parameters):
+    document = {"schemaVersion": 1.0, "parameters": parameters, "phases": [{"name": "build", "steps": []}]}
+    arn = create_component(client, data=yaml.safe_dump(document))
+    assert "parameters" not in client.get_component(componentBuildVersionArn=arn)["component"]
+
+
+def test_workflow_has_parameters_of_its_document(client):
+    parameters = [
+        {"name": "topic", "type": "string", "default": "My Topic", "description": "Where to ask."},
+        {"name": "ask", "type": "boolean", "default": False},
+    ]
+    document = {"parameters": parameters, "steps": [{"name": "Check", "action": "RunCommand"}]}
+    arn = client.create_workflow(
+        name="own", semanticVersion="1.0.0", type="TEST", data=yaml.safe_dump(document)
+    )["workflowBuildVersionArn"]
+    topic = {"name": "topic", "type": "string", "defaultValue": ["My Topic"], "description": "Where to ask."}
+    assert client.get_workflow(workflowBuildVersionArn=arn)["workflow"]["parameters"] == [
+        topic,
+        {"name": "ask", "type": "boolean", "defaultValue": ["false"]},
+    ]
+
+
+def test_marketplace_component_has_data_and_artifacts(client):
+    bought = "arn:aws:imagebuilder:us-east-1:aws-marketplace:component/bought/1.0.0/1"
+    data = client.get_marketplace_resource(resourceType="COMPONENT_DATA", resourceArn=bought)
+    assert data["resourceArn"] == bought
+    assert b"name: bought" in base64.b64decode(data["data"])
+    artifact = {"resourceType": "COMPONENT_ARTIFACT", "resourceArn": bought}
+    found = client.get_marketplace_resource(**artifact, resourceLocation="s3://bucket/some/key")
+    assert found["url"].startswith("https://bucket.s3.us-east-1.amazonaws.com/some/key?")
+    with raises_error("InvalidRequestException", 400):
+        client.get_marketplace_resource(**artifact)
+    with raises_error("InvalidRequestException", 400):
+        client.get_marketplace_resource(resourceType="COMPONENT_DATA", resourceArn=create_component(client))
+
+
+def test_every_kind_of_resource_has_tags(client, simulator):
+    simulator.start_build(simulator.create_pipeline())
+    recipe = create_recipe(client, tags={"a": "0", "b": "2"})
+    assert client.list_image_recipes()["imageRecipeSummaryList"][-1]["tags"] == {"a": "0", "b": "2"}
+    assert client.get_image_recipe(imageRecipeArn=recipe)["imageRecipe"]["tags"] == {"a": "0", "b": "2"}
+    workflow = simulator.create_workflow("own", "steps: [{name: Check, action: RunCommand}]")
+    for arn in (
+        recipe,
+        workflow,
+        f"{BASE}:component/thing/1.0.0/1",
+        f"{BASE}:image/demo/1.0.0/1",
+        f"{BASE}:image-pipeline/demo",
+        f"{BASE}:infrastructure-configuration/demo-infrastructure",
+    ):
+        client.tag_resource(resourceArn=arn, tags={"a": "1", "c": "3"})
+        client.untag_resource(resourceArn=arn, tagKeys=["b", "c", "unknown"])
+        assert client.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "1"}
+
+
+def test_tags_are_limited(client):
+    arn = create_component(client, tags={"first": "1"})
+    client.tag_resource(resourceArn=arn, tags={f"key-{number}": "" for number in range(49)})
+    with raises_error("InvalidParameterException", 400, "51 tags"):
+        client.tag_resource(resourceArn=arn, tags={"one": "more"})
+    client.tag_resource(resourceArn=arn, tags={"first": "changed"})
+    with raises_error("InvalidParameterException", 400):
+        client.tag_resource(resourceArn=arn, tags={"aws:mine": "1"})
+    with raises_error("InvalidRequestException", 400):
+        create_component(client, tags={"aws:mine": "1"})
+    assert len(client.list_tags_for_resource(resourceArn=arn)["tags"]) == 50
+
+
+def test_tags_require_own_resource(client):
+    unknown = f"{BASE}:component/nothing/1.0.0/1"
+    managed = "arn:aws:imagebuilder:us-east-1:aws:workflow/build/build-image/1.0.3/1"
+    for arn, code, status in (
+        (unknown, "ResourceNotFoundException", 404),
+        (f"{BASE}:image/nothing/1.0.0/1", "ResourceNotFoundException", 404),
+        (managed, "ForbiddenException", 403),
+    ):
+        with raises_error(code, status):
+            client.tag_resource(resourceArn=arn, tags={"a": "1"})
+        with raises_error(code, status):
+            client.untag_resource(resourceArn=arn, tagKeys=["a"])
+    assert client.list_tags_for_resource(resourceArn=managed)["tags"] == {}
+    with raises_error("ResourceNotFoundException", 404):
+        client.list_tags_for_resource(resourceArn=unknown)
 
 
 def test_tags_can_be_added_and_removed(client, simulator, built):

@@ -7,7 +7,15 @@ from dataclasses import asdict
 
 import pytest
 
-from aioimagebuilder.testing import BuildScript, ComponentFailure, Fault, StepScript, WorkflowScript
+from aioimagebuilder.testing import (
+    BuildScript,
+    ComponentFailure,
+    Fault,
+    ScanFinding,
+    ScanScript,
+    StepScript,
+    WorkflowScript,
+)
 from aioimagebuilder.testing.simulation.documents import (
     DocumentError,
     parse_component_phases,
@@ -28,6 +36,8 @@ from aioimagebuilder.testing.simulation.documents import (
             steps={"A": StepScript(component_failure=ComponentFailure(error="x"), log_lines=("a", "b"))},
             workflows={"TEST": WorkflowScript(status="SKIPPED")},
             failed_regions={"eu-west-1": "no"},
+            scan=ScanScript(findings=(ScanFinding(vulnerability_id="CVE-2025-1"),), reason="done"),
+            packages={"bash": "5.2"},
         ),
     ],
 )

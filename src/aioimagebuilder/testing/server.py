@@ -229,11 +229,12 @@ class _Handler(MotoRequestHandler):
             self.close_connection = True
             if not chunks:
                 return
-        except Exception:  # noqa: BLE001 - printed and returned as a 500
+        except Exception:  # noqa: BLE001 - printed and returned as a 501, which no SDK retries
             self.close_connection = True
             # Print before responding: the client may read stderr as soon as it has the response.
             self.server.handle_error(self.request, self.client_address)
             response, chunks = _Response(), [b"simulator bug: see the traceback on stderr"]
+            response.status = "501 Not Implemented"
         self._send(response, b"".join(chunks))
 
     def _send(self, response: _Response, body: bytes) -> None:

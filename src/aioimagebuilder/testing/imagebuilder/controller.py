@@ -107,8 +107,8 @@ class Control:
     def _start(self) -> None:
         scale, rate, burst, start = self._initial
         clock = SimulatedClock(scale=scale, start=start, monotonic=self._monotonic)
-        self.shared: SharedState = SharedState(clock=clock, changed=self._changed)
         self.faults: FaultRegistry = FaultRegistry(monotonic=self._monotonic)
+        self.shared: SharedState = SharedState(clock=clock, faults=self.faults, changed=self._changed)
         self.backends: dict[tuple[str, str], ImageBuilderBackend] = {}
         self._calls: deque[CallRecord] = deque(maxlen=_MAX_CALLS)
         self._counts: Counter[str] = Counter()
@@ -304,7 +304,7 @@ class Control:
 
         Raises:
             ServiceError: The service rejects the request.
-            SimulatorBugError: The operation is not implemented or the response violates the service model.
+            SimulatorBugError: The response violates the service model.
         """
         self.perform_due()
         with self.lock:

@@ -22,6 +22,7 @@ from ..simulation.lifecycle_runs import LifecycleRun
 from ..simulation.state_history import Members, Row, StateHistory
 from .agenda import Agenda
 from .errors import ServiceError
+from .faults import FaultRegistry
 
 MAX_PAGE_SIZE = 25
 """Maximum and default number of rows of a page."""
@@ -69,6 +70,7 @@ class SharedState:
 
     Args:
         clock: The simulated clock.
+        faults: The injected faults.
         changed: Set whenever the next action of the agenda may be due earlier.
         outputs: Writes to moto's EC2 and Parameter Store that are due, in the order of their times.
         scripts: Scripts of the next builds.
@@ -77,6 +79,7 @@ class SharedState:
     """
 
     clock: SimulatedClock
+    faults: FaultRegistry = field(default_factory=FaultRegistry)
     changed: threading.Event = field(default_factory=threading.Event)
     outputs: deque[Callable[[], None]] = field(default_factory=deque)
     scripts: ScriptQueue = field(default_factory=ScriptQueue)
@@ -116,6 +119,8 @@ class ImageBuilderBackend(BaseBackend):
         self.standalone_workflows: dict[str, list[Row]] = {}
         self.standalone_steps: dict[str, list[Row]] = {}
         self.lifecycle_runs: dict[str, LifecycleRun] = {}
+        self.held_events: list[Callable[[], None]] = []
+        self.policies: dict[str, str] = {}
         self.tokens: dict[tuple[str, str], tuple[Members, Members]] = {}
 
     def reset(self) -> None:

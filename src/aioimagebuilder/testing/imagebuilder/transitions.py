@@ -1,18 +1,19 @@
-"""The transitions of images, which the agenda performs when they are due."""
+"""The transitions of images and the waits of their steps, which the agenda performs when they are due."""
 
 from __future__ import annotations
 
 import math
 from functools import partial
 
-from ..simulation.images import Image, Transition
+from ..simulation.images import Image, StepWait, Transition
 from .build_logs import write_image_lines
+from .events import send_step_wait, send_transition
 from .models import ImageBuilderBackend
 from .outputs import publish_outputs, schedule_amis
 
 
 def add_image(backend: ImageBuilderBackend, image: Image) -> None:
-    """Add or update an image with its executions, and schedule its next transition."""
+    """Add or update an image with its executions, and schedule what it does next."""
     backend.add_image(image)
     if image.plan is not None:
         schedule_amis(backend, image, image.plan)
@@ -20,7 +21,7 @@ def add_image(backend: ImageBuilderBackend, image: Image) -> None:
 
 
 def _schedule_next(backend: ImageBuilderBackend, image: Image) -> None:
-    pending = [each.at for each in image.transitions() if each not in image.performed]
+    pending = [each.at for each in image.occurrences() if each not in image.performed]
     image.next_due = min(pending, default=math.inf)
     backend.shared.agenda.schedule(image.next_due, partial(_perform_due, backend, image, image.next_due))
 
@@ -29,14 +30,18 @@ def _perform_due(backend: ImageBuilderBackend, image: Image, at: float) -> None:
     # An image that changed meanwhile was scheduled anew.
     if at != image.next_due or backend.images.get(image.arn) is not image:
         return
-    for transition in image.transitions():
-        if transition.at <= at and transition not in image.performed:
-            image.performed.add(transition)
-            _perform(backend, image, transition)
+    for occurrence in image.occurrences():
+        if occurrence.at <= at and occurrence not in image.performed:
+            image.performed.add(occurrence)
+            if isinstance(occurrence, StepWait):
+                send_step_wait(backend, image, occurrence)
+            else:
+                _perform_transition(backend, image, occurrence)
     _schedule_next(backend, image)
 
 
-def _perform(backend: ImageBuilderBackend, image: Image, transition: Transition) -> None:
+def _perform_transition(backend: ImageBuilderBackend, image: Image, transition: Transition) -> None:
     write_image_lines(backend, image, transition.at)
     if image.plan is not None:
         publish_outputs(backend, image, image.plan, transition.at)
+    send_transition(backend, image, transition)

@@ -68,6 +68,7 @@ ACTIONS: Mapping[str, Action] = {
 WAITING_ACTION = "WaitForAction"
 COMPONENT_ACTION = "ExecuteComponents"
 DISTRIBUTING_ACTION = "DistributeImage"
+SCAN_ACTION = "CollectImageScanFindings"
 IMAGE_ACTIONS = frozenset({"CreateImage", "CreateImageFromIso", "RegisterImage"})
 """Actions that create an AMI."""
 

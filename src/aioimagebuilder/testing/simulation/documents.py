@@ -67,6 +67,17 @@ def parse_component_phases(data: str) -> frozenset[str]:
     return frozenset(str(phase.get("name")) for phase in phases if isinstance(phase, dict))
 
 
+def parse_parameters(data: str) -> list[tuple[str, Mapping[str, Any]]]:
+    """Return (name, details) of the parameters that a component document declares, if it is valid."""
+    try:
+        declared = _load_mapping(data).get("parameters")
+    except DocumentError:
+        return []
+    groups = declared if isinstance(declared, list) else []
+    found = [each for group in groups if isinstance(group, dict) for each in group.items()]
+    return [(str(name), details if isinstance(details, dict) else {}) for name, details in found]
+
+
 def plan_steps(
     document: WorkflowDocument,
     *,

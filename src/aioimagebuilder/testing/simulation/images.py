@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from ..scripts import BuildScript
 from .plan import STAGES, BuildPlan
 from .run_context import StepAction
+from .scans import Scan
 from .state_history import Members, Row
 from .timeline import TERMINAL_STATUSES, Interventions, Timeline, compute
 
@@ -35,6 +36,14 @@ class Transition:
     status: str
 
 
+@dataclass(frozen=True)
+class StepWait:
+    """The time at which a step begins to wait for an action."""
+
+    at: float
+    step: str
+
+
 class Image:
     """An image build version.
 
@@ -50,9 +59,9 @@ class Image:
         self.runs: list[Run] = [first_run]
         self.adjustments: list[tuple[float, Members]] = []
         self.lines_written = 0
-        self.performed: set[Transition] = set()
+        self.performed: set[Transition | StepWait] = set()
         self.next_due = math.inf
-        self._cache: tuple[Members, int, Members] | None = None
+        self._cache: tuple[Members, int, Members | None, Members] | None = None
 
     @classmethod
     def build(cls, plan: BuildPlan, script: BuildScript, static: Members, start: float) -> Image:
@@ -87,12 +96,21 @@ class Image:
         history = self._run_at(now).timeline.image
         base = history.at(now) or history.states[0]
         applied = sum(at <= now for at, _ in self.adjustments)
-        if self._cache is None or self._cache[0] is not base or self._cache[1] != applied:
+        scan = self.scan(now)
+        scan_state = scan.history.at(now) if scan else None
+        if self._cache is None or self._cache[0] is not base or self._cache[1:3] != (applied, scan_state):
             members = self._state(now)
             state = {name: members[name] for name in _STATE_MEMBERS if name in members}
             rest = {name: value for name, value in members.items() if name not in _STATE_MEMBERS}
-            self._cache = (base, applied, {**self.static, "state": state, **rest})
-        return self._cache[2]
+            if scan_state is not None:
+                rest["scanState"] = scan_state
+            self._cache = (base, applied, scan_state, {**self.static, "state": state, **rest})
+        return self._cache[3]
+
+    def scan(self, now: float) -> Scan | None:
+        """Return the scan of the latest run that has one, if the image is scanned."""
+        scans = (run.timeline.scan for run in reversed(self.runs) if run.start <= now)
+        return next((scan for scan in scans if scan is not None), self.runs[0].timeline.scan)
 
     def adjust(self, at: float, **members: object) -> None:
         """Set members of the finished image from a time on, as a deprecation or a deletion does."""
@@ -145,14 +163,19 @@ class Image:
         start, end = self.latest_run.timeline.waiting_steps.get(step_id, (0.0, 0.0))
         return start <= now < end
 
-    def transitions(self) -> list[Transition]:
-        """Return the transitions of all runs, including those to come."""
-        found: list[Transition] = []
+    def occurrences(self) -> list[Transition | StepWait]:
+        """Return the transitions and waits of all runs in the order of time, including those to come."""
+        found: list[Transition | StepWait] = []
+        previous = None
         for run in self.runs:
             history = run.timeline.image
             for at, state in zip(history.times, history.states, strict=True):
-                found.append(Transition(at, found[-1].status if found else None, state["status"]))
-        return found
+                if state["status"] != previous:
+                    found.append(Transition(at, previous, state["status"]))
+                previous = state["status"]
+            waits = run.timeline.waiting_steps
+            found += [StepWait(start, step) for step, (start, _) in waits.items()]
+        return sorted(found, key=lambda each: each.at)
 
     def log_lines(self) -> list[tuple[float, str]]:
         """Return (time, text) of the build log over all runs."""

@@ -64,6 +64,7 @@ class BuildPlan:
         has_distribution_stage: Whether the image enters DISTRIBUTING.
         creating: Seconds in CREATING; ``None`` = as in the build script.
         s3_logs: ``bucket/prefix`` of component logs.
+        is_scanned: Whether the image is scanned for vulnerabilities.
     """
 
     image_arn: str
@@ -81,6 +82,7 @@ class BuildPlan:
     has_distribution_stage: bool = True
     creating: float | None = None
     s3_logs: str | None = None
+    is_scanned: bool = False
 
     @property
     def home_region(self) -> str:

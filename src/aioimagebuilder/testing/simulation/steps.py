@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping
 
 from ..scripts import ComponentFailure, Json, StepScript
-from .catalogue import COMPONENT_ACTION, DISTRIBUTING_ACTION, IMAGE_ACTIONS, WAITING_ACTION
+from .catalogue import COMPONENT_ACTION, DISTRIBUTING_ACTION, IMAGE_ACTIONS, SCAN_ACTION, WAITING_ACTION
 from .clock import format_time
 from .documents import resolve
 from .identifiers import make_ec2_id, make_id
@@ -107,10 +107,18 @@ class StepTimeline:
     def _work(self, at: float, start: float) -> None:
         self._begin(at, start, self._script.running_status or "RUNNING")
         timeout = self._row.history.states[-1]["timeoutSeconds"]
+        scan = self._context.scan if self._step.action == SCAN_ACTION else None
         end, status = at + self._duration, self._script.status or "COMPLETED"
         message = self._script.message
+        if scan is not None and self._script.status is None and scan.script.status != "COMPLETED":
+            status, message = "FAILED", message or scan.script.reason
+        result = status
         if self._duration > timeout and not self._script.never_ends:
             end, status, message = at + timeout, "FAILED", f"Step {self._step.name} timed out"
+            result = "TIMED_OUT"
+        if scan is not None:
+            instances = [each["instanceId"] for each in self._outputs.values() if "instanceId" in each]
+            scan.run(at, end, result, str((instances or [self._resource_ids["instance"]])[-1]))
         self._log_progress(at, end, failed=status in FAILURE_STATUSES)
         if status in FAILURE_STATUSES:
             self._fail(end, status, message)

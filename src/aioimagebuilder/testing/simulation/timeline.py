@@ -17,6 +17,7 @@ from .identifiers import make_ec2_id, make_id
 from .outputs import list_amis
 from .plan import STAGE_STATUS, STAGES, BuildPlan, PlannedWorkflow
 from .run_context import Failure, RunContext, StepAction
+from .scans import Scan
 from .state_history import Members, Row, StateHistory
 from .workflows import WorkflowTimeline
 
@@ -55,6 +56,7 @@ class Timeline:
         log_lines: (time, text) of the build log, sorted by time.
         amis: (time, AMI id) of every created AMI.
         stopped_stage: The workflow type (``BUILD``…) of the stage in which an unsuccessful run stopped.
+        scan: The vulnerability scan, if the run has one.
     """
 
     image: StateHistory
@@ -63,6 +65,7 @@ class Timeline:
     log_lines: list[tuple[float, str]]
     amis: list[tuple[float, str]]
     stopped_stage: str | None = None
+    scan: Scan | None = None
 
 
 def compute(
@@ -88,6 +91,8 @@ def compute(
     """
     interventions = interventions or Interventions()
     context = RunContext(plan=plan, script=script, run=run, actions=interventions.actions, amis=list(amis))
+    if plan.is_scanned and first_stage != "DISTRIBUTION":
+        context.scan = Scan(script.scan, start)
     builder = _TimelineBuilder(context)
     builder.run(start, first_stage)
     timeline = Timeline(
@@ -97,7 +102,10 @@ def compute(
         log_lines=sorted(context.log_lines, key=lambda line: line[0]),
         amis=context.amis,
         stopped_stage=builder.stage if builder.failed else None,
+        scan=context.scan,
     )
+    if timeline.scan is not None:
+        timeline.scan.stop(timeline.image.end)
     if interventions.cancelled_at is not None:
         _cancel(timeline, builder, interventions.cancelled_at + script.cancelling)
     return timeline
@@ -296,6 +304,8 @@ def _cancel(timeline: Timeline, builder: _TimelineBuilder, when: float) -> None:
         return
     timeline.stopped_stage = builder.stage_at(when)
     outputs = builder.remaining_outputs(when)
+    if timeline.scan is not None:
+        timeline.scan.stop(when)
     timeline.image.truncate(when)
     timeline.image.change(when, status="CANCELLED", outputResources=outputs)
     line = f"Image transitioned to CANCELLED state for Image ARN: {builder.arn}"

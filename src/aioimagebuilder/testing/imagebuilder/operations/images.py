@@ -14,6 +14,7 @@ from ...simulation.identifiers import (
     version_key,
 )
 from ...simulation.images import Image
+from ...simulation.inventory import OS_VERSIONS
 from ...simulation.plan import BuildPlan, PlannedWorkflow
 from ...simulation.state_history import Members
 from ...simulation.timeline import TERMINAL_STATUSES
@@ -23,10 +24,12 @@ from ..models import ImageBuilderBackend, Resource
 from ..outputs import find_ami
 from ..transitions import add_image
 from ..validation import check_value, project
+from .lists import page_rows
 from .planning import plan_build, plan_distributions, plan_workflow
-from .resources import Handler, filter_rows, get_resource, make_latest_references
+from .resources import Handler, get_resource, make_latest_references
 
-_COPIED = ("executionRole", "workflows", "imageTestsConfiguration", "imageScanningConfiguration", "tags")
+_CONFIGURATIONS = ("imageTestsConfiguration", "imageScanningConfiguration")
+_COPIED = ("executionRole", "workflows", *_CONFIGURATIONS, "osVersion", "tags")
 _IMPORT_SECONDS = 420.0
 
 
@@ -107,6 +110,7 @@ def _start_build(backend: ImageBuilderBackend, request: Members, source: Members
         "type": "DOCKER" if container else "AMI",
         "platform": recipe.record.get("platform", "Linux"),
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
+        "osVersion": OS_VERSIONS[recipe.record.get("platform", "Linux")],
         "buildType": "USER_INITIATED",
         **source,
         **nested,
@@ -233,9 +237,7 @@ def _summarize(backend: ImageBuilderBackend, image: Image) -> Members:
 
 
 def _list_image_summaries(backend: ImageBuilderBackend, request: Members, images: list[Image]) -> Members:
-    member = "imageSummaryList"
-    response = backend.page(request, member, images, lambda image: _summarize(backend, image))
-    return filter_rows(response, member, request.get("filters", ()))
+    return page_rows(backend, request, "imageSummaryList", images, lambda image: _summarize(backend, image))
 
 
 def _list_build_versions(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -261,10 +263,7 @@ def _list_images(backend: ImageBuilderBackend, request: Members) -> Members:
         row = {**image.static, "arn": arn, "owner": backend.account_id, "version": arn.rpartition("/")[2]}
         return project("ImageVersion", row)
 
-    member = "imageVersionList"
-    return filter_rows(
-        backend.page(request, member, list(newest.items()), format_row), member, request.get("filters", ())
-    )
+    return page_rows(backend, request, "imageVersionList", list(newest.items()), format_row)
 
 
 def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -323,6 +322,7 @@ def _delete_image(backend: ImageBuilderBackend, request: Members) -> Members:
             backend.steps.pop(step.identifier, None)
             backend.step_owners.pop(step.identifier, None)
     del backend.images[image.arn]
+    backend.policies.pop(image.arn, None)
     return {"imageBuildVersionArn": image.arn}
 
 

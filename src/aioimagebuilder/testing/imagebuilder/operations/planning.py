@@ -63,6 +63,7 @@ def plan_build(
         distributions=distributions,
         created_at=backend.now(),
         description=recipe.record.get("description"),
+        is_scanned=builder["collectImageScanFindings"],
         s3_logs=_s3_log_prefix(infrastructure, recipe.record["name"], image_arn),
     )
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...simulation.clock import format_time
-from ...simulation.documents import DocumentError, parse_component_phases, parse_workflow
+from ...simulation.documents import DocumentError, parse_component_phases, parse_parameters, parse_workflow
 from ...simulation.state_history import Members
 from ..errors import invalid, invalid_value
 from ..models import ImageBuilderBackend
@@ -19,45 +20,58 @@ Extras = Callable[[ImageBuilderBackend, Members], Members]
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of resource.
+    """A kind of resource; its names in operations, ARNs, requests and responses follow from its noun.
 
     Args:
-        noun: Its name in the operations ``Create…``, ``Get…`` and ``Delete…``.
-        arn_type: Its type in ARNs.
-        arn_member: The member with its ARN in requests and responses.
-        get_member: The member with the resource in the response of Get.
-        get_shape: The shape of that member.
-        list_operation: The operation that lists the resources.
-        list_member: The member with the rows in the response of that operation.
-        list_shape: The shape of a row.
-        is_versioned: Whether it has a version.
+        noun: Its name in the operations ``Create…``, ``Get…`` and ``Delete…``, and of its shape.
+        is_versioned: Whether it has a version; only kinds without one have an Update operation.
         has_builds: Whether it has build numbers; creating it again then creates the next build.
         extras: The members that the service adds to a new resource.
-        build_list: (operation, member, row shape, request member) of the list of its builds.
-        has_update: Whether it has an Update operation.
+        row_suffix: What follows the noun in the name of the shape of a row of its list.
     """
 
     noun: str
-    arn_type: str
-    arn_member: str
-    get_member: str
-    get_shape: str
-    list_operation: str
-    list_member: str
-    list_shape: str
+    extras: Extras
+    row_suffix: str = "Summary"
     is_versioned: bool = False
     has_builds: bool = False
-    extras: Extras
-    build_list: tuple[str, str, str, str] | None = None
-    has_update: bool = False
+
+    @property
+    def member(self) -> str:
+        """The member with the resource in the response of Get."""
+        return self.noun[0].lower() + self.noun[1:]
+
+    @property
+    def arn_type(self) -> str:
+        """Its type in ARNs."""
+        return re.sub("(?<!^)(?=[A-Z])", "-", self.noun).lower()
+
+    @property
+    def arn_member(self) -> str:
+        """The member with its ARN in requests and responses."""
+        return f"{self.member}{'BuildVersion' if self.has_builds else ''}Arn"
+
+    @property
+    def list_operation(self) -> str:
+        """The operation that lists the resources."""
+        return f"List{re.sub('y$', 'ie', self.noun)}s"
+
+    @property
+    def list_member(self) -> str:
+        """The member with the rows in the response of that operation."""
+        return f"{self.member}{self.row_suffix}List"
 
 
 def _component_extras(backend: ImageBuilderBackend, request: Members) -> Members:
     if ("data" in request) == ("uri" in request):
         raise invalid("Specify either the data or the uri property, but not both.")
     phases = parse_component_phases(request.get("data", ""))
+    declared = parse_parameters(request.get("data", ""))
+    parameters = [_describe_parameter({"type": "string", **each, "name": name}) for name, each in declared]
     return {
-        "type": "TEST" if phases == {"test"} else "BUILD",
+        # ImportComponent gives the type; that of another component follows from its phases.
+        "type": request.get("type") or ("TEST" if phases == {"test"} else "BUILD"),
+        **({"parameters": parameters} if parameters else {}),
         "encrypted": True,
         "state": {"status": "ACTIVE"},
         "status": "ACTIVE",
@@ -77,11 +91,14 @@ def _workflow_extras(backend: ImageBuilderBackend, request: Members) -> Members:
 
 
 def _describe_parameter(parameter: Mapping[str, Any]) -> Members:
+    described: Members = {"name": parameter["name"], "type": str(parameter["type"])}
+    if parameter.get("description"):
+        described["description"] = str(parameter["description"])
     default = parameter.get("default")
-    described: Members = {"name": parameter["name"], "type": parameter["type"]}
     if default is not None:
+        values = default if isinstance(default, list) else [default]
         described["defaultValue"] = [
-            str(each).lower() for each in (default if isinstance(default, list) else [default])
+            str(each).lower() if isinstance(each, bool) else str(each) for each in values
         ]
     return described
 
@@ -145,117 +162,17 @@ def _detect_platform(request: Members) -> str:
     return "Windows" if "windows" in str(request["parentImage"]).lower() else "Linux"
 
 
+_WITH_BUILDS: Mapping[str, Any] = {"row_suffix": "Version", "is_versioned": True, "has_builds": True}
+
 KINDS: tuple[Kind, ...] = (
-    Kind(
-        noun="Component",
-        arn_type="component",
-        arn_member="componentBuildVersionArn",
-        get_member="component",
-        get_shape="Component",
-        list_operation="ListComponents",
-        list_member="componentVersionList",
-        list_shape="ComponentVersion",
-        is_versioned=True,
-        has_builds=True,
-        extras=_component_extras,
-        build_list=(
-            "ListComponentBuildVersions",
-            "componentSummaryList",
-            "ComponentSummary",
-            "componentVersionArn",
-        ),
-    ),
-    Kind(
-        noun="Workflow",
-        arn_type="workflow",
-        arn_member="workflowBuildVersionArn",
-        get_member="workflow",
-        get_shape="Workflow",
-        list_operation="ListWorkflows",
-        list_member="workflowVersionList",
-        list_shape="WorkflowVersion",
-        is_versioned=True,
-        has_builds=True,
-        extras=_workflow_extras,
-        build_list=(
-            "ListWorkflowBuildVersions",
-            "workflowSummaryList",
-            "WorkflowSummary",
-            "workflowVersionArn",
-        ),
-    ),
-    Kind(
-        noun="ImageRecipe",
-        arn_type="image-recipe",
-        arn_member="imageRecipeArn",
-        get_member="imageRecipe",
-        get_shape="ImageRecipe",
-        list_operation="ListImageRecipes",
-        list_member="imageRecipeSummaryList",
-        list_shape="ImageRecipeSummary",
-        is_versioned=True,
-        extras=_image_recipe_extras,
-    ),
-    Kind(
-        noun="ContainerRecipe",
-        arn_type="container-recipe",
-        arn_member="containerRecipeArn",
-        get_member="containerRecipe",
-        get_shape="ContainerRecipe",
-        list_operation="ListContainerRecipes",
-        list_member="containerRecipeSummaryList",
-        list_shape="ContainerRecipeSummary",
-        is_versioned=True,
-        extras=_container_recipe_extras,
-    ),
-    Kind(
-        noun="InfrastructureConfiguration",
-        arn_type="infrastructure-configuration",
-        arn_member="infrastructureConfigurationArn",
-        get_member="infrastructureConfiguration",
-        get_shape="InfrastructureConfiguration",
-        list_operation="ListInfrastructureConfigurations",
-        list_member="infrastructureConfigurationSummaryList",
-        list_shape="InfrastructureConfigurationSummary",
-        extras=_infrastructure_extras,
-        has_update=True,
-    ),
-    Kind(
-        noun="DistributionConfiguration",
-        arn_type="distribution-configuration",
-        arn_member="distributionConfigurationArn",
-        get_member="distributionConfiguration",
-        get_shape="DistributionConfiguration",
-        list_operation="ListDistributionConfigurations",
-        list_member="distributionConfigurationSummaryList",
-        list_shape="DistributionConfigurationSummary",
-        extras=_distribution_extras,
-        has_update=True,
-    ),
-    Kind(
-        noun="ImagePipeline",
-        arn_type="image-pipeline",
-        arn_member="imagePipelineArn",
-        get_member="imagePipeline",
-        get_shape="ImagePipeline",
-        list_operation="ListImagePipelines",
-        list_member="imagePipelineList",
-        list_shape="ImagePipeline",
-        extras=_pipeline_extras,
-        has_update=True,
-    ),
-    Kind(
-        noun="LifecyclePolicy",
-        arn_type="lifecycle-policy",
-        arn_member="lifecyclePolicyArn",
-        get_member="lifecyclePolicy",
-        get_shape="LifecyclePolicy",
-        list_operation="ListLifecyclePolicies",
-        list_member="lifecyclePolicySummaryList",
-        list_shape="LifecyclePolicySummary",
-        extras=_lifecycle_policy_extras,
-        has_update=True,
-    ),
+    Kind(noun="Component", extras=_component_extras, **_WITH_BUILDS),
+    Kind(noun="Workflow", extras=_workflow_extras, **_WITH_BUILDS),
+    Kind(noun="ImageRecipe", extras=_image_recipe_extras, is_versioned=True),
+    Kind(noun="ContainerRecipe", extras=_container_recipe_extras, is_versioned=True),
+    Kind(noun="InfrastructureConfiguration", extras=_infrastructure_extras),
+    Kind(noun="DistributionConfiguration", extras=_distribution_extras),
+    Kind(noun="ImagePipeline", extras=_pipeline_extras, row_suffix=""),
+    Kind(noun="LifecyclePolicy", extras=_lifecycle_policy_extras),
 )
 """Every kind of resource."""
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+
+import yaml  # type: ignore[import-untyped]
 
 from ...simulation.catalogue import MANAGED_COMPONENT_VERSION, MANAGED_VERSION, MANAGED_WORKFLOWS
 from ...simulation.clock import format_time
@@ -12,11 +14,13 @@ from ...simulation.state_history import Members
 from ..errors import ServiceError, invalid, not_found
 from ..models import ImageBuilderBackend, Resource
 from ..validation import project
+from .lists import page_rows
 from .resource_kinds import KIND_BY_NOUN, KINDS, Kind, find_references
 
 Handler = Callable[[ImageBuilderBackend, Members], Members]
 """(backend, request) to the response members other than requestId and clientToken."""
 
+_MAX_TAGS = 50
 _MANAGED_CREATED_AT = 1_577_836_800.0
 _NOT_STORED = frozenset({"clientToken", "dryRun", "semanticVersion"})
 
@@ -55,6 +59,18 @@ def get_resource(backend: ImageBuilderBackend, arn: str) -> Resource:
     return resource
 
 
+def require_own(backend: ImageBuilderBackend, arn: str) -> str:
+    """Return the ARN of an image or resource of the account, with the version that ``x`` stands for.
+
+    Raises:
+        ServiceError: It does not exist, or Amazon manages it (ForbiddenException).
+    """
+    found = arn if arn in backend.images else get_resource(backend, arn).arn
+    if parse_arn(found)["account"] != backend.account_id:
+        raise ServiceError("ForbiddenException", f"The resource {found} does not belong to your account.")
+    return found
+
+
 def make_latest_references(arn: str) -> Members:
     """Return the wildcard ARNs that always refer to the latest version."""
     found = parse_arn(arn)
@@ -66,22 +82,6 @@ def make_latest_references(arn: str) -> Members:
         "latestMinorVersionArn": f"{prefix}/{major}.{minor}.x",
         "latestPatchVersionArn": f"{prefix}/{major}.{minor}.{patch}",
     }
-
-
-def matches_filters(record: Members, filters: Iterable[Members]) -> bool:
-    """Return whether a row passes the filters of a list request."""
-    return all(_matches(record.get(each.get("name", "")), each.get("values", ())) for each in filters)
-
-
-def filter_rows(response: Members, member: str, filters: Iterable[Members]) -> Members:
-    """Return a page without the rows that the filters reject; it may be empty although more pages follow."""
-    rows = [row for row in response[member] if matches_filters(row, filters)]
-    return {**response, member: rows}
-
-
-def _matches(value: object, wanted: Iterable[str]) -> bool:
-    values = value if isinstance(value, list) else [value]
-    return any(str(each) in wanted for each in values)
 
 
 def _matches_version(wanted: Mapping[str, str], arn: str) -> bool:
@@ -180,7 +180,7 @@ def _get(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
     resource = get_resource(backend, request[kind.arn_member])
     if resource.kind != kind.noun:
         raise not_found(request[kind.arn_member])
-    response: Members = {kind.get_member: project(kind.get_shape, _describe(backend, resource))}
+    response: Members = {kind.member: project(kind.noun, _describe(backend, resource))}
     if kind.is_versioned:
         response["latestVersionReferences"] = make_latest_references(resource.arn)
     return response
@@ -200,24 +200,19 @@ def _list(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members
         rows = list({strip_build(each.arn): each for each in rows}.values())
 
     def format_row(resource: Resource) -> Members:
-        row = project(kind.list_shape, _describe(backend, resource))
+        row = project(f"{kind.noun}{kind.row_suffix}", _describe(backend, resource))
         return {**row, "arn": strip_build(resource.arn)} if kind.has_builds else row
 
-    return filter_rows(
-        backend.page(request, kind.list_member, rows, format_row),
-        kind.list_member,
-        request.get("filters", ()),
-    )
+    return page_rows(backend, request, kind.list_member, rows, format_row)
 
 
-def _list_builds(
-    kind: Kind, build_list: tuple[str, str, str, str], backend: ImageBuilderBackend, request: Members
-) -> Members:
-    _, member, shape, version_member = build_list
+def _list_builds(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
     rows = [each for each in backend.resources.values() if each.kind == kind.noun]
-    if version_member in request:
-        rows = [each for each in rows if strip_build(each.arn) == request[version_member]]
-    return backend.page(request, member, rows, lambda each: project(shape, each.record))
+    version_arn = request.get(f"{kind.member}VersionArn")
+    if version_arn is not None:
+        rows = [each for each in rows if strip_build(each.arn) == version_arn]
+    shape = f"{kind.noun}Summary"
+    return backend.page(request, f"{kind.member}SummaryList", rows, lambda each: project(shape, each.record))
 
 
 def _update(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
@@ -241,6 +236,7 @@ def _delete(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Membe
             f"The resource ARN '{arn}' has other resources depended on it: {', '.join(users)}",
         )
     del backend.resources[arn]
+    backend.policies.pop(arn, None)
     return {kind.arn_member: arn}
 
 
@@ -268,11 +264,14 @@ def _get_tags(backend: ImageBuilderBackend, arn: str) -> dict[str, str]:
 
 
 def _set_tags(backend: ImageBuilderBackend, arn: str, tags: Mapping[str, str]) -> Members:
+    if len(tags) > _MAX_TAGS:
+        text = f"The resource {arn} would have {len(tags)} tags; at most {_MAX_TAGS} are allowed."
+        raise ServiceError("InvalidParameterException", text)
     image = backend.images.get(arn)
     if image is not None:
         image.set_tags(tags)
     else:
-        get_resource(backend, arn).record["tags"] = dict(tags)
+        backend.resources[arn].record["tags"] = dict(tags)
     return {}
 
 
@@ -281,18 +280,32 @@ def _list_tags(backend: ImageBuilderBackend, request: Members) -> Members:
 
 
 def _tag(backend: ImageBuilderBackend, request: Members) -> Members:
-    arn = request["resourceArn"]
+    arn = require_own(backend, request["resourceArn"])
     return _set_tags(backend, arn, {**_get_tags(backend, arn), **request["tags"]})
 
 
 def _untag(backend: ImageBuilderBackend, request: Members) -> Members:
-    arn, removed = request["resourceArn"], request["tagKeys"]
+    arn, removed = require_own(backend, request["resourceArn"]), request["tagKeys"]
     kept = {name: tag for name, tag in _get_tags(backend, arn).items() if name not in removed}
     return _set_tags(backend, arn, kept)
 
 
+def _import_component(backend: ImageBuilderBackend, request: Members) -> Members:
+    """Create a component from a script; its document has a single step, which runs the script."""
+    component = {name: value for name, value in request.items() if name != "format"}
+    if "data" in request:
+        action = "ExecutePowerShell" if request["platform"] == "Windows" else "ExecuteBash"
+        step = {"name": "RunScript", "action": action, "inputs": {"commands": [request["data"]]}}
+        phase = {"name": request["type"].lower(), "steps": [step]}
+        document = {"name": request["name"], "schemaVersion": 1.0, "phases": [phase]}
+        component["data"] = yaml.safe_dump(document, sort_keys=False)
+    response = _create(KIND_BY_NOUN["Component"], backend, component)
+    return {"componentBuildVersionArn": response["componentBuildVersionArn"]}
+
+
 def _make_handlers() -> dict[str, Handler]:
     found: dict[str, Handler] = {
+        "ImportComponent": _import_component,
         "ListTagsForResource": _list_tags,
         "TagResource": _tag,
         "UntagResource": _untag,
@@ -304,9 +317,9 @@ def _make_handlers() -> dict[str, Handler]:
             f"Delete{kind.noun}": partial(_delete, kind),
             kind.list_operation: partial(_list, kind),
         }
-        if kind.build_list:
-            found[kind.build_list[0]] = partial(_list_builds, kind, kind.build_list)
-        if kind.has_update:
+        if kind.has_builds:
+            found[f"List{kind.noun}BuildVersions"] = partial(_list_builds, kind)
+        if not kind.is_versioned:
             found[f"Update{kind.noun}"] = partial(_update, kind)
     return found
 
