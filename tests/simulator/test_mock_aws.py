@@ -38,7 +38,12 @@ def create_pipeline(client):
     )
     distribution = client.create_distribution_configuration(
         name="web-server",
-        distributions=[{"region": "eu-west-1", "amiDistributionConfiguration": {"name": "web {{date}}"}}],
+        distributions=[
+            {
+                "region": "eu-west-1",
+                "amiDistributionConfiguration": {"name": "web {{imagebuilder:buildDate}}"},
+            }
+        ],
     )
     return client.create_image_pipeline(
         name="web-server",

@@ -25,6 +25,12 @@ def invalid(message: str) -> ServiceError:
     return ServiceError("InvalidRequestException", message)
 
 
+def invalid_value(parameter: str, reason: str) -> ServiceError:
+    """Return the error for a parameter whose value is invalid."""
+    message = f"The value supplied for parameter '{parameter}' is not valid. {reason}"
+    return ServiceError("InvalidParameterValueException", message)
+
+
 def not_found(identifier: str) -> ServiceError:
     """Return the error for an unknown id or ARN."""
     return ServiceError(

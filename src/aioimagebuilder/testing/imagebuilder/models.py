@@ -7,6 +7,7 @@ import binascii
 import json
 import re
 import threading
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -71,6 +72,7 @@ class SharedState:
         clock: The simulated clock.
         faults: The injected faults.
         changed: Set whenever the next action of the agenda may be due earlier.
+        outputs: Writes to moto's EC2 and Parameter Store that are due, in the order of their times.
         scripts: Scripts of the next builds.
         extra_statuses: Scripted statuses, which responses may contain even if the service model lacks them.
         lag: Age of the state that reads return, in simulated seconds.
@@ -79,6 +81,7 @@ class SharedState:
     clock: SimulatedClock
     faults: FaultRegistry = field(default_factory=FaultRegistry)
     changed: threading.Event = field(default_factory=threading.Event)
+    outputs: deque[Callable[[], None]] = field(default_factory=deque)
     scripts: ScriptQueue = field(default_factory=ScriptQueue)
     extra_statuses: set[str] = field(default_factory=set)
     lag: float = 0.0

@@ -9,11 +9,14 @@ from ..simulation.images import Image, StepWait, Transition
 from .build_logs import write_image_lines
 from .events import send_step_wait, send_transition
 from .models import ImageBuilderBackend
+from .outputs import publish_outputs, schedule_amis
 
 
 def add_image(backend: ImageBuilderBackend, image: Image) -> None:
     """Add or update an image with its executions, and schedule what it does next."""
     backend.add_image(image)
+    if image.plan is not None:
+        schedule_amis(backend, image, image.plan)
     _schedule_next(backend, image)
 
 
@@ -39,4 +42,6 @@ def _perform_due(backend: ImageBuilderBackend, image: Image, at: float) -> None:
 
 def _perform_transition(backend: ImageBuilderBackend, image: Image, transition: Transition) -> None:
     write_image_lines(backend, image, transition.at)
+    if image.plan is not None:
+        publish_outputs(backend, image, image.plan, transition.at)
     send_transition(backend, image, transition)

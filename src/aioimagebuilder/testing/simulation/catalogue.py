@@ -58,9 +58,7 @@ ACTIONS: Mapping[str, Action] = {
     "ExecuteStateMachine": Action(
         seconds=60.0, timeout=6 * HOUR, outputs={"executionArn": "{execution}", "output": "{{}}"}
     ),
-    "DistributeImage": Action(
-        seconds=240.0, timeout=6 * HOUR, outputs={"distributedImages": "[]", "status": "Completed"}
-    ),
+    "DistributeImage": Action(seconds=240.0, timeout=6 * HOUR, outputs={"status": "Completed"}),
     "ModifyImageAttributes": Action(seconds=20.0, timeout=2 * HOUR),
     "ApplyImageConfigurations": Action(seconds=30.0, timeout=6 * HOUR),
     "DistributeContainerImage": Action(seconds=55.0, timeout=2 * HOUR),
@@ -69,6 +67,7 @@ ACTIONS: Mapping[str, Action] = {
 
 WAITING_ACTION = "WaitForAction"
 COMPONENT_ACTION = "ExecuteComponents"
+DISTRIBUTING_ACTION = "DistributeImage"
 SCAN_ACTION = "CollectImageScanFindings"
 IMAGE_ACTIONS = frozenset({"CreateImage", "CreateImageFromIso", "RegisterImage"})
 """Actions that create an AMI."""

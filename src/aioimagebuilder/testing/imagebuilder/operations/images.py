@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from ...simulation.clock import format_time
 from ...simulation.identifiers import (
     make_arn,
-    make_ec2_id,
     matches_version,
     parse_arn,
     slugify,
@@ -22,10 +21,11 @@ from ...simulation.timeline import TERMINAL_STATUSES
 from ..build_logs import write_image_lines, write_pipeline_line
 from ..errors import ServiceError, in_use, invalid, not_found
 from ..models import ImageBuilderBackend, Resource
+from ..outputs import find_ami
 from ..transitions import add_image
 from ..validation import check_value, project
 from .lists import page_rows
-from .planning import plan_build, plan_workflow, resolve_regions
+from .planning import plan_build, plan_distributions, plan_workflow
 from .resources import Handler, get_resource, make_latest_references
 
 _CONFIGURATIONS = ("imageTestsConfiguration", "imageScanningConfiguration")
@@ -33,8 +33,8 @@ _COPIED = ("executionRole", "workflows", *_CONFIGURATIONS, "osVersion", "tags")
 _IMPORT_SECONDS = 420.0
 
 
-def resolve_image(backend: ImageBuilderBackend, arn: str) -> Image:
-    """Return the image that an ARN names; a version ARN, or one with ``x``, names its newest build.
+def resolve_image(backend: ImageBuilderBackend, arn: str, *, status: str | None = None) -> Image:
+    """Return the image that an ARN names; one without a build, or with ``x``, names the newest in a status.
 
     Raises:
         ServiceError: The image does not exist (ResourceNotFoundException).
@@ -49,7 +49,9 @@ def resolve_image(backend: ImageBuilderBackend, arn: str) -> Image:
     found = [
         each
         for each in backend.images.values()
-        if not wanted["build"] and _is_version_of(parse_arn(each.arn), wanted)
+        if not wanted["build"]
+        and _is_version_of(parse_arn(each.arn), wanted)
+        and status in (None, each.status(backend.now()))
     ]
     if not found:
         raise not_found(arn)
@@ -124,7 +126,8 @@ def _import_vm_image(backend: ImageBuilderBackend, request: Members) -> Members:
         image_name=request["name"],
         account_id=backend.account_id,
         regions=(backend.region_name,),
-        parent_image=make_ec2_id("ami-", request["vmImportTaskId"]),
+        created_at=backend.now(),
+        description=request.get("description"),
         has_distribution_stage=False,
         creating=_IMPORT_SECONDS,
     )
@@ -145,6 +148,8 @@ def _import_disk_image(backend: ImageBuilderBackend, request: Members) -> Member
         image_name=request["name"],
         account_id=backend.account_id,
         regions=(backend.region_name,),
+        created_at=backend.now(),
+        description=request.get("description"),
         workflows=(_plan_managed_workflow(backend, workflow),),
         has_distribution_stage=False,
     )
@@ -154,27 +159,29 @@ def _import_disk_image(backend: ImageBuilderBackend, request: Members) -> Member
 
 def _distribute_image(backend: ImageBuilderBackend, request: Members) -> Members:
     source = request["sourceImage"]
-    name, version, parent = source.replace(":", "-").replace("/", "-")[-100:], "1.0.0", source
+    static = {"type": "AMI", "platform": "Linux", "buildType": "USER_INITIATED"}
     if source.startswith("arn:"):
-        image = resolve_image(backend, source)
-        view = image.view(backend.now())
+        view = resolve_image(backend, source, status="AVAILABLE").view(backend.now())
         amis = view.get("outputResources", {}).get("amis", ())
-        if not amis:
+        if view["state"]["status"] != "AVAILABLE" or not amis:
             raise invalid(f"The source image {source} has no AMI in region {backend.region_name}.")
-        name, version, parent = view["name"], view["version"].partition("/")[0], amis[0]["image"]
+        name, version, ami = view["name"], view["version"].partition("/")[0], amis[0]
+        static["platform"] = view["platform"]
+    else:
+        ami = find_ami(backend, source)
+        name, version = ami["image"], "1.0.0"
+    workflow = make_arn(backend.region_name, "aws", "workflow/distribution/distribute-image/x.x.x")
+    distributions = plan_distributions(backend, request)
     plan = BuildPlan(
         image_arn=_make_next_arn(backend, name, version),
         image_name=name,
         account_id=backend.account_id,
-        regions=resolve_regions(backend, request),
-        workflows=(
-            _plan_managed_workflow(
-                backend, make_arn(backend.region_name, "aws", "workflow/distribution/distribute-image/x.x.x")
-            ),
-        ),
-        parent_image=parent,
+        regions=tuple(distributions),
+        distributions=distributions,
+        workflows=(_plan_managed_workflow(backend, workflow),),
+        created_at=backend.now(),
+        source_ami=ami,
     )
-    static = {"type": "AMI", "platform": "Linux", "buildType": "USER_INITIATED"}
     return {"imageBuildVersionArn": _add_image(backend, plan, name, request, static).arn}
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from ...simulation.clock import format_time
 from ...simulation.documents import DocumentError, parse_component_phases, parse_parameters, parse_workflow
 from ...simulation.state_history import Members
-from ..errors import invalid
+from ..errors import invalid, invalid_value
 from ..models import ImageBuilderBackend
+from ..outputs import find_distribution_errors
 
 Extras = Callable[[ImageBuilderBackend, Members], Members]
 """(backend, request) to the members that the service adds to a new resource."""
@@ -121,6 +122,9 @@ def _infrastructure_extras(backend: ImageBuilderBackend, request: Members) -> Me
 
 
 def _distribution_extras(backend: ImageBuilderBackend, request: Members) -> Members:
+    for index, distribution in enumerate(request["distributions"]):
+        for member, error in find_distribution_errors(backend.account_id, distribution):
+            raise invalid_value(f"distributions[{index}].{member}", error)
     regions = [each["region"] for each in request["distributions"]]
     return {"timeoutMinutes": 720, "regions": regions, **_dates(backend)}
 
