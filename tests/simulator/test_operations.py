@@ -11,6 +11,7 @@ from botocore.validate import ParamValidator
 from aioimagebuilder.testing import BuildScript
 from aioimagebuilder.testing.imagebuilder.operations.dispatch import HANDLERS
 from aioimagebuilder.testing.imagebuilder.validation import operation, service_model
+from simulator.support import COMPONENT_DOCUMENT, WORKFLOW_DOCUMENT
 
 BASE = "arn:aws:imagebuilder:us-east-1:123456789012"
 ROLE = {"executionRole": "role"}
@@ -42,17 +43,16 @@ class ValidatingCaller:
 
 
 def call_resource_operations(call, simulator):
-    document = "steps: [{name: Check, action: RunCommand}]"
     component = call(
         "CreateComponent",
         name="part",
         semanticVersion="1.0.0",
         platform="Linux",
-        data="phases: [{name: build}]",
+        data=COMPONENT_DOCUMENT,
     )["componentBuildVersionArn"]
-    workflow = call("CreateWorkflow", name="own", semanticVersion="1.0.0", type="TEST", data=document)[
-        "workflowBuildVersionArn"
-    ]
+    workflow = call(
+        "CreateWorkflow", name="own", semanticVersion="1.0.0", type="TEST", data=WORKFLOW_DOCUMENT
+    )["workflowBuildVersionArn"]
     parts = [{"componentArn": component}]
     recipe = call(
         "CreateImageRecipe",

@@ -21,6 +21,19 @@ def invalid(message: str) -> ServiceError:
     return ServiceError("InvalidRequestException", message)
 
 
+def invalid_value(parameter: str, why: str) -> ServiceError:
+    """Return the error for an invalid value of a parameter; the service's own texts have this form."""
+    return ServiceError(
+        "InvalidParameterValueException",
+        f"The value supplied for parameter '{parameter}' is not valid. {why}",
+    )
+
+
+def invalid_combination(message: str) -> ServiceError:
+    """Return the error for parameters that exclude or require each other."""
+    return ServiceError("InvalidParameterCombinationException", message)
+
+
 def not_found(identifier: str) -> ServiceError:
     """Return the error for an unknown id or ARN."""
     return ServiceError(

@@ -6,8 +6,9 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from moto.core.base_backend import BaseBackend
@@ -17,6 +18,7 @@ from ..simulation.clock import SimulatedClock
 from ..simulation.identifiers import slugify
 from ..simulation.images import Image
 from ..simulation.lifecycle_runs import LifecycleRun
+from ..simulation.managed_catalogue import list_managed_images, list_managed_resources
 from ..simulation.state_history import Members, Row, StateHistory
 from .errors import ServiceError
 
@@ -99,6 +101,7 @@ class ImageBuilderBackend(BaseBackend):
         self.shared = shared
         self.resources: dict[str, Resource] = {}
         self.images: dict[str, Image] = {}
+        self.managed_resources, self.managed_images = _list_managed(region_name)
         self.image_names: dict[str, int] = {}
         self.workflows: dict[str, Row] = {}
         self.steps: dict[str, Row] = {}
@@ -161,6 +164,14 @@ class ImageBuilderBackend(BaseBackend):
         if end < len(items):
             response["nextToken"] = _make_token(end, f"{member}{scope}")
         return response
+
+
+@lru_cache
+def _list_managed(region_name: str) -> tuple[Mapping[str, Resource], Mapping[str, Image]]:
+    """Return the managed resources and images of a region by ARN; all backends of the region share them."""
+    resources = (Resource(kind=kind, record=record) for kind, record in list_managed_resources(region_name))
+    images = list_managed_images(region_name)
+    return {each.arn: each for each in resources}, {each.arn: each for each in images}
 
 
 def _make_script_key(name: str | None) -> str | None:

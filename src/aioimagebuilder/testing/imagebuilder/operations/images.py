@@ -8,11 +8,8 @@ from ...simulation.clock import format_time
 from ...simulation.identifiers import (
     make_arn,
     make_ec2_id,
-    matches_version,
-    parse_arn,
     slugify,
     strip_build,
-    version_key,
 )
 from ...simulation.images import Image
 from ...simulation.plan import BuildPlan, PlannedWorkflow
@@ -21,40 +18,13 @@ from ...simulation.timeline import TERMINAL_STATUSES
 from ..errors import ServiceError, in_use, invalid, not_found
 from ..models import ImageBuilderBackend, Resource
 from ..validation import check_value, project
+from .lookup import get_image, get_resource, list_images, owner_of
 from .planning import plan_build, plan_workflow, resolve_regions
-from .resources import Handler, filter_rows, get_resource, make_latest_references
+from .references import check_parent, check_references
+from .resources import Handler, filter_rows, make_latest_references
 
 _COPIED = ("executionRole", "workflows", "imageTestsConfiguration", "imageScanningConfiguration", "tags")
 _IMPORT_SECONDS = 420.0
-
-
-def resolve_image(backend: ImageBuilderBackend, arn: str) -> Image:
-    """Return the image that an ARN names; a version ARN, or one with ``x``, names its newest build.
-
-    Raises:
-        ServiceError: The image does not exist (ResourceNotFoundException).
-    """
-    image = backend.images.get(arn)
-    if image is not None:
-        return image
-    try:
-        wanted = parse_arn(arn)
-    except ValueError:
-        raise not_found(arn) from None
-    found = [
-        each
-        for each in backend.images.values()
-        if not wanted["build"] and _is_version_of(parse_arn(each.arn), wanted)
-    ]
-    if not found:
-        raise not_found(arn)
-    return max(found, key=lambda each: version_key("/".join(each.arn.rsplit("/", 2)[1:])))
-
-
-def _is_version_of(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    if not wanted["version"]:
-        return False
-    return found["name"] == wanted["name"] and matches_version(wanted["version"], found["version"])
 
 
 def _start_pipeline(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -79,6 +49,7 @@ def _create_image(backend: ImageBuilderBackend, request: Members) -> Members:
         raise invalid("Specify either an image recipe or a container recipe, but not both.")
     if "workflows" in request and "executionRole" not in request:
         raise invalid("You must provide an executionRole when you specify workflows.")
+    check_references(backend, request)
     image = _start_build(backend, request, {})
     return {"imageBuildVersionArn": image.arn, "latestVersionReferences": make_latest_references(image.arn)}
 
@@ -149,8 +120,10 @@ def _import_disk_image(backend: ImageBuilderBackend, request: Members) -> Member
 def _distribute_image(backend: ImageBuilderBackend, request: Members) -> Members:
     source = request["sourceImage"]
     name, version, parent = source.replace(":", "-").replace("/", "-")[-100:], "1.0.0", source
-    if source.startswith("arn:"):
-        image = resolve_image(backend, source)
+    if not source.startswith("arn:"):
+        check_parent(backend, "sourceImage", source)
+    else:
+        image = get_image(backend, source)
         view = image.view(backend.now())
         amis = view.get("outputResources", {}).get("amis", ())
         if not amis:
@@ -215,12 +188,16 @@ def _add_image(
 
 
 def _get_image(backend: ImageBuilderBackend, request: Members) -> Members:
-    image = resolve_image(backend, request["imageBuildVersionArn"])
+    image = get_image(backend, request["imageBuildVersionArn"])
     return {"image": image.view(backend.now()), "latestVersionReferences": make_latest_references(image.arn)}
 
 
 def _summarize(backend: ImageBuilderBackend, image: Image) -> Members:
-    return {"owner": backend.account_id, **project("ImageSummary", image.view(backend.now()))}
+    return {"owner": _get_owner(backend, image), **project("ImageSummary", image.view(backend.now()))}
+
+
+def _get_owner(backend: ImageBuilderBackend, image: Image) -> str:
+    return backend.account_id if owner_of(image.arn) == "Self" else "Amazon"
 
 
 def _list_image_summaries(backend: ImageBuilderBackend, request: Members, images: list[Image]) -> Members:
@@ -230,8 +207,10 @@ def _list_image_summaries(backend: ImageBuilderBackend, request: Members, images
 
 
 def _list_build_versions(backend: ImageBuilderBackend, request: Members) -> Members:
-    wanted = request.get("imageVersionArn")
-    images = [each for each in backend.images.values() if wanted is None or strip_build(each.arn) == wanted]
+    wanted = request.get("imageVersionArn", "")
+    images = [*list_images(backend, owner_of(wanted)).values()]
+    if wanted:
+        images = [each for each in images if strip_build(each.arn) == wanted]
     return _list_image_summaries(backend, request, images)
 
 
@@ -244,12 +223,13 @@ def _list_pipeline_images(backend: ImageBuilderBackend, request: Members) -> Mem
 
 
 def _list_images(backend: ImageBuilderBackend, request: Members) -> Members:
-    own = request.get("owner", "Self") == "Self"
-    newest = {strip_build(each.arn): each for each in backend.images.values()} if own else {}
+    images = list_images(backend, request.get("owner", "Self"))
+    newest = {strip_build(arn): image for arn, image in images.items()}
 
     def format_row(item: tuple[str, Image]) -> Members:
         arn, image = item
-        row = {**image.static, "arn": arn, "owner": backend.account_id, "version": arn.rpartition("/")[2]}
+        owner, version = _get_owner(backend, image), arn.rpartition("/")[2]
+        row = {**image.static, "arn": arn, "owner": owner, "version": version}
         return project("ImageVersion", row)
 
     member = "imageVersionList"
@@ -259,7 +239,7 @@ def _list_images(backend: ImageBuilderBackend, request: Members) -> Members:
 
 
 def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
-    image = resolve_image(backend, request["imageBuildVersionArn"])
+    image = get_image(backend, request["imageBuildVersionArn"])
     status = image.status(backend.now())
     if status in TERMINAL_STATUSES:
         # Not ResourceInUseException, which means "retry later": a terminal image can never be cancelled.
@@ -274,7 +254,7 @@ def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
 
 
 def _retry(backend: ImageBuilderBackend, request: Members) -> Members:
-    image = resolve_image(backend, request["imageBuildVersionArn"])
+    image = get_image(backend, request["imageBuildVersionArn"])
     status = image.status(backend.now())
     if status not in TERMINAL_STATUSES:
         raise in_use(

@@ -5,54 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 
-from ...simulation.catalogue import MANAGED_COMPONENT_VERSION, MANAGED_VERSION, MANAGED_WORKFLOWS
-from ...simulation.clock import format_time
-from ...simulation.identifiers import make_arn, matches_version, parse_arn, slugify, strip_build, version_key
+from ...simulation.identifiers import make_arn, parse_arn, slugify, strip_build
 from ...simulation.state_history import Members
-from ..errors import ServiceError, invalid, not_found
+from ..errors import ServiceError, not_found
 from ..models import ImageBuilderBackend, Resource
 from ..validation import project
-from .resource_kinds import KIND_BY_NOUN, KINDS, Kind, find_references
+from .lookup import find_resource, get_resource, list_resources, owner_of
+from .references import check_references
+from .resource_kinds import KINDS, Kind
 
 Handler = Callable[[ImageBuilderBackend, Members], Members]
 """(backend, request) to the response members other than requestId and clientToken."""
 
-_MANAGED_CREATED_AT = 1_577_836_800.0
 _NOT_STORED = frozenset({"clientToken", "dryRun", "semanticVersion"})
-
-
-def find_resource(backend: ImageBuilderBackend, arn: str) -> Resource | None:
-    """Return the resource that an ARN names, or ``None``; ``x`` in a version stands for the newest."""
-    exact = backend.resources.get(arn)
-    if exact is not None:
-        return exact
-    try:
-        wanted = parse_arn(arn)
-    except ValueError:
-        return None
-    if wanted["account"] == "aws":
-        return _find_managed(backend, wanted)
-    if not wanted["version"]:
-        return None
-    prefix = arn.partition("/" + wanted["version"])[0] + "/"
-    found = [
-        resource
-        for resource in backend.resources.values()
-        if resource.arn.startswith(prefix) and _matches_version(wanted, resource.arn)
-    ]
-    return max(found, key=lambda resource: _version_key(resource.arn), default=None)
-
-
-def get_resource(backend: ImageBuilderBackend, arn: str) -> Resource:
-    """Return the resource that an ARN names, as `find_resource` does.
-
-    Raises:
-        ServiceError: The resource does not exist (ResourceNotFoundException).
-    """
-    resource = find_resource(backend, arn)
-    if resource is None:
-        raise not_found(arn)
-    return resource
 
 
 def make_latest_references(arn: str) -> Members:
@@ -84,45 +49,8 @@ def _matches(value: object, wanted: Iterable[str]) -> bool:
     return any(str(each) in wanted for each in values)
 
 
-def _matches_version(wanted: Mapping[str, str], arn: str) -> bool:
-    found = parse_arn(arn)
-    is_same_build = wanted["build"] in ("", "x", found["build"])
-    return is_same_build and matches_version(wanted["version"], found["version"])
-
-
-def _version_key(arn: str) -> tuple[int, ...]:
-    found = parse_arn(arn)
-    return (*version_key(found["version"]), int(found["build"] or 0))
-
-
-def _find_managed(backend: ImageBuilderBackend, wanted: Mapping[str, str]) -> Resource | None:
-    kind, _, workflow_type = wanted["type"].partition("/")
-    if kind not in ("component", "workflow"):
-        return None
-    data = MANAGED_WORKFLOWS.get((workflow_type, wanted["name"]))
-    if kind == "workflow" and data is None:
-        return None
-    newest = MANAGED_VERSION if kind == "workflow" else MANAGED_COMPONENT_VERSION
-    version = newest if "x" in (wanted["version"] or "x") else wanted["version"]
-    arn = make_arn(backend.region_name, "aws", wanted["type"], wanted["name"], version, wanted["build"] or 1)
-    record: Members = {
-        "arn": arn,
-        "name": wanted["name"],
-        "version": version,
-        "owner": "Amazon",
-        "dateCreated": format_time(_MANAGED_CREATED_AT),
-    }
-    if kind == "workflow":
-        record |= {"type": workflow_type.upper(), "data": data}
-    else:
-        phase = "test" if "test" in wanted["name"] else "build"
-        platform = "Windows" if "windows" in wanted["name"] else "Linux"
-        record |= {"type": phase.upper(), "platform": platform, "data": f"phases:\n  - name: {phase}\n"}
-    return Resource(kind=KIND_BY_NOUN[kind.capitalize()].noun, record=record)
-
-
 def _create(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
-    references = _check_references(backend, request)
+    references = check_references(backend, request)
     extras = kind.extras(backend, request)
     if kind.is_versioned:
         extras["version"] = _resolve_version(backend, kind, request)
@@ -138,16 +66,6 @@ def _create(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Membe
     if kind.is_versioned:
         response["latestVersionReferences"] = make_latest_references(arn)
     return response
-
-
-def _check_references(backend: ImageBuilderBackend, request: Members) -> frozenset[str]:
-    found = set()
-    for member, arn in find_references(request):
-        resource = find_resource(backend, arn)
-        if resource is None:
-            raise invalid(f"The value supplied for parameter '{member}' is not valid. {arn} does not exist.")
-        found.add(resource.arn)
-    return frozenset(found)
 
 
 def _resolve_version(backend: ImageBuilderBackend, kind: Kind, request: Members) -> str:
@@ -187,15 +105,8 @@ def _get(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
 
 
 def _list(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
-    if request.get("owner", "Self") == "Self":
-        rows = [each for each in backend.resources.values() if each.kind == kind.noun]
-    elif request["owner"] == "Amazon" and kind.noun == "Workflow":
-        rows = [
-            get_resource(backend, make_arn(backend.region_name, "aws", "workflow", *name, MANAGED_VERSION, 1))
-            for name in MANAGED_WORKFLOWS
-        ]
-    else:
-        rows = []
+    owner = request.get("owner", "Self")
+    rows = [each for each in list_resources(backend, owner).values() if each.kind == kind.noun]
     if kind.has_builds:
         rows = list({strip_build(each.arn): each for each in rows}.values())
 
@@ -214,16 +125,17 @@ def _list_builds(
     kind: Kind, build_list: tuple[str, str, str, str], backend: ImageBuilderBackend, request: Members
 ) -> Members:
     _, member, shape, version_member = build_list
-    rows = [each for each in backend.resources.values() if each.kind == kind.noun]
-    if version_member in request:
-        rows = [each for each in rows if strip_build(each.arn) == request[version_member]]
+    wanted = request.get(version_member, "")
+    rows = [each for each in list_resources(backend, owner_of(wanted)).values() if each.kind == kind.noun]
+    if wanted:
+        rows = [each for each in rows if strip_build(each.arn) == wanted]
     return backend.page(request, member, rows, lambda each: project(shape, each.record))
 
 
 def _update(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
     resource = get_resource(backend, request[kind.arn_member])
     stored = {name: value for name, value in request.items() if name not in (*_NOT_STORED, kind.arn_member)}
-    resource.references = _check_references(backend, stored)
+    resource.references = check_references(backend, stored)
     fixed = {name: resource.record[name] for name in ("arn", "name", "tags", "dateCreated")}
     resource.record = {**stored, **kind.extras(backend, {**fixed, **request}), **fixed}
     return {kind.arn_member: resource.arn}
@@ -268,6 +180,8 @@ def _get_tags(backend: ImageBuilderBackend, arn: str) -> dict[str, str]:
 
 
 def _set_tags(backend: ImageBuilderBackend, arn: str, tags: Mapping[str, str]) -> Members:
+    if owner_of(arn) == "Amazon":
+        raise ServiceError("ForbiddenException", f"The resource {arn} belongs to Amazon.")
     image = backend.images.get(arn)
     if image is not None:
         image.set_tags(tags)
