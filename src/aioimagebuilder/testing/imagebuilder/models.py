@@ -8,8 +8,9 @@ import json
 import re
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from moto.core.base_backend import BaseBackend
@@ -19,6 +20,7 @@ from ..simulation.clock import SimulatedClock
 from ..simulation.identifiers import slugify
 from ..simulation.images import Image
 from ..simulation.lifecycle_runs import LifecycleRun
+from ..simulation.managed_catalogue import list_managed_images, list_managed_resources
 from ..simulation.state_history import Members, Row, StateHistory
 from .agenda import Agenda
 from .errors import ServiceError
@@ -112,6 +114,7 @@ class ImageBuilderBackend(BaseBackend):
         self.shared = shared
         self.resources: dict[str, Resource] = {}
         self.images: dict[str, Image] = {}
+        self.managed_resources, self.managed_images = _list_managed(region_name)
         self.image_names: dict[str, int] = {}
         self.workflows: dict[str, Row] = {}
         self.steps: dict[str, Row] = {}
@@ -175,6 +178,14 @@ class ImageBuilderBackend(BaseBackend):
         if end < len(items):
             response["nextToken"] = _make_token(end, f"{member}{scope}")
         return response
+
+
+@lru_cache
+def _list_managed(region_name: str) -> tuple[Mapping[str, Resource], Mapping[str, Image]]:
+    """Return the managed resources and images of a region by ARN; all backends of the region share them."""
+    resources = (Resource(kind=kind, record=record) for kind, record in list_managed_resources(region_name))
+    images = list_managed_images(region_name)
+    return {each.arn: each for each in resources}, {each.arn: each for each in images}
 
 
 def _make_script_key(name: str | None) -> str | None:

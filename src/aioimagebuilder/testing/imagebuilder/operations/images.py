@@ -7,11 +7,8 @@ from collections.abc import Mapping
 from ...simulation.clock import format_time
 from ...simulation.identifiers import (
     make_arn,
-    matches_version,
-    parse_arn,
     slugify,
     strip_build,
-    version_key,
 )
 from ...simulation.images import Image
 from ...simulation.inventory import OS_VERSIONS
@@ -25,43 +22,14 @@ from ..outputs import find_ami
 from ..transitions import add_image
 from ..validation import check_value, project
 from .lists import page_rows
+from .lookup import find_image, get_image, get_resource, list_images, owner_of
 from .planning import plan_build, plan_distributions, plan_workflow
-from .resources import Handler, get_resource, make_latest_references
+from .references import check_references
+from .resources import Handler, make_latest_references
 
 _CONFIGURATIONS = ("imageTestsConfiguration", "imageScanningConfiguration")
 _COPIED = ("executionRole", "workflows", *_CONFIGURATIONS, "osVersion", "tags")
 _IMPORT_SECONDS = 420.0
-
-
-def resolve_image(backend: ImageBuilderBackend, arn: str, *, status: str | None = None) -> Image:
-    """Return the image that an ARN names; one without a build, or with ``x``, names the newest in a status.
-
-    Raises:
-        ServiceError: The image does not exist (ResourceNotFoundException).
-    """
-    image = backend.images.get(arn)
-    if image is not None:
-        return image
-    try:
-        wanted = parse_arn(arn)
-    except ValueError:
-        raise not_found(arn) from None
-    found = [
-        each
-        for each in backend.images.values()
-        if not wanted["build"]
-        and _is_version_of(parse_arn(each.arn), wanted)
-        and status in (None, each.status(backend.now()))
-    ]
-    if not found:
-        raise not_found(arn)
-    return max(found, key=lambda each: version_key("/".join(each.arn.rsplit("/", 2)[1:])))
-
-
-def _is_version_of(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    if not wanted["version"]:
-        return False
-    return found["name"] == wanted["name"] and matches_version(wanted["version"], found["version"])
 
 
 def _start_pipeline(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -86,6 +54,7 @@ def _create_image(backend: ImageBuilderBackend, request: Members) -> Members:
         raise invalid("Specify either an image recipe or a container recipe, but not both.")
     if "workflows" in request and "executionRole" not in request:
         raise invalid("You must provide an executionRole when you specify workflows.")
+    check_references(backend, request)
     image = _start_build(backend, request, {})
     return {"imageBuildVersionArn": image.arn, "latestVersionReferences": make_latest_references(image.arn)}
 
@@ -94,6 +63,7 @@ def _start_build(backend: ImageBuilderBackend, request: Members, source: Members
     recipe = _get_referenced(backend, request.get("imageRecipeArn") or request["containerRecipeArn"])
     infrastructure = _get_referenced(backend, request["infrastructureConfigurationArn"])
     name, version = recipe.record["name"], recipe.record["version"]
+    platform, parent = recipe.record["platform"], find_image(backend, recipe.record["parentImage"])
     arn = _make_next_arn(backend, name, version)
     plan = plan_build(backend, image_arn=arn, recipe=recipe, request=request, infrastructure=infrastructure)
     container = recipe.kind == "ContainerRecipe"
@@ -108,9 +78,9 @@ def _start_build(backend: ImageBuilderBackend, request: Members, source: Members
         nested["distributionConfiguration"] = project("DistributionConfiguration", distribution.record)
     static = {
         "type": "DOCKER" if container else "AMI",
-        "platform": recipe.record.get("platform", "Linux"),
+        "platform": platform,
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
-        "osVersion": OS_VERSIONS[recipe.record.get("platform", "Linux")],
+        "osVersion": parent.static["osVersion"] if parent else OS_VERSIONS[platform],
         "buildType": "USER_INITIATED",
         **source,
         **nested,
@@ -161,11 +131,12 @@ def _distribute_image(backend: ImageBuilderBackend, request: Members) -> Members
     source = request["sourceImage"]
     static = {"type": "AMI", "platform": "Linux", "buildType": "USER_INITIATED"}
     if source.startswith("arn:"):
-        view = resolve_image(backend, source, status="AVAILABLE").view(backend.now())
+        view = get_image(backend, source, status="AVAILABLE").view(backend.now())
         amis = view.get("outputResources", {}).get("amis", ())
         if view["state"]["status"] != "AVAILABLE" or not amis:
             raise invalid(f"The source image {source} has no AMI in region {backend.region_name}.")
-        name, version, ami = view["name"], view["version"].partition("/")[0], amis[0]
+        name, version = view["name"], view["version"].partition("/")[0]
+        ami = {"accountId": backend.account_id, **amis[0]}
         static["platform"] = view["platform"]
     else:
         ami = find_ami(backend, source)
@@ -228,12 +199,16 @@ def _add_image(
 
 
 def _get_image(backend: ImageBuilderBackend, request: Members) -> Members:
-    image = resolve_image(backend, request["imageBuildVersionArn"])
+    image = get_image(backend, request["imageBuildVersionArn"])
     return {"image": image.view(backend.now()), "latestVersionReferences": make_latest_references(image.arn)}
 
 
 def _summarize(backend: ImageBuilderBackend, image: Image) -> Members:
-    return {"owner": backend.account_id, **project("ImageSummary", image.view(backend.now()))}
+    return {"owner": _get_owner(backend, image), **project("ImageSummary", image.view(backend.now()))}
+
+
+def _get_owner(backend: ImageBuilderBackend, image: Image) -> str:
+    return backend.account_id if owner_of(image.arn) == "Self" else "Amazon"
 
 
 def _list_image_summaries(backend: ImageBuilderBackend, request: Members, images: list[Image]) -> Members:
@@ -241,8 +216,10 @@ def _list_image_summaries(backend: ImageBuilderBackend, request: Members, images
 
 
 def _list_build_versions(backend: ImageBuilderBackend, request: Members) -> Members:
-    wanted = request.get("imageVersionArn")
-    images = [each for each in backend.images.values() if wanted is None or strip_build(each.arn) == wanted]
+    wanted = request.get("imageVersionArn", "")
+    images = [*list_images(backend, owner_of(wanted)).values()]
+    if wanted:
+        images = [each for each in images if strip_build(each.arn) == wanted]
     return _list_image_summaries(backend, request, images)
 
 
@@ -255,19 +232,20 @@ def _list_pipeline_images(backend: ImageBuilderBackend, request: Members) -> Mem
 
 
 def _list_images(backend: ImageBuilderBackend, request: Members) -> Members:
-    own = request.get("owner", "Self") == "Self"
-    newest = {strip_build(each.arn): each for each in backend.images.values()} if own else {}
+    images = list_images(backend, request.get("owner", "Self"))
+    newest = {strip_build(arn): image for arn, image in images.items()}
 
     def format_row(item: tuple[str, Image]) -> Members:
         arn, image = item
-        row = {**image.static, "arn": arn, "owner": backend.account_id, "version": arn.rpartition("/")[2]}
+        owner, version = _get_owner(backend, image), arn.rpartition("/")[2]
+        row = {**image.static, "arn": arn, "owner": owner, "version": version}
         return project("ImageVersion", row)
 
     return page_rows(backend, request, "imageVersionList", list(newest.items()), format_row)
 
 
 def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
-    image = resolve_image(backend, request["imageBuildVersionArn"])
+    image = get_image(backend, request["imageBuildVersionArn"])
     status = image.status(backend.now())
     if status in TERMINAL_STATUSES:
         # Not ResourceInUseException, which means "retry later": a terminal image can never be cancelled.
@@ -282,7 +260,7 @@ def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
 
 
 def _retry(backend: ImageBuilderBackend, request: Members) -> Members:
-    image = resolve_image(backend, request["imageBuildVersionArn"])
+    image = get_image(backend, request["imageBuildVersionArn"])
     status = image.status(backend.now())
     if status not in TERMINAL_STATUSES:
         raise in_use(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...simulation.catalogue import DEFAULT_WORKFLOWS, MANAGED_VERSION
-from ...simulation.documents import parse_component_phases, parse_workflow, plan_steps
+from ...simulation.component_documents import parse_component
+from ...simulation.documents import parse_workflow, plan_steps
 from ...simulation.identifiers import make_arn
 from ...simulation.plan import BuildPlan, PlannedWorkflow
 from ...simulation.state_history import Members
 from ..models import ImageBuilderBackend, Resource
-from .resources import get_resource
+from .lookup import get_resource
 
 _PHASES = {
     "BUILD": frozenset({"build", "validate"}),
@@ -87,10 +88,9 @@ def plan_workflow(
     parameters = {each["name"]: _unwrap_single(each["value"]) for each in configuration.get("parameters", ())}
     phases = _PHASES[workflow.record["type"]]
     runs_components = any(
-        phases & parse_component_phases(each.record.get("data", "phases: [{name: build}]"))
-        for each in components
+        phases & parse_component(each.record["data"], each.record["platform"]).phases for each in components
     )
-    document = parse_workflow(workflow.record.get("data", "steps: [{name: RunCommand, action: RunCommand}]"))
+    document = parse_workflow(workflow.record["data"])
     return PlannedWorkflow(
         name=workflow.record["name"],
         type=workflow.record["type"],
