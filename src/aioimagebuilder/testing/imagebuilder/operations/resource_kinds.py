@@ -9,8 +9,9 @@ from typing import Any
 
 from ...simulation.clock import format_time
 from ...simulation.documents import DocumentError, parse_component_phases, parse_parameters, parse_workflow
+from ...simulation.schedules import Schedule
 from ...simulation.state_history import Members
-from ..errors import invalid
+from ..errors import ServiceError, invalid
 from ..models import ImageBuilderBackend
 
 Extras = Callable[[ImageBuilderBackend, Members], Members]
@@ -130,6 +131,7 @@ def _pipeline_extras(backend: ImageBuilderBackend, request: Members) -> Members:
         raise invalid("Specify either an image recipe or a container recipe, but not both.")
     if "workflows" in request and "executionRole" not in request:
         raise invalid("You must provide an executionRole when you specify workflows.")
+    _check_schedule(request.get("schedule", {}))
     recipe = backend.resources.get(request.get("imageRecipeArn") or request["containerRecipeArn"])
     return {
         "status": request.get("status", "ENABLED"),
@@ -138,6 +140,18 @@ def _pipeline_extras(backend: ImageBuilderBackend, request: Members) -> Members:
         "consecutiveFailures": 0,
         **_dates(backend),
     }
+
+
+def _check_schedule(schedule: Members) -> None:
+    problem = "The value supplied for parameter 'schedule.{}' is not valid. {}"
+    try:
+        Schedule(schedule.get("scheduleExpression", "rate(1 day)"), schedule.get("timezone", "UTC"))
+    except ValueError as error:
+        text = problem.format("scheduleExpression", f"Invalid schedule expression. Details: {error}.")
+        raise ServiceError("InvalidParameterValueException", text) from error
+    except LookupError as error:
+        text = problem.format("timezone", "There is no such time zone.")
+        raise ServiceError("InvalidParameterValueException", text) from error
 
 
 def _lifecycle_policy_extras(backend: ImageBuilderBackend, request: Members) -> Members:
