@@ -66,19 +66,35 @@ def _is_version_of(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
 
 def _start_pipeline(backend: ImageBuilderBackend, request: Members) -> Members:
     pipeline = get_resource(backend, request["imagePipelineArn"])
-    settings = {
-        **pipeline.record,
-        "tags": {**pipeline.record.get("imageTags", {}), **request.get("tags", {})},
-    }
+    return {"imageBuildVersionArn": start_pipeline(backend, pipeline, {}, request.get("tags", {})).arn}
+
+
+def start_pipeline(
+    backend: ImageBuilderBackend, pipeline: Resource, members: Members, tags: Mapping[str, str] | None = None
+) -> Image:
+    """Start a build of a pipeline, with members and tags of its own."""
+    settings = {**pipeline.record, "tags": {**pipeline.record.get("imageTags", {}), **(tags or {})}}
     logging = pipeline.record.get("loggingConfiguration", {})
     settings["loggingConfiguration"] = (
         {"logGroupName": logging["imageLogGroupName"]} if "imageLogGroupName" in logging else None
     )
-    source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"]}
+    source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"], **members}
     image = _start_build(backend, settings, source)
-    group = logging.get("pipelineLogGroupName", f"/aws/imagebuilder/pipeline/{pipeline.record['name']}")
-    write_pipeline_line(backend, group, f"Pipeline started a build of the image: {image.arn}")
-    return {"imageBuildVersionArn": image.arn}
+    pipeline.built_from = find_dependencies(backend, pipeline)
+    write_pipeline_line(backend, pipeline, f"Pipeline started a build of the image: {image.arn}")
+    return image
+
+
+def find_dependencies(backend: ImageBuilderBackend, pipeline: Resource) -> frozenset[str]:
+    """Return the ARNs of the newest components and parent that a pipeline's recipe refers to."""
+    recipe = pipeline.record.get("imageRecipeArn") or pipeline.record["containerRecipeArn"]
+    record = get_resource(backend, recipe).record
+    components = {get_resource(backend, each["componentArn"]).arn for each in record.get("components", ())}
+    try:
+        parent = resolve_image(backend, record["parentImage"]).arn
+    except ServiceError:
+        parent = record["parentImage"]
+    return frozenset({parent, *components})
 
 
 def _create_image(backend: ImageBuilderBackend, request: Members) -> Members:
