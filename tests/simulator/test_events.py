@@ -8,64 +8,26 @@ import json
 import logging
 import threading
 
-import boto3
 import pytest
 from aiobotocore.session import get_session
 from moto import mock_aws
 from moto.awslambda_simple.models import lambda_simple_backends
 
-from aioimagebuilder.testing import BuildScript, Fault, Simulator, StepScript, control, register
-from aioimagebuilder.testing.imagebuilder.events import send_cve_detected
+from aioimagebuilder.testing import (
+    BuildScript,
+    Fault,
+    ScanFinding,
+    ScanScript,
+    Simulator,
+    StepScript,
+    control,
+    register,
+)
 from aioimagebuilder.testing.simulation.clock import format_time
-from simulator.conftest import NO_RETRIES
+from simulator.support import BUILD, PATTERN, STATE_CHANGE, Aws, get_changes, get_statuses
 
-STATE_CHANGE = "EC2 Image Builder Image State Change"
+CVE_DETECTED = "EC2 Image Builder CVE Detected"
 WAITING = "EC2 Image Builder Workflow Step Waiting"
-PATTERN = {"source": ["aws.imagebuilder"]}
-
-
-class Aws:
-    """boto3 clients of other services, and what a rule on the default bus brings."""
-
-    def __init__(self, **arguments):
-        self.sqs, self.sns, self.events, self.logs = (
-            boto3.client(service, config=NO_RETRIES, **arguments)
-            for service in ("sqs", "sns", "events", "logs")
-        )
-
-    def create_queue(self, name="builds"):
-        url = self.sqs.create_queue(QueueName=name)["QueueUrl"]
-        arn = self.sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]
-        return url, arn["QueueArn"]
-
-    def create_topic(self, name="builds"):
-        """Create a topic whose messages go to a queue; return its ARN and the URL of the queue."""
-        topic = self.sns.create_topic(Name=name)["TopicArn"]
-        url, arn = self.create_queue(f"{name}-topic")
-        self.sns.subscribe(TopicArn=topic, Protocol="sqs", Endpoint=arn)
-        return topic, url
-
-    def add_rule(self, *targets, pattern=PATTERN, name="builds"):
-        self.events.put_rule(Name=name, EventPattern=json.dumps(pattern))
-        self.events.put_targets(
-            Rule=name, Targets=[{"Id": str(number), **each} for number, each in enumerate(targets)]
-        )
-
-    def receive(self, url):
-        """Return the bodies of all messages of a queue, and delete the messages."""
-        bodies = []
-        while messages := self.sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            for each in messages:
-                bodies.append(json.loads(each["Body"]))
-                self.sqs.delete_message(QueueUrl=url, ReceiptHandle=each["ReceiptHandle"])
-        return bodies
-
-    def receive_published(self, url):
-        return [json.loads(each["Message"]) for each in self.receive(url)]
-
-    def close(self):
-        for client in (self.sqs, self.sns, self.events, self.logs):
-            client.close()
 
 
 @pytest.fixture
@@ -82,28 +44,8 @@ def queue(aws):
     return url
 
 
-def get_changes(events):
-    return [
-        (event["detail"]["previous-state"]["status"], event["detail"]["state"]["status"])
-        for event in events
-        if event["detail-type"] == STATE_CHANGE
-    ]
-
-
-def get_statuses(events):
-    return [status for _, status in get_changes(events)]
-
-
 def start_build(simulator, **members):
     return simulator.start_build(simulator.create_pipeline(**members))
-
-
-BUILD = [
-    ("CREATING", "BUILDING"),
-    ("BUILDING", "TESTING"),
-    ("TESTING", "DISTRIBUTING"),
-    ("DISTRIBUTING", "AVAILABLE"),
-]
 
 
 def test_build_sends_its_state_changes(simulator, aws, queue):
@@ -248,15 +190,28 @@ def test_scripted_waiting_step_sends_one_event(simulator, client, aws, queue):
     assert get_statuses(aws.receive(queue)) == ["TESTING", "DISTRIBUTING", "AVAILABLE"]
 
 
-def test_cve_event_has_its_shape(simulator, aws, queue):
-    arn = start_build(simulator)
-    backend = simulator.control.backend("123456789012", "us-east-1")
-    counts = {"all": 3, "critical": 1, "high": 1, "medium": 1}
-    send_cve_detected(backend, backend.images[arn], "i-1234", counts)
-    [event] = aws.receive(queue)
-    assert event["detail-type"] == "EC2 Image Builder CVE Detected"
-    assert event["resources"] == [arn, "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/demo"]
-    assert event["detail"] == {"resource-id": "i-1234", "finding-severity-counts": counts}
+@pytest.mark.parametrize("severities", [("CRITICAL", "HIGH", "LOW"), ()])
+def test_scan_with_findings_sends_event(simulator, client, aws, queue, severities):
+    findings = tuple(
+        ScanFinding(vulnerability_id=f"CVE-2025-{number}", severity=severity)
+        for number, severity in enumerate(severities)
+    )
+    simulator.script(BuildScript(scan=ScanScript(findings=findings)))
+    pipeline = client.get_image_pipeline(imagePipelineArn=simulator.create_pipeline())["imagePipeline"]
+    arn = client.create_image(
+        imageRecipeArn=pipeline["imageRecipeArn"],
+        infrastructureConfigurationArn=pipeline["infrastructureConfigurationArn"],
+        imageScanningConfiguration={"imageScanningEnabled": True},
+    )["imageBuildVersionArn"]
+    simulator.advance(7200)
+    detected = [each for each in aws.receive(queue) if each["detail-type"] == CVE_DETECTED]
+    if not severities:
+        assert detected == []
+        return
+    [event] = detected
+    assert event["resources"] == [arn]
+    assert event["detail"]["resource-id"].startswith("i-")
+    assert event["detail"]["finding-severity-counts"] == {"all": 3, "critical": 1, "high": 1, "medium": 0}
 
 
 @pytest.mark.parametrize(

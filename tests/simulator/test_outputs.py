@@ -140,7 +140,6 @@ def test_ami_is_described_as_configured(simulator, client, start, ec2, connect):
             description="Web server",
             amiTags=tags,
             launchPermission=permission,
-            kmsKeyId="alias/images",
         )
     )
     simulator.advance(3600)
@@ -157,7 +156,6 @@ def test_ami_is_described_as_configured(simulator, client, start, ec2, connect):
     assert granted["LaunchPermissions"] == [{"UserId": OTHER_ACCOUNT}, {"Group": "all"}]
     snapshot_id = image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
     [snapshot] = ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"]
-    assert (snapshot["Encrypted"], snapshot["KmsKeyId"]) == (True, "alias/images")
     assert get_tags(snapshot) == expected
     tagging = connect("resourcegroupstaggingapi")
     found = tagging.get_resources(TagFilters=[{"Key": "Team", "Values": ["web"]}])["ResourceTagMappingList"]
@@ -176,6 +174,21 @@ def test_copies_exist_when_image_is_available(simulator, client, start, ec2, con
     simulator.advance(1000)
     [copy] = list_own_images(copies)
     assert get_tags(copy)["Region"] == "eu"
+
+
+def test_distribution_encrypts_only_copies(simulator, client, start, ec2, connect):
+    key = {"kmsKeyId": "alias/images"}
+    start(make_distribution(**key), make_distribution("eu-west-1", **key))
+    simulator.advance(3600)
+    assert find_snapshot(ec2)["Encrypted"] is False
+    snapshot = find_snapshot(connect("ec2", "eu-west-1"))
+    assert (snapshot["Encrypted"], snapshot["KmsKeyId"]) == (True, "alias/images")
+
+
+def find_snapshot(ec2):
+    [image] = list_own_images(ec2)
+    snapshot_id = image["BlockDeviceMappings"][0]["Ebs"]["SnapshotId"]
+    return ec2.describe_snapshots(SnapshotIds=[snapshot_id])["Snapshots"][0]
 
 
 def test_failed_test_leaves_ami(simulator, client, start, ec2):

@@ -182,13 +182,12 @@ def test_update_without_resources_leaves_ami(simulator, client, start, ec2):
     assert [image["State"] for image in list_own_images(ec2)] == ["available"]
 
 
-@pytest.mark.parametrize(("status", "count"), [("SUCCESS", 0), ("FAILED", 1)])
-def test_lifecycle_policy_deletes_amis(simulator, client, start, ec2, status, count):
-    start()
-    policy = client.create_lifecycle_policy(
+def create_policy(client, status):
+    return client.create_lifecycle_policy(
         name="all",
         executionRole="role",
         resourceType="AMI_IMAGE",
+        status=status,
         policyDetails=[
             {
                 "action": {"type": "DELETE", "includeResources": {"amis": True}},
@@ -197,10 +196,24 @@ def test_lifecycle_policy_deletes_amis(simulator, client, start, ec2, status, co
         ],
         resourceSelection={"recipes": [{"name": "demo", "semanticVersion": "1.x.x"}]},
     )["lifecyclePolicyArn"]
+
+
+@pytest.mark.parametrize(("status", "count"), [("SUCCESS", 0), ("FAILED", 1)])
+def test_lifecycle_policy_deletes_amis(simulator, client, start, ec2, status, count):
+    start()
     simulator.advance(2 * 86400)
-    simulator.run_lifecycle_policy(policy, status=status)
+    simulator.run_lifecycle_policy(create_policy(client, "DISABLED"), status=status)
     simulator.advance(60)
     assert len(list_own_images(ec2)) == count
+
+
+def test_daily_policy_deletes_amis(simulator, client, start, ec2):
+    start()
+    create_policy(client, "ENABLED")
+    simulator.advance(86300)
+    assert len(list_own_images(ec2)) == 1
+    simulator.advance(86400 + 300)
+    assert list_own_images(ec2) == []
 
 
 # ---------------------------------------------------------------------- mock_aws, and reset

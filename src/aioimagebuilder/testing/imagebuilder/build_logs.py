@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from moto.logs.models import logs_backends
 
 from ..simulation.images import Image
-from .models import ImageBuilderBackend
+from .models import ImageBuilderBackend, Resource
 
 
 def write_image_lines(backend: ImageBuilderBackend, image: Image, now: float) -> None:
@@ -24,9 +24,11 @@ def write_image_lines(backend: ImageBuilderBackend, image: Image, now: float) ->
         _write(backend, get_log_group(image), str(image.static["version"]), new)
 
 
-def write_pipeline_line(backend: ImageBuilderBackend, group: str, text: str) -> None:
+def write_pipeline_line(backend: ImageBuilderBackend, pipeline: Resource, text: str) -> None:
     """Write a line to the log of a pipeline."""
     now = backend.now()
+    configured = pipeline.record.get("loggingConfiguration", {}).get("pipelineLogGroupName")
+    group = configured or f"/aws/imagebuilder/pipeline/{pipeline.record['name']}"
     _write(backend, group, datetime.fromtimestamp(now, UTC).strftime("%Y/%m/%d"), [(now, text)])
 
 

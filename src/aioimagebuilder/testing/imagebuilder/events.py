@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 from ..simulation.identifiers import make_id
 from ..simulation.images import Image, StepWait, Transition
+from ..simulation.scans import Scan
 from ..simulation.state_history import Members
 from .event_bus import invoke, publish, put_event
 from .models import ImageBuilderBackend
@@ -56,20 +57,11 @@ def send_step_wait(backend: ImageBuilderBackend, image: Image, wait: StepWait) -
         _apply_faults(backend, "Lambda", [image.arn], partial(invoke, arn, message))
 
 
-def send_cve_detected(
-    backend: ImageBuilderBackend, image: Image, resource: str, severity_counts: Mapping[str, int]
-) -> None:
-    """Send the event of a scan that has ended.
-
-    Args:
-        backend: The backend of the account and region.
-        image: The image.
-        resource: Id of the test instance.
-        severity_counts: Number of findings as ``all``, ``critical``, ``high`` and ``medium``.
-    """
+def send_cve_detected(backend: ImageBuilderBackend, image: Image, scan: Scan) -> None:
+    """Send the event of a scan that has ended with findings."""
     pipeline = image.static.get("sourcePipelineArn")
+    detail = {"resource-id": scan.resource_id, "finding-severity-counts": scan.severity_counts}
     resources = [image.arn, *([pipeline] if pipeline else [])]
-    detail = {"resource-id": resource, "finding-severity-counts": dict(severity_counts)}
     _send(backend, "EC2 Image Builder CVE Detected", resources, detail)
 
 

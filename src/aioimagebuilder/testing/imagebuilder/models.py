@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
 import threading
 from collections import deque
@@ -94,11 +95,16 @@ class SharedState:
 
 @dataclass(kw_only=True)
 class Resource:
-    """A component, recipe, configuration, workflow, pipeline or lifecycle policy."""
+    """A component, recipe, configuration, workflow, pipeline or lifecycle policy.
+
+    A pipeline or policy has the time of its next run, and a pipeline what its last build was built from.
+    """
 
     kind: str
     record: Members
     references: frozenset[str] = frozenset()
+    next_run: float = math.inf
+    built_from: frozenset[str] = frozenset()
 
     @property
     def arn(self) -> str:

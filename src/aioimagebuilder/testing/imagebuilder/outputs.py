@@ -151,7 +151,9 @@ def _register_ami(image: Image, plan: BuildPlan, ami: Members, at: float) -> Non
     # moto chooses a random id for the snapshot, but lifecycle executions derive it from that of the AMI.
     snapshot = ec2.snapshots.pop(registered.ebs_snapshot.id)
     snapshot.id, snapshot.start_time = make_ec2_id("snap-", registered.id), created_at
-    snapshot.kms_key_id = settings.get("kmsKeyId")
+    # Distribution encrypts only copies; the build's own AMI is encrypted as the recipe says (user guide).
+    is_copy = (ami["region"], ami["accountId"]) != (plan.home_region, plan.account_id)
+    snapshot.kms_key_id = settings.get("kmsKeyId") if is_copy else None
     snapshot.encrypted = snapshot.kms_key_id is not None
     ec2.snapshots[snapshot.id] = snapshot
     tags = {name: replace_variables(tag, plan) for name, tag in settings.get("amiTags", {}).items()}

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from functools import partial
 
-from ..simulation.images import Image, StepWait, Transition
+from ..simulation.images import Image, ScanEnd, StepWait, Transition
 from .build_logs import write_image_lines
-from .events import send_step_wait, send_transition
-from .models import ImageBuilderBackend
+from .events import send_cve_detected, send_pipeline_disabled, send_step_wait, send_transition
+from .models import ImageBuilderBackend, Resource
 from .outputs import publish_outputs, schedule_amis
+
+_FAILURE_LIMIT = 5
 
 
 def add_image(backend: ImageBuilderBackend, image: Image) -> None:
@@ -35,6 +37,8 @@ def _perform_due(backend: ImageBuilderBackend, image: Image, at: float) -> None:
             image.performed.add(occurrence)
             if isinstance(occurrence, StepWait):
                 send_step_wait(backend, image, occurrence)
+            elif isinstance(occurrence, ScanEnd):
+                send_cve_detected(backend, image, occurrence.scan)
             else:
                 _perform_transition(backend, image, occurrence)
     _schedule_next(backend, image)
@@ -45,3 +49,21 @@ def _perform_transition(backend: ImageBuilderBackend, image: Image, transition: 
     if image.plan is not None:
         publish_outputs(backend, image, image.plan, transition.at)
     send_transition(backend, image, transition)
+    pipeline = backend.resources.get(image.static.get("sourcePipelineArn", ""))
+    if pipeline is not None:
+        _count_failures(backend, pipeline, image.static["buildType"], transition.status)
+
+
+def _count_failures(backend: ImageBuilderBackend, pipeline: Resource, build_type: str, status: str) -> None:
+    """Count the consecutive failures of a pipeline's scheduled builds, and disable it at its limit."""
+    record = pipeline.record
+    if status == "AVAILABLE":
+        record["consecutiveFailures"] = 0
+    elif status == "FAILED" and build_type == "SCHEDULED":
+        record["consecutiveFailures"] += 1
+        policy = record.get("schedule", {}).get("autoDisablePolicy", {})
+        if record["consecutiveFailures"] >= policy.get("failureCount", _FAILURE_LIMIT):
+            record["status"] = "DISABLED"
+            record.pop("dateNextRun", None)
+            pipeline.next_run = math.inf
+            send_pipeline_disabled(backend, pipeline.arn, record["consecutiveFailures"])

@@ -44,6 +44,17 @@ class StepWait:
     step: str
 
 
+@dataclass(frozen=True)
+class ScanEnd:
+    """The time at which a scan has ended with findings."""
+
+    at: float
+    scan: Scan = field(compare=False)
+
+
+Occurrence = Transition | StepWait | ScanEnd
+
+
 class Image:
     """An image build version.
 
@@ -59,7 +70,7 @@ class Image:
         self.runs: list[Run] = [first_run]
         self.adjustments: list[tuple[float, Members]] = []
         self.lines_written = 0
-        self.performed: set[Transition | StepWait] = set()
+        self.performed: set[Occurrence] = set()
         self.next_due = math.inf
         self._cache: tuple[Members, int, Members | None, Members] | None = None
 
@@ -169,9 +180,9 @@ class Image:
         start, end = self.latest_run.timeline.waiting_steps.get(step_id, (0.0, 0.0))
         return start <= now < end
 
-    def occurrences(self) -> list[Transition | StepWait]:
-        """Return the transitions and waits of all runs in the order of time, including those to come."""
-        found: list[Transition | StepWait] = []
+    def occurrences(self) -> list[Occurrence]:
+        """Return what happens in all runs in the order of time, including what is to come."""
+        found: list[Occurrence] = []
         previous = None
         for run in self.runs:
             history = run.timeline.image
@@ -181,6 +192,9 @@ class Image:
                 previous = state["status"]
             waits = run.timeline.waiting_steps
             found += [StepWait(start, step) for step, (start, _) in waits.items()]
+            scan = run.timeline.scan
+            if scan is not None and scan.completed_at is not None and scan.script.findings:
+                found.append(ScanEnd(scan.completed_at, scan))
         return sorted(found, key=lambda each: each.at)
 
     def log_lines(self) -> list[tuple[float, str]]:

@@ -9,12 +9,13 @@ from ...simulation.state_history import Members
 from ..errors import ServiceError, unknown_operation
 from ..models import ImageBuilderBackend
 from ..validation import check_request, check_response, output_members
-from . import images, lifecycle, marketplace, policies, resources, scans, workflows
+from . import images, lifecycle, marketplace, policies, resources, scans, schedules, workflows
 from .lists import check_list_options
 from .resources import Handler
 
 HANDLERS: Mapping[str, Handler] = {
     **resources.HANDLERS,
+    **schedules.HANDLERS,
     **images.HANDLERS,
     **workflows.HANDLERS,
     **lifecycle.HANDLERS,

@@ -34,19 +34,33 @@ _IMPORT_SECONDS = 420.0
 
 def _start_pipeline(backend: ImageBuilderBackend, request: Members) -> Members:
     pipeline = get_resource(backend, request["imagePipelineArn"])
-    settings = {
-        **pipeline.record,
-        "tags": {**pipeline.record.get("imageTags", {}), **request.get("tags", {})},
-    }
+    return {"imageBuildVersionArn": start_pipeline(backend, pipeline, {}, request.get("tags", {})).arn}
+
+
+def start_pipeline(
+    backend: ImageBuilderBackend, pipeline: Resource, members: Members, tags: Mapping[str, str] | None = None
+) -> Image:
+    """Start a build of a pipeline, with members and tags of its own."""
+    settings = {**pipeline.record, "tags": {**pipeline.record.get("imageTags", {}), **(tags or {})}}
     logging = pipeline.record.get("loggingConfiguration", {})
     settings["loggingConfiguration"] = (
         {"logGroupName": logging["imageLogGroupName"]} if "imageLogGroupName" in logging else None
     )
-    source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"]}
+    source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"], **members}
     image = _start_build(backend, settings, source)
-    group = logging.get("pipelineLogGroupName", f"/aws/imagebuilder/pipeline/{pipeline.record['name']}")
-    write_pipeline_line(backend, group, f"Pipeline started a build of the image: {image.arn}")
-    return {"imageBuildVersionArn": image.arn}
+    pipeline.built_from = find_dependencies(backend, pipeline)
+    write_pipeline_line(backend, pipeline, f"Pipeline started a build of the image: {image.arn}")
+    return image
+
+
+def find_dependencies(backend: ImageBuilderBackend, pipeline: Resource) -> frozenset[str]:
+    """Return the ARNs of the newest components and parent that a pipeline's recipe refers to."""
+    recipe = pipeline.record.get("imageRecipeArn") or pipeline.record["containerRecipeArn"]
+    record = get_resource(backend, recipe).record
+    components = {get_resource(backend, each["componentArn"]).arn for each in record.get("components", ())}
+    image = find_image(backend, record["parentImage"])
+    parent = image.arn if image else record["parentImage"]
+    return frozenset({parent, *components})
 
 
 def _create_image(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -80,7 +94,7 @@ def _start_build(backend: ImageBuilderBackend, request: Members, source: Members
         "type": "DOCKER" if container else "AMI",
         "platform": platform,
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
-        "osVersion": parent.static["osVersion"] if parent else OS_VERSIONS[platform],
+        "osVersion": (parent.static if parent else {}).get("osVersion", OS_VERSIONS[platform]),
         "buildType": "USER_INITIATED",
         **source,
         **nested,

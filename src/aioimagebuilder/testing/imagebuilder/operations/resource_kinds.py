@@ -11,6 +11,7 @@ from ...simulation.clock import format_time
 from ...simulation.component_documents import parse_component
 from ...simulation.document_loading import DocumentError
 from ...simulation.documents import parse_workflow
+from ...simulation.schedules import Schedule
 from ...simulation.state_history import Members
 from ..errors import invalid, invalid_value
 from ..models import ImageBuilderBackend
@@ -146,6 +147,7 @@ def _pipeline_extras(backend: ImageBuilderBackend, request: Members) -> Members:
         raise invalid("Specify either an image recipe or a container recipe, but not both.")
     if "workflows" in request and "executionRole" not in request:
         raise invalid("You must provide an executionRole when you specify workflows.")
+    _check_schedule(request.get("schedule", {}))
     recipe = backend.resources.get(request.get("imageRecipeArn") or request["containerRecipeArn"])
     return {
         "status": request.get("status", "ENABLED"),
@@ -154,6 +156,16 @@ def _pipeline_extras(backend: ImageBuilderBackend, request: Members) -> Members:
         "consecutiveFailures": 0,
         **_dates(backend),
     }
+
+
+def _check_schedule(schedule: Members) -> None:
+    try:
+        Schedule(schedule.get("scheduleExpression", "rate(1 day)"), schedule.get("timezone", "UTC"))
+    except ValueError as error:
+        reason = f"Invalid schedule expression. Details: {error}."
+        raise invalid_value("schedule.scheduleExpression", reason) from error
+    except LookupError as error:
+        raise invalid_value("schedule.timezone", "There is no such time zone.") from error
 
 
 def _lifecycle_policy_extras(backend: ImageBuilderBackend, request: Members) -> Members:

@@ -129,9 +129,10 @@ def _list_builds(kind: Kind, backend: ImageBuilderBackend, request: Members) -> 
 def _update(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
     resource = get_resource(backend, request[kind.arn_member])
     stored = {name: value for name, value in request.items() if name not in (*_NOT_STORED, kind.arn_member)}
-    resource.references = check_references(backend, stored)
+    references = check_references(backend, stored)
     fixed = {name: resource.record[name] for name in ("arn", "name", "tags", "dateCreated")}
     resource.record = {**stored, **kind.extras(backend, {**fixed, **request}), **fixed}
+    resource.references = references
     return {kind.arn_member: resource.arn}
 
 
