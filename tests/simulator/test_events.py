@@ -319,7 +319,6 @@ def test_topics_and_log_groups_are_targets(simulator, aws):
             {"InputPath": "$.detail"},
             {"previous-state": {"status": "CREATING"}, "state": {"status": "BUILDING"}},
         ),
-        ({"InputPath": "$.source"}, "aws.imagebuilder"),
         (
             {
                 "InputTransformer": {

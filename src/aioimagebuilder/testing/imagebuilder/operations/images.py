@@ -78,7 +78,8 @@ def start_pipeline(
     )
     source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"], **members}
     image = _start_build(backend, settings, source)
-    pipeline.built_from = find_dependencies(backend, pipeline)
+    if "schedule" in pipeline.record:
+        pipeline.built_from = find_dependencies(backend, pipeline)
     write_pipeline_line(backend, pipeline, f"Pipeline started a build of the image: {image.arn}")
     return image
 
