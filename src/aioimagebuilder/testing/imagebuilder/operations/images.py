@@ -25,10 +25,10 @@ from .lists import page_rows
 from .lookup import find_image, get_image, get_resource, list_images, owner_of
 from .planning import plan_build, plan_distributions, plan_workflow
 from .references import check_references
+from .resource_kinds import DEFAULT_TESTS
 from .resources import Handler, make_latest_references
 
-_CONFIGURATIONS = ("imageTestsConfiguration", "imageScanningConfiguration")
-_COPIED = ("executionRole", "workflows", *_CONFIGURATIONS, "osVersion", "tags")
+_COPIED = ("executionRole", "workflows", "imageScanningConfiguration", "osVersion", "tags")
 _IMPORT_SECONDS = 420.0
 
 
@@ -48,7 +48,8 @@ def start_pipeline(
     )
     source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"], **members}
     image = _start_build(backend, settings, source)
-    pipeline.built_from = find_dependencies(backend, pipeline)
+    if "schedule" in pipeline.record:
+        pipeline.built_from = find_dependencies(backend, pipeline)
     write_pipeline_line(backend, pipeline, f"Pipeline started a build of the image: {image.arn}")
     return image
 
@@ -94,6 +95,7 @@ def _start_build(backend: ImageBuilderBackend, request: Members, source: Members
         "type": "DOCKER" if container else "AMI",
         "platform": platform,
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
+        "imageTestsConfiguration": {**DEFAULT_TESTS, **request.get("imageTestsConfiguration", {})},
         "osVersion": (parent.static if parent else {}).get("osVersion", OS_VERSIONS[platform]),
         "buildType": "USER_INITIATED",
         **source,
@@ -202,6 +204,7 @@ def _add_image(
         "dateCreated": format_time(now),
         "imageSource": "CUSTOM",
         "tags": {},
+        **({"outputResources": {"amis": []}} if static["type"] == "AMI" else {}),
         **static,
         **copied,
     }

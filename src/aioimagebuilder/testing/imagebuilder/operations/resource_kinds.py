@@ -18,6 +18,9 @@ from ..models import ImageBuilderBackend
 from ..outputs import find_distribution_errors
 from .references import check_container_parent, check_parent, read_content
 
+DEFAULT_TESTS: Mapping[str, Any] = {"imageTestsEnabled": True, "timeoutMinutes": 720}
+"""The configuration of tests of an image or a pipeline that is created without one."""
+
 Extras = Callable[[ImageBuilderBackend, Members], Members]
 """(backend, request) to the members that the service adds to a new resource."""
 
@@ -152,6 +155,7 @@ def _pipeline_extras(backend: ImageBuilderBackend, request: Members) -> Members:
     return {
         "status": request.get("status", "ENABLED"),
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
+        "imageTestsConfiguration": {**DEFAULT_TESTS, **request.get("imageTestsConfiguration", {})},
         "platform": recipe.record["platform"] if recipe else "Linux",
         "consecutiveFailures": 0,
         **_dates(backend),
