@@ -123,7 +123,8 @@ def _container_recipe_extras(backend: ImageBuilderBackend, request: Members) -> 
     image = request.get("instanceConfiguration", {}).get("image")
     if image:
         check_parent(backend, "instanceConfiguration.image", image)
-    template = read_content(backend, request, "dockerfileTemplateData", "dockerfileTemplateUri")
+    members = ("dockerfileTemplateData", "dockerfileTemplateUri")
+    template = read_content(backend, request, *members, missing="FROM {{{ imagebuilder:parentImage }}}\n")
     return {
         "platform": request.get("platformOverride") or parent.get("platform", "Linux"),
         "encrypted": True,
