@@ -10,6 +10,14 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+COMPONENT_DOCUMENT = """\
+schemaVersion: 1.0
+phases:
+  - name: build
+    steps: [{name: Install, action: ExecuteBash, inputs: {commands: [echo installing]}}]
+"""
+WORKFLOW_DOCUMENT = "{schemaVersion: 1.0, steps: [{name: Check, action: RunCommand}]}"
+
 
 def raises_error(code: str, status: int | None = None, match: str | None = None) -> Any:
     """Return a context manager that expects an error with a code and, if given, an HTTP status and a text."""

@@ -6,7 +6,7 @@ import pytest
 from botocore import xform_name
 
 from aioimagebuilder.testing.imagebuilder.validation import operation, service_model
-from simulator.support import raises_error
+from simulator.support import COMPONENT_DOCUMENT, WORKFLOW_DOCUMENT, raises_error
 from simulator.test_resources import BASE, create_component, create_recipe
 
 FILTERED = [
@@ -72,7 +72,7 @@ def test_every_list_with_filters_is_tested():
 def test_filters_select_rows(client, simulator):
     create_component(client, "one", description="first", supportedOsVersions=["Amazon Linux 2"])
     create_component(client, "two", "2.0.0", supportedOsVersions=["Amazon Linux 2023", "Ubuntu 24"])
-    create_component(client, "three", data="phases: [{name: test}]")
+    create_component(client, "three", data=COMPONENT_DOCUMENT.replace("build", "test"))
     for wanted, values, found in (
         ("supportedOsVersion", ["Amazon Linux 2"], ["one"]),
         ("supportedOsVersion", ["Ubuntu 24", "Amazon Linux 2"], ["one", "two"]),
@@ -112,8 +112,7 @@ def test_by_name_returns_one_row_for_each_name(client, simulator):
             client.create_infrastructure_configuration(name="infra", instanceProfileName="p")
         client.create_image(imageRecipeArn=recipe, infrastructureConfigurationArn=infrastructure)
         for kind in ("BUILD", "TEST"):
-            document = "steps: [{name: Check, action: RunCommand}]"
-            simulator.create_workflow("flow", document, type=kind, version=version)
+            simulator.create_workflow("flow", WORKFLOW_DOCUMENT, type=kind, version=version)
     assert len(client.list_images()["imageVersionList"]) == 2
     [image] = client.list_images(byName=True)["imageVersionList"]
     assert (image["arn"], image["name"]) == (f"{BASE}:image/demo/x.x.x", "demo")

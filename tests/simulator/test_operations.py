@@ -16,7 +16,7 @@ from botocore.validate import ParamValidator
 from aioimagebuilder.testing import BuildScript
 from aioimagebuilder.testing.imagebuilder.operations.dispatch import HANDLERS
 from aioimagebuilder.testing.imagebuilder.validation import operation, service_model
-from simulator.support import raises_error
+from simulator.support import COMPONENT_DOCUMENT, WORKFLOW_DOCUMENT, raises_error
 
 BASE = "arn:aws:imagebuilder:us-east-1:123456789012"
 ROLE = {"executionRole": "role"}
@@ -62,17 +62,16 @@ def call_policy_operations(call, noun, arn):
 
 
 def call_resource_operations(call, simulator):
-    document = "steps: [{name: Check, action: RunCommand}]"
     component = call(
         "CreateComponent",
         name="part",
         semanticVersion="1.0.0",
         platform="Linux",
-        data="phases: [{name: build}]",
+        data=COMPONENT_DOCUMENT,
     )["componentBuildVersionArn"]
-    workflow = call("CreateWorkflow", name="own", semanticVersion="1.0.0", type="TEST", data=document)[
-        "workflowBuildVersionArn"
-    ]
+    workflow = call(
+        "CreateWorkflow", name="own", semanticVersion="1.0.0", type="TEST", data=WORKFLOW_DOCUMENT
+    )["workflowBuildVersionArn"]
     parts = [{"componentArn": component}]
     recipe = call(
         "CreateImageRecipe",

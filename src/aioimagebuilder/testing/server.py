@@ -31,6 +31,7 @@ from .cloudwatch_faults import apply_faults
 from .control_routes import MAX_BODY_LENGTH, is_control_request, send_json, serve_control
 from .imagebuilder.controller import Control
 from .imagebuilder.mock_aws import current_control
+from .imagebuilder.outputs import SERVICES
 from .imagebuilder.registration import register
 from .imagebuilder.responses import CONNECTION_FAULT_HEADER, ImageBuilderResponse
 from .origins import find_refusal
@@ -71,7 +72,10 @@ class Application:
         return self._send(response, body, environ, start_response)
 
     def _serve(self, environ: Environ, response: _Response) -> Iterable[bytes]:
-        is_imagebuilder = _IMAGEBUILDER_SCOPE in environ.get("HTTP_AUTHORIZATION", "")
+        authorization = environ.get("HTTP_AUTHORIZATION", "")
+        is_imagebuilder = _IMAGEBUILDER_SCOPE in authorization
+        if any(f"/{scope}/aws4_request" in authorization for scope in SERVICES.values()):
+            self._control.write_due_outputs()
         application = _serve_imagebuilder if is_imagebuilder else self._moto
         token = current_control.set(self._control)
         try:

@@ -37,6 +37,7 @@ from .operations.dispatch import perform
 from .operations.lifecycle_policies import run_policy
 from .operations.presets import create_pipeline
 from .operations.standalone import ExecutionKind, add_execution
+from .outputs import write_due_outputs
 from .rate_limit import TokenBucket
 from .validation import input_members
 
@@ -180,6 +181,12 @@ class Control:
             for backend in self.backends.values():
                 for image in backend.images.values():
                     write_image_lines(backend, image, backend.now())
+
+    def write_due_outputs(self) -> None:
+        """Write the outputs of images that are due to moto's EC2 and Parameter Store."""
+        self.perform_due()
+        with self.lock:
+            write_due_outputs(self.shared)
 
     @property
     def rate_limit(self) -> float | None:

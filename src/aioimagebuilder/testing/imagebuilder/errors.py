@@ -25,6 +25,17 @@ def invalid(message: str) -> ServiceError:
     return ServiceError("InvalidRequestException", message)
 
 
+def invalid_value(parameter: str, reason: str) -> ServiceError:
+    """Return the error for an invalid value of a parameter; the service's own texts have this form."""
+    message = f"The value supplied for parameter '{parameter}' is not valid. {reason}"
+    return ServiceError("InvalidParameterValueException", message)
+
+
+def invalid_combination(message: str) -> ServiceError:
+    """Return the error for parameters that exclude or require each other."""
+    return ServiceError("InvalidParameterCombinationException", message)
+
+
 def not_found(identifier: str) -> ServiceError:
     """Return the error for an unknown id or ARN."""
     return ServiceError(

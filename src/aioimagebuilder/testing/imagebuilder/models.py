@@ -8,8 +8,10 @@ import json
 import math
 import re
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from moto.core.base_backend import BaseBackend
@@ -19,6 +21,7 @@ from ..simulation.clock import SimulatedClock
 from ..simulation.identifiers import slugify
 from ..simulation.images import Image
 from ..simulation.lifecycle_runs import LifecycleRun
+from ..simulation.managed_catalogue import list_managed_images, list_managed_resources
 from ..simulation.state_history import Members, Row, StateHistory
 from .agenda import Agenda
 from .errors import ServiceError
@@ -72,6 +75,7 @@ class SharedState:
         clock: The simulated clock.
         faults: The injected faults.
         changed: Set whenever the next action of the agenda may be due earlier.
+        outputs: Writes to moto's EC2 and Parameter Store that are due, in the order of their times.
         scripts: Scripts of the next builds.
         extra_statuses: Scripted statuses, which responses may contain even if the service model lacks them.
         lag: Age of the state that reads return, in simulated seconds.
@@ -80,6 +84,7 @@ class SharedState:
     clock: SimulatedClock
     faults: FaultRegistry = field(default_factory=FaultRegistry)
     changed: threading.Event = field(default_factory=threading.Event)
+    outputs: deque[Callable[[], None]] = field(default_factory=deque)
     scripts: ScriptQueue = field(default_factory=ScriptQueue)
     extra_statuses: set[str] = field(default_factory=set)
     lag: float = 0.0
@@ -115,6 +120,7 @@ class ImageBuilderBackend(BaseBackend):
         self.shared = shared
         self.resources: dict[str, Resource] = {}
         self.images: dict[str, Image] = {}
+        self.managed_resources, self.managed_images = _list_managed(region_name)
         self.image_names: dict[str, int] = {}
         self.workflows: dict[str, Row] = {}
         self.steps: dict[str, Row] = {}
@@ -178,6 +184,14 @@ class ImageBuilderBackend(BaseBackend):
         if end < len(items):
             response["nextToken"] = _make_token(end, f"{member}{scope}")
         return response
+
+
+@lru_cache
+def _list_managed(region_name: str) -> tuple[Mapping[str, Resource], Mapping[str, Image]]:
+    """Return the managed resources and images of a region by ARN; all backends of the region share them."""
+    resources = (Resource(kind=kind, record=record) for kind, record in list_managed_resources(region_name))
+    images = list_managed_images(region_name)
+    return {each.arn: each for each in resources}, {each.arn: each for each in images}
 
 
 def _make_script_key(name: str | None) -> str | None:

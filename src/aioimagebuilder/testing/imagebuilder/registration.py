@@ -9,6 +9,7 @@ from botocore import handlers
 from moto import backend_index
 
 from . import mock_aws, responses, urls
+from .outputs import SERVICES
 
 _PATTERN = re.compile(r"https?://imagebuilder\.(.+)\.amazonaws\.com")
 
@@ -22,6 +23,7 @@ def register() -> None:
         backend_index.backend_url_patterns.append(("imagebuilder", _PATTERN))
         handlers.BUILTIN_HANDLERS.append(("before-call", _perform_due))
         handlers.BUILTIN_HANDLERS.append(("before-call.cloudwatch-logs", _write_due_lines))
+        handlers.BUILTIN_HANDLERS.extend((f"before-call.{each}", _write_due_outputs) for each in SERVICES)
 
 
 def _perform_due(**_: object) -> None:
@@ -32,3 +34,8 @@ def _perform_due(**_: object) -> None:
 def _write_due_lines(**_: object) -> None:
     """Write the log lines of builds under ``mock_aws`` that are due before a CloudWatch Logs call."""
     mock_aws.imagebuilder_backends.control.write_due_lines()
+
+
+def _write_due_outputs(**_: object) -> None:
+    """Write the outputs of images that are due under ``mock_aws`` before a call that may show them."""
+    mock_aws.imagebuilder_backends.control.write_due_outputs()

@@ -9,6 +9,7 @@ from ..simulation.images import Image, ScanEnd, StepWait, Transition
 from .build_logs import write_image_lines
 from .events import send_cve_detected, send_pipeline_disabled, send_step_wait, send_transition
 from .models import ImageBuilderBackend, Resource
+from .outputs import publish_outputs, schedule_amis
 
 _FAILURE_LIMIT = 5
 
@@ -16,6 +17,8 @@ _FAILURE_LIMIT = 5
 def add_image(backend: ImageBuilderBackend, image: Image) -> None:
     """Add or update an image with its executions, and schedule what it does next."""
     backend.add_image(image)
+    if image.plan is not None:
+        schedule_amis(backend, image, image.plan)
     _schedule_next(backend, image)
 
 
@@ -43,6 +46,8 @@ def _perform_due(backend: ImageBuilderBackend, image: Image, at: float) -> None:
 
 def _perform_transition(backend: ImageBuilderBackend, image: Image, transition: Transition) -> None:
     write_image_lines(backend, image, transition.at)
+    if image.plan is not None:
+        publish_outputs(backend, image, image.plan, transition.at)
     send_transition(backend, image, transition)
     pipeline = backend.resources.get(image.static.get("sourcePipelineArn", ""))
     if pipeline is not None:

@@ -10,7 +10,7 @@ from ..scripts import BuildScript
 from .plan import STAGES, BuildPlan
 from .run_context import StepAction
 from .scans import Scan
-from .state_history import Members, Row
+from .state_history import Members, Row, StateHistory
 from .timeline import TERMINAL_STATUSES, Interventions, Timeline, compute
 
 _STATE_MEMBERS = ("status", "reason", "failureContext")
@@ -79,6 +79,12 @@ class Image:
         """Return an image whose build starts at a time."""
         run = Run(start=start, script=script, timeline=compute(plan, script, start=start))
         return cls(plan, static, run)
+
+    @classmethod
+    def fixed(cls, static: Members, history: StateHistory) -> Image:
+        """Return an image with a fixed schedule."""
+        timeline = Timeline(image=history, workflows=[], waiting_steps={}, log_lines=[], amis=[])
+        return cls(None, static, Run(start=history.start, script=BuildScript(), timeline=timeline))
 
     @property
     def arn(self) -> str:

@@ -55,6 +55,11 @@ class RunContext:
     amis: list[tuple[float, str]] = field(default_factory=list)
     scan: Scan | None = None
 
+    def latest_ami(self, at: float) -> str | None:
+        """Return the newest AMI at a time: the last one created, or the source of a distribution."""
+        source = self.plan.source_ami["image"] if self.plan.source_ami else None
+        return next((ami for created_at, ami in reversed(self.amis) if created_at <= at), source)
+
     def log(self, at: float, text: str) -> None:
         """Add a line to the build log."""
         if at < math.inf:

@@ -7,10 +7,11 @@ import math
 from collections.abc import Mapping
 
 from ..scripts import ComponentFailure, Json, StepScript
-from .catalogue import COMPONENT_ACTION, IMAGE_ACTIONS, SCAN_ACTION, WAITING_ACTION
+from .catalogue import COMPONENT_ACTION, DISTRIBUTING_ACTION, IMAGE_ACTIONS, SCAN_ACTION, WAITING_ACTION
 from .clock import format_time
 from .documents import resolve
 from .identifiers import make_ec2_id, make_id
+from .outputs import list_amis
 from .plan import BuildPlan, PlannedStep
 from .run_context import FAILURE_STATUSES, RunContext
 from .state_history import Row
@@ -122,8 +123,23 @@ class StepTimeline:
         if status in FAILURE_STATUSES:
             self._fail(end, status, message)
         else:
-            outputs = {name: text.format(**self._resource_ids) for name, text in self._step.outputs.items()}
+            outputs: dict[str, Json] = {
+                name: text.format(**self._resource_ids) for name, text in self._step.outputs.items()
+            }
+            if self._step.action == DISTRIBUTING_ACTION:
+                outputs["distributedImages"] = self._list_distributed(end)
             self._finish(end, status, message, outputs)
+
+    def _list_distributed(self, at: float) -> Json:
+        plan, failed = self._context.plan, self._context.script.failed_regions
+        return [
+            {
+                **{name: ami[name] for name in ("region", "name", "accountId")},
+                "amiId": ami["image"],
+                "status": "Failed" if ami["region"] in failed else "Completed",
+            }
+            for ami in list_amis(plan, self._context.latest_ami(at) or "", plan.regions)
+        ]
 
     def _fail(self, end: float, status: str, message: str | None) -> None:
         failure = self._script.component_failure

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from ..scripts import BuildScript
 from .clock import format_time
 from .identifiers import make_ec2_id, make_id
+from .outputs import list_amis
 from .plan import STAGE_STATUS, STAGES, BuildPlan, PlannedWorkflow
 from .run_context import Failure, RunContext, StepAction
 from .scans import Scan
@@ -133,6 +134,8 @@ class _TimelineBuilder:
             at += creating * self._script.pace
         stages = STAGES[STAGES.index(first_stage or STAGES[0]) :]
         for stage in stages:
+            if stage != "BUILD":
+                self._ensure_ami(at)
             workflows = self._plan.workflows_of(stage)
             if not workflows and (stage != "DISTRIBUTION" or not self._plan.has_distribution_stage):
                 continue
@@ -161,7 +164,7 @@ class _TimelineBuilder:
 
     def remaining_outputs(self, at: float) -> Members | None:
         """Return the output resources that remain if the build stops at a time."""
-        return self._output_resources(at, (self._plan.home_region,)) if self._latest_ami(at) else None
+        return self._output_resources(at, (self._plan.home_region,)) if self._context.latest_ami(at) else None
 
     def _run_stage(
         self, stage: str, workflows: tuple[PlannedWorkflow, ...], at: float
@@ -247,12 +250,13 @@ class _TimelineBuilder:
         reached = [region for region in self._plan.regions if region not in self._script.failed_regions]
         regions = reached if self.stage == "DISTRIBUTION" else [self._plan.home_region]
         context = failure.context if self._script.failure_context else None
+        outputs = self._output_resources(at, tuple(regions)) if self._context.latest_ami(at) else None
         self._set_status(
             at,
             self._script.status or "FAILED",
             reason=self._script.reason or failure.reason,
             failureContext=context,
-            outputResources=self._output_resources(at, tuple(regions)) if self._latest_ami(at) else None,
+            outputResources=outputs,
         )
 
     def _set_status(self, at: float, status: str, **members: object) -> None:
@@ -260,8 +264,11 @@ class _TimelineBuilder:
         self.history.change(at, status=status, **members)
         self._context.log(at, f"Image transitioned to {status} state for Image ARN: {self._plan.image_arn}")
 
-    def _latest_ami(self, at: float) -> str | None:
-        return next((ami for created_at, ami in reversed(self._context.amis) if created_at <= at), None)
+    def _ensure_ami(self, at: float) -> None:
+        """Create the AMI of an import, or of a build in which no step did."""
+        plan = self._plan
+        if not (self._context.amis or plan.is_container or plan.source_ami):
+            self._context.amis.append((at, make_ec2_id("ami-", plan.image_arn)))
 
     def _output_resources(self, at: float, regions: tuple[str, ...]) -> Members | None:
         if self._plan.is_container:
@@ -269,20 +276,8 @@ class _TimelineBuilder:
             tags = (f"{version}-{build}", "latest")
             containers = [{"region": each, "imageUris": self._image_uris(each, tags)} for each in regions]
             return {"containers": containers}
-        ami = self._latest_ami(at) or self._plan.parent_image
-        if ami is None:
-            return None
-        name = f"{self._plan.image_name} {format_time(at)}".replace(":", "-")
-        amis = [
-            {
-                "region": region,
-                "image": ami if region == self._plan.home_region else make_ec2_id("ami-", ami, region),
-                "name": name,
-                "accountId": self._plan.account_id,
-            }
-            for region in regions
-        ]
-        return {"amis": amis}
+        ami = self._context.latest_ami(at)
+        return {"amis": list_amis(self._plan, ami, regions)} if ami else None
 
     def _image_uris(self, region: str, tags: tuple[str, ...]) -> list[str]:
         registry = f"{self._plan.account_id}.dkr.ecr.{region}.amazonaws.com"

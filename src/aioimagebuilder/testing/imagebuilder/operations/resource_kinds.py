@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...simulation.clock import format_time
-from ...simulation.documents import DocumentError, parse_component_phases, parse_parameters, parse_workflow
+from ...simulation.component_documents import parse_component
+from ...simulation.document_loading import DocumentError
+from ...simulation.documents import parse_workflow
 from ...simulation.schedules import Schedule
 from ...simulation.state_history import Members
-from ..errors import ServiceError, invalid
+from ..errors import invalid, invalid_value
 from ..models import ImageBuilderBackend
+from ..outputs import find_distribution_errors
+from .references import check_container_parent, check_parent, read_content
 
 Extras = Callable[[ImageBuilderBackend, Members], Members]
 """(backend, request) to the members that the service adds to a new resource."""
+
+_DESCRIBED = ("name", "type", "description")
+_UNREAD_COMPONENT = "schemaVersion: 1.0\nphases: [{name: build, steps: [{name: Reboot, action: Reboot}]}]\n"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,14 +70,16 @@ class Kind:
 
 
 def _component_extras(backend: ImageBuilderBackend, request: Members) -> Members:
-    if ("data" in request) == ("uri" in request):
-        raise invalid("Specify either the data or the uri property, but not both.")
-    phases = parse_component_phases(request.get("data", ""))
-    declared = parse_parameters(request.get("data", ""))
-    parameters = [_describe_parameter({"type": "string", **each, "name": name}) for name, each in declared]
+    data = read_content(backend, request, "data", "uri", missing=_UNREAD_COMPONENT)
+    try:
+        document = parse_component(data, request["platform"])
+    except DocumentError as error:
+        raise invalid_value("data" if "data" in request else "uri", str(error)) from error
+    parameters = [_describe_parameter({**each, "name": name}) for name, each in document.parameters.items()]
     return {
         # ImportComponent gives the type; that of another component follows from its phases.
-        "type": request.get("type") or ("TEST" if phases == {"test"} else "BUILD"),
+        "type": request.get("type") or ("TEST" if document.phases == {"test"} else "BUILD"),
+        "data": data,
         **({"parameters": parameters} if parameters else {}),
         "encrypted": True,
         "state": {"status": "ACTIVE"},
@@ -80,20 +89,17 @@ def _component_extras(backend: ImageBuilderBackend, request: Members) -> Members
 
 
 def _workflow_extras(backend: ImageBuilderBackend, request: Members) -> Members:
-    if ("data" in request) == ("uri" in request):
-        raise invalid("Specify either the data or the uri property, but not both.")
+    data = read_content(backend, request, "data", "uri")
     try:
-        document = parse_workflow(request["data"]) if "data" in request else None
+        document = parse_workflow(data, request["type"])
     except DocumentError as error:
-        raise invalid(f"The workflow document is not valid: {error}.") from error
-    parameters = [_describe_parameter(each) for each in document.parameters] if document else []
-    return {**({"parameters": parameters} if parameters else {}), **_version_members(backend, request)}
+        raise invalid_value("data" if "data" in request else "uri", str(error)) from error
+    parameters = [_describe_parameter({"type": "string", **each}) for each in document.parameters]
+    return {"data": data, "parameters": parameters, **_version_members(backend, request)}
 
 
 def _describe_parameter(parameter: Mapping[str, Any]) -> Members:
-    described: Members = {"name": parameter["name"], "type": str(parameter["type"])}
-    if parameter.get("description"):
-        described["description"] = str(parameter["description"])
+    described: Members = {name: str(parameter[name]) for name in _DESCRIBED if parameter.get(name)}
     default = parameter.get("default")
     if default is not None:
         values = default if isinstance(default, list) else [default]
@@ -104,14 +110,21 @@ def _describe_parameter(parameter: Mapping[str, Any]) -> Members:
 
 
 def _image_recipe_extras(backend: ImageBuilderBackend, request: Members) -> Members:
-    return {"type": "AMI", "platform": _detect_platform(request), **_version_members(backend, request)}
+    parent = check_parent(backend, "parentImage", request["parentImage"])
+    platform = parent.get("platform", _detect_platform(request))
+    return {"type": "AMI", "platform": platform, **_version_members(backend, request)}
 
 
 def _container_recipe_extras(backend: ImageBuilderBackend, request: Members) -> Members:
+    parent = check_container_parent(backend, request)
     image = request.get("instanceConfiguration", {}).get("image")
+    if image:
+        check_parent(backend, "instanceConfiguration.image", image)
+    template = read_content(backend, request, "dockerfileTemplateData", "dockerfileTemplateUri")
     return {
-        "platform": request.get("platformOverride", "Linux"),
+        "platform": request.get("platformOverride") or parent.get("platform", "Linux"),
         "encrypted": True,
+        "dockerfileTemplateData": template,
         **({"instanceImage": image} if image else {}),
         **_version_members(backend, request),
     }
@@ -122,6 +135,9 @@ def _infrastructure_extras(backend: ImageBuilderBackend, request: Members) -> Me
 
 
 def _distribution_extras(backend: ImageBuilderBackend, request: Members) -> Members:
+    for index, distribution in enumerate(request["distributions"]):
+        for member, error in find_distribution_errors(backend.account_id, distribution):
+            raise invalid_value(f"distributions[{index}].{member}", error)
     regions = [each["region"] for each in request["distributions"]]
     return {"timeoutMinutes": 720, "regions": regions, **_dates(backend)}
 
@@ -143,15 +159,13 @@ def _pipeline_extras(backend: ImageBuilderBackend, request: Members) -> Members:
 
 
 def _check_schedule(schedule: Members) -> None:
-    problem = "The value supplied for parameter 'schedule.{}' is not valid. {}"
     try:
         Schedule(schedule.get("scheduleExpression", "rate(1 day)"), schedule.get("timezone", "UTC"))
     except ValueError as error:
-        text = problem.format("scheduleExpression", f"Invalid schedule expression. Details: {error}.")
-        raise ServiceError("InvalidParameterValueException", text) from error
+        reason = f"Invalid schedule expression. Details: {error}."
+        raise invalid_value("schedule.scheduleExpression", reason) from error
     except LookupError as error:
-        text = problem.format("timezone", "There is no such time zone.")
-        raise ServiceError("InvalidParameterValueException", text) from error
+        raise invalid_value("schedule.timezone", "There is no such time zone.") from error
 
 
 def _lifecycle_policy_extras(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -174,8 +188,11 @@ def _detect_platform(request: Members) -> str:
 
 _WITH_BUILDS: Mapping[str, Any] = {"row_suffix": "Version", "is_versioned": True, "has_builds": True}
 
+COMPONENT = Kind(noun="Component", extras=_component_extras, **_WITH_BUILDS)
+"""The kind that ImportComponent creates."""
+
 KINDS: tuple[Kind, ...] = (
-    Kind(noun="Component", extras=_component_extras, **_WITH_BUILDS),
+    COMPONENT,
     Kind(noun="Workflow", extras=_workflow_extras, **_WITH_BUILDS),
     Kind(noun="ImageRecipe", extras=_image_recipe_extras, is_versioned=True),
     Kind(noun="ContainerRecipe", extras=_container_recipe_extras, is_versioned=True),
@@ -185,20 +202,3 @@ KINDS: tuple[Kind, ...] = (
     Kind(noun="LifecyclePolicy", extras=_lifecycle_policy_extras),
 )
 """Every kind of resource."""
-
-KIND_BY_NOUN: Mapping[str, Kind] = {kind.noun: kind for kind in KINDS}
-
-
-def find_references(request: Members) -> Iterator[tuple[str, str]]:
-    """Yield (member, ARN) of every resource that a request refers to."""
-    for member in (
-        "imageRecipeArn",
-        "containerRecipeArn",
-        "infrastructureConfigurationArn",
-        "distributionConfigurationArn",
-    ):
-        if member in request:
-            yield member, request[member]
-    for member, inner in (("components", "componentArn"), ("workflows", "workflowArn")):
-        for each in request.get(member, ()):
-            yield member, each[inner]

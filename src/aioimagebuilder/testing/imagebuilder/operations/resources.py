@@ -7,56 +7,21 @@ from functools import partial
 
 import yaml  # type: ignore[import-untyped]
 
-from ...simulation.catalogue import MANAGED_COMPONENT_VERSION, MANAGED_VERSION, MANAGED_WORKFLOWS
-from ...simulation.clock import format_time
-from ...simulation.identifiers import make_arn, matches_version, parse_arn, slugify, strip_build, version_key
+from ...simulation.identifiers import make_arn, parse_arn, slugify, strip_build
 from ...simulation.state_history import Members
-from ..errors import ServiceError, invalid, not_found
+from ..errors import ServiceError, not_found
 from ..models import ImageBuilderBackend, Resource
 from ..validation import project
 from .lists import page_rows
-from .resource_kinds import KIND_BY_NOUN, KINDS, Kind, find_references
+from .lookup import find_image, find_resource, get_resource, list_resources, owner_of
+from .references import check_references, read_content
+from .resource_kinds import COMPONENT, KINDS, Kind
 
 Handler = Callable[[ImageBuilderBackend, Members], Members]
 """(backend, request) to the response members other than requestId and clientToken."""
 
 _MAX_TAGS = 50
-_MANAGED_CREATED_AT = 1_577_836_800.0
 _NOT_STORED = frozenset({"clientToken", "dryRun", "semanticVersion"})
-
-
-def find_resource(backend: ImageBuilderBackend, arn: str) -> Resource | None:
-    """Return the resource that an ARN names, or ``None``; ``x`` in a version stands for the newest."""
-    exact = backend.resources.get(arn)
-    if exact is not None:
-        return exact
-    try:
-        wanted = parse_arn(arn)
-    except ValueError:
-        return None
-    if wanted["account"] == "aws":
-        return _find_managed(backend, wanted)
-    if not wanted["version"]:
-        return None
-    prefix = arn.partition("/" + wanted["version"])[0] + "/"
-    found = [
-        resource
-        for resource in backend.resources.values()
-        if resource.arn.startswith(prefix) and _matches_version(wanted, resource.arn)
-    ]
-    return max(found, key=lambda resource: _version_key(resource.arn), default=None)
-
-
-def get_resource(backend: ImageBuilderBackend, arn: str) -> Resource:
-    """Return the resource that an ARN names, as `find_resource` does.
-
-    Raises:
-        ServiceError: The resource does not exist (ResourceNotFoundException).
-    """
-    resource = find_resource(backend, arn)
-    if resource is None:
-        raise not_found(arn)
-    return resource
 
 
 def require_own(backend: ImageBuilderBackend, arn: str) -> str:
@@ -65,7 +30,7 @@ def require_own(backend: ImageBuilderBackend, arn: str) -> str:
     Raises:
         ServiceError: It does not exist, or Amazon manages it (ForbiddenException).
     """
-    found = arn if arn in backend.images else get_resource(backend, arn).arn
+    found = (find_image(backend, arn) or get_resource(backend, arn)).arn
     if parse_arn(found)["account"] != backend.account_id:
         raise ServiceError("ForbiddenException", f"The resource {found} does not belong to your account.")
     return found
@@ -84,45 +49,8 @@ def make_latest_references(arn: str) -> Members:
     }
 
 
-def _matches_version(wanted: Mapping[str, str], arn: str) -> bool:
-    found = parse_arn(arn)
-    is_same_build = wanted["build"] in ("", "x", found["build"])
-    return is_same_build and matches_version(wanted["version"], found["version"])
-
-
-def _version_key(arn: str) -> tuple[int, ...]:
-    found = parse_arn(arn)
-    return (*version_key(found["version"]), int(found["build"] or 0))
-
-
-def _find_managed(backend: ImageBuilderBackend, wanted: Mapping[str, str]) -> Resource | None:
-    kind, _, workflow_type = wanted["type"].partition("/")
-    if kind not in ("component", "workflow"):
-        return None
-    data = MANAGED_WORKFLOWS.get((workflow_type, wanted["name"]))
-    if kind == "workflow" and data is None:
-        return None
-    newest = MANAGED_VERSION if kind == "workflow" else MANAGED_COMPONENT_VERSION
-    version = newest if "x" in (wanted["version"] or "x") else wanted["version"]
-    arn = make_arn(backend.region_name, "aws", wanted["type"], wanted["name"], version, wanted["build"] or 1)
-    record: Members = {
-        "arn": arn,
-        "name": wanted["name"],
-        "version": version,
-        "owner": "Amazon",
-        "dateCreated": format_time(_MANAGED_CREATED_AT),
-    }
-    if kind == "workflow":
-        record |= {"type": workflow_type.upper(), "data": data}
-    else:
-        phase = "test" if "test" in wanted["name"] else "build"
-        platform = "Windows" if "windows" in wanted["name"] else "Linux"
-        record |= {"type": phase.upper(), "platform": platform, "data": f"phases:\n  - name: {phase}\n"}
-    return Resource(kind=KIND_BY_NOUN[kind.capitalize()].noun, record=record)
-
-
 def _create(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
-    references = _check_references(backend, request)
+    references = check_references(backend, request)
     extras = kind.extras(backend, request)
     if kind.is_versioned:
         extras["version"] = _resolve_version(backend, kind, request)
@@ -138,16 +66,6 @@ def _create(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Membe
     if kind.is_versioned:
         response["latestVersionReferences"] = make_latest_references(arn)
     return response
-
-
-def _check_references(backend: ImageBuilderBackend, request: Members) -> frozenset[str]:
-    found = set()
-    for member, arn in find_references(request):
-        resource = find_resource(backend, arn)
-        if resource is None:
-            raise invalid(f"The value supplied for parameter '{member}' is not valid. {arn} does not exist.")
-        found.add(resource.arn)
-    return frozenset(found)
 
 
 def _resolve_version(backend: ImageBuilderBackend, kind: Kind, request: Members) -> str:
@@ -187,15 +105,8 @@ def _get(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
 
 
 def _list(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
-    if request.get("owner", "Self") == "Self":
-        rows = [each for each in backend.resources.values() if each.kind == kind.noun]
-    elif request["owner"] == "Amazon" and kind.noun == "Workflow":
-        rows = [
-            get_resource(backend, make_arn(backend.region_name, "aws", "workflow", *name, MANAGED_VERSION, 1))
-            for name in MANAGED_WORKFLOWS
-        ]
-    else:
-        rows = []
+    owner = request.get("owner", "Self")
+    rows = [each for each in list_resources(backend, owner).values() if each.kind == kind.noun]
     if kind.has_builds:
         rows = list({strip_build(each.arn): each for each in rows}.values())
 
@@ -207,10 +118,10 @@ def _list(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members
 
 
 def _list_builds(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
-    rows = [each for each in backend.resources.values() if each.kind == kind.noun]
-    version_arn = request.get(f"{kind.member}VersionArn")
-    if version_arn is not None:
-        rows = [each for each in rows if strip_build(each.arn) == version_arn]
+    wanted = request.get(f"{kind.member}VersionArn", "")
+    rows = [each for each in list_resources(backend, owner_of(wanted)).values() if each.kind == kind.noun]
+    if wanted:
+        rows = [each for each in rows if strip_build(each.arn) == wanted]
     shape = f"{kind.noun}Summary"
     return backend.page(request, f"{kind.member}SummaryList", rows, lambda each: project(shape, each.record))
 
@@ -218,7 +129,7 @@ def _list_builds(kind: Kind, backend: ImageBuilderBackend, request: Members) -> 
 def _update(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
     resource = get_resource(backend, request[kind.arn_member])
     stored = {name: value for name, value in request.items() if name not in (*_NOT_STORED, kind.arn_member)}
-    references = _check_references(backend, stored)
+    references = check_references(backend, stored)
     fixed = {name: resource.record[name] for name in ("arn", "name", "tags", "dateCreated")}
     resource.record = {**stored, **kind.extras(backend, {**fixed, **request}), **fixed}
     resource.references = references
@@ -259,7 +170,7 @@ def _describe(backend: ImageBuilderBackend, resource: Resource) -> Members:
 
 
 def _get_tags(backend: ImageBuilderBackend, arn: str) -> dict[str, str]:
-    image = backend.images.get(arn)
+    image = find_image(backend, arn)
     record = image.static if image else get_resource(backend, arn).record
     return dict(record.get("tags", {}))
 
@@ -293,14 +204,14 @@ def _untag(backend: ImageBuilderBackend, request: Members) -> Members:
 
 def _import_component(backend: ImageBuilderBackend, request: Members) -> Members:
     """Create a component from a script; its document has a single step, which runs the script."""
-    component = {name: value for name, value in request.items() if name != "format"}
-    if "data" in request:
-        action = "ExecutePowerShell" if request["platform"] == "Windows" else "ExecuteBash"
-        step = {"name": "RunScript", "action": action, "inputs": {"commands": [request["data"]]}}
-        phase = {"name": request["type"].lower(), "steps": [step]}
-        document = {"name": request["name"], "schemaVersion": 1.0, "phases": [phase]}
-        component["data"] = yaml.safe_dump(document, sort_keys=False)
-    response = _create(KIND_BY_NOUN["Component"], backend, component)
+    component = {name: value for name, value in request.items() if name not in ("format", "uri")}
+    script = read_content(backend, request, "data", "uri", missing="exit 0")
+    action = "ExecutePowerShell" if request["platform"] == "Windows" else "ExecuteBash"
+    step = {"name": "RunScript", "action": action, "inputs": {"commands": [script]}}
+    phase = {"name": request["type"].lower(), "steps": [step]}
+    document = {"name": request["name"], "schemaVersion": 1.0, "phases": [phase]}
+    component["data"] = yaml.safe_dump(document, sort_keys=False)
+    response = _create(COMPONENT, backend, component)
     return {"componentBuildVersionArn": response["componentBuildVersionArn"]}
 
 
