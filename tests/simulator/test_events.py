@@ -249,6 +249,24 @@ def test_topic_gets_message_for_available_and_failed(simulator, client, aws, scr
     assert bool(message["outputResources"]["amis"]) == (status == "AVAILABLE")
 
 
+def test_topic_gets_message_for_imported_disk_image(simulator, client, aws):
+    topic, url = aws.create_topic()
+    infrastructure = client.create_infrastructure_configuration(
+        name="import", instanceProfileName="simulated", snsTopicArn=topic
+    )["infrastructureConfigurationArn"]
+    arn = client.import_disk_image(
+        name="iso",
+        semanticVersion="1.0.0",
+        platform="Windows",
+        osVersion="Microsoft Windows 11",
+        infrastructureConfigurationArn=infrastructure,
+        uri="s3://bucket/windows.iso",
+    )["imageBuildVersionArn"]
+    simulator.advance(86400)
+    [message] = aws.receive_published(url)
+    assert (message["arn"], message["state"]) == (arn, {"status": "AVAILABLE"})
+
+
 def test_disabled_and_unmatched_rules_get_nothing(simulator, aws):
     url, arn = aws.create_queue()
     aws.add_rule({"Arn": arn})

@@ -127,7 +127,7 @@ def _import_vm_image(backend: ImageBuilderBackend, request: Members) -> Members:
 
 
 def _import_disk_image(backend: ImageBuilderBackend, request: Members) -> Members:
-    _get_referenced(backend, request["infrastructureConfigurationArn"])
+    infrastructure = _get_referenced(backend, request["infrastructureConfigurationArn"])
     workflow = make_arn(backend.region_name, "aws", "workflow/build/import-disk-image/x.x.x")
     plan = BuildPlan(
         image_arn=_make_next_arn(backend, request["name"], request["semanticVersion"]),
@@ -139,7 +139,13 @@ def _import_disk_image(backend: ImageBuilderBackend, request: Members) -> Member
         workflows=(_plan_managed_workflow(backend, workflow),),
         has_distribution_stage=False,
     )
-    static = {"type": "AMI", "platform": "Windows", "buildType": "IMPORT_ISO", "imageSource": "IMPORTED"}
+    static = {
+        "type": "AMI",
+        "platform": "Windows",
+        "buildType": "IMPORT_ISO",
+        "imageSource": "IMPORTED",
+        "infrastructureConfiguration": project("InfrastructureConfiguration", infrastructure.record),
+    }
     return {"imageBuildVersionArn": _add_image(backend, plan, request["name"], request, static).arn}
 
 
