@@ -310,7 +310,7 @@ def test_pipeline_throttled_until_the_deadline_is_an_observation_error(run):
                 await ib.wait_for_next_image(PIPELINE, timeout=90)
             assert not isinstance(caught.value, WaitTimeoutError)
             assert caught.value.throttles > 2
-            assert caught.value.elapsed == pytest.approx(90, abs=0.2)
+            assert 90 <= caught.value.elapsed <= 100
 
     run(main)
 
