@@ -8,11 +8,12 @@ import signal
 
 import pytest
 
-from aioimagebuilder.testing import BuildScript, Simulator
+from aioimagebuilder.testing import BuildScript, Fault, Simulator
 from cli.support import FAST, Cli, finish, wait_until
 
 UNKNOWN = "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/unknown"
 LIST = "ListImagePipelineImages"
+DELETED = Fault("error", operation=LIST, code="ResourceNotFoundException", status=404)
 
 
 def wait_until_polled(simulator: Simulator) -> None:
@@ -63,6 +64,7 @@ def test_pipeline_without_new_image_exits_with_124(
     result = cli(*command, "demo", "--timeout", "1s", "--heartbeat", "300ms")
     assert (result.code, result.stdout) == (124, "")
     assert "waiting for the next image of demo" in result.stderr
+    assert ("aioimagebuilder watch --timeout 1s" in result.stderr) == (command == ["watch"])
     assert re.search(r"^Error: Image pipeline .* has not made a new image", result.stderr, re.MULTILINE)
 
 
@@ -127,20 +129,21 @@ def test_watch_of_a_pipeline_shows_each_new_image(simulator: Simulator, cli: Cli
     pipeline = simulator.create_pipeline("demo")
     ended = simulator.start_build(pipeline)
     simulator.advance(3600)
-    process = cli.start("watch", "demo" if by == "name" else pipeline, "--timeout", "8s")
+    process = cli.start("watch", "demo" if by == "name" else pipeline, "--timeout", "9h")
     wait_until_polled(simulator)
     good = simulator.start_build(pipeline)
     wait_until(lambda: simulator.call_count("GetImage") > 2)
     simulator.script(BuildScript.failing_component("no space left"))
     bad = simulator.start_build(pipeline)
+    wait_until_polled(simulator)
+    simulator.inject(DELETED)
     result = finish(process)
     assert result.code == 1
     rows = [line.split("\t")[:3] for line in result.stdout.splitlines()]
     assert sorted(rows) == sorted([[good, "succeeded", "AVAILABLE"], [bad, "failed", "FAILED"]])
     assert ended not in result.stderr
     assert "no space left" in result.stderr
-    assert "has not made another image" in result.stderr
-    assert "aioimagebuilder watch --timeout 8s " in result.stderr
+    assert re.search(r"^Error: Image pipeline .* no longer exists", result.stderr, re.MULTILINE)
 
 
 def test_watch_of_a_pipeline_begins_with_running_builds(simulator: Simulator, cli: Cli) -> None:
@@ -156,20 +159,19 @@ def test_watch_of_a_pipeline_begins_with_running_builds(simulator: Simulator, cl
 
 def test_events_of_a_watched_pipeline_are_those_of_its_images(simulator: Simulator, cli: Cli) -> None:
     pipeline = simulator.create_pipeline("demo")
-    process = cli.start("watch", "demo", "--timeout", "6s", "--output", "json", "--quiet")
+    process = cli.start("watch", "demo", "--output", "json", "--quiet")
     wait_until_polled(simulator)
     simulator.set_time_scale(FAST / 10)
     arn = simulator.start_build(pipeline)
+    wait_until(lambda: simulator.call_count("ListWorkflowStepExecutions") > 0)
+    simulator.inject(DELETED)
     result = finish(process)
-    assert result.code == 124
+    assert result.code == 4
     found = events(result.stdout)
     of_image = [each for each in found if each["event"] in {"started", "state", "ended"}]
     assert [each["id"] for each in of_image] == [arn] * len(of_image)
     assert (of_image[0]["event"], of_image[0]["pipeline"]) == ("started", pipeline)
     assert (of_image[-1]["event"], of_image[-1]["exit_code"]) == ("ended", 0)
     assert {"state", "workflow", "step"} <= {each["event"] for each in found}
-    assert (found[-1]["event"], found[-1]["error"], found[-1]["id"]) == (
-        "error",
-        "WaitTimeoutError",
-        pipeline,
-    )
+    (error,) = [each for each in found if each["event"] == "error"]
+    assert (error["error"], error["id"], error["exit_code"]) == ("ExecutionNotFoundError", pipeline, 4)
