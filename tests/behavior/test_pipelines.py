@@ -12,6 +12,7 @@ from aioimagebuilder import (
     Image,
     ImageBuilder,
     ObservationError,
+    WaitingForActionError,
     WaitTimeoutError,
 )
 from support.scripted_service import PIPELINE, ScriptedService, aws_error, image_arn, throttle
@@ -152,6 +153,19 @@ def test_next_image_is_cancelled_at_the_deadline_if_it_has_appeared(run):
         async with ImageBuilder(client=service) as ib:
             with pytest.raises(WaitTimeoutError, match="it was cancelled at the deadline"):
                 await ib.wait_for_next_image(PIPELINE, timeout=100, on_timeout="cancel")
+
+    run(main)
+
+
+def test_waiting_step_of_next_image_is_raised(run):
+    async def main():
+        service = ScriptedService()
+        arn = _image(service, 1, 20, (60, "TESTING"))
+        service.step((100, "WAITING"), imageBuildVersionArn=arn)
+        async with ImageBuilder(client=service) as ib:
+            with pytest.raises(WaitingForActionError) as caught:
+                await ib.wait_for_next_image(PIPELINE, timeout=600, on_waiting_step="raise")
+        assert (caught.value.identifier, service.count("list_waiting_workflow_steps") > 0) == (arn, True)
 
     run(main)
 

@@ -15,7 +15,7 @@ import logging
 import math
 import random
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from datetime import datetime
 from functools import partial
@@ -74,7 +74,7 @@ class PipelineSubscription(Subscription):
         """Whether its first poll has to read the whole list."""
         return self.after is not None or self.includes_running
 
-    def start(self, listed: Iterable[Image], newest: datetime | None) -> None:
+    def start(self, listed: Sequence[Image], newest: datetime | None) -> None:
         """Start with the images of the first poll.
 
         Args:
@@ -83,11 +83,11 @@ class PipelineSubscription(Subscription):
         """
         self.has_started = True
         self._since = newest
-        found = list(listed)
         if (after := self.after) is not None:
-            self.after = next((each for each in found if each.id.casefold() == after.id.casefold()), after)
+            self.after = next((each for each in listed if each.id.casefold() == after.id.casefold()), after)
             self._since = self.after.date_created
-        self._put_all(each for each in found if self._precedes(each))
+        if self.needs_whole_list:
+            self._put_all(each for each in listed if self._counts_as_new(each))
 
     def deliver_new(self, images: Iterable[Image]) -> None:
         """Deliver images that were not listed before."""
@@ -101,7 +101,7 @@ class PipelineSubscription(Subscription):
             self._queue.put(self)
         return image
 
-    def _precedes(self, image: Image) -> bool:
+    def _counts_as_new(self, image: Image) -> bool:
         """Return whether an image of the first poll counts as new."""
         is_successor = self.after is not None and is_later(image, self.after)
         return is_successor or (self.includes_running and not image.is_terminal)
@@ -355,12 +355,14 @@ class PipelinePoller:
         """Deliver what is new to the subscriptions, and end those whose last poll this was."""
         history = pipeline.history
         history.error, history.seen_at = None, anyio.current_time()
-        new = pipeline.images.record(read)
+        new, newest = pipeline.images.record(read), pipeline.images.newest
+        listed = in_order(read.images.values())
+        starting = set(pipeline.starting)
         for subscription in pipeline.members:
             if subscription.has_started:
                 subscription.deliver_new(new)
-            elif subscription in pipeline.starting:
-                subscription.start(in_order(read.images.values()), pipeline.images.newest)
+            elif subscription in starting:
+                subscription.start(listed, newest)
         self._expire(pipeline, has_started=True)
 
     def _next_poll(self, pipeline: _Pipeline) -> float:
