@@ -118,7 +118,7 @@ class PipelineImages:
             return False
         if all(earlier <= later for earlier, later in pairwise(dates)):
             self._token = read.last_token
-            return True
+            return self._token is not None
         self._token = None
         return all(earlier >= later for earlier, later in pairwise(dates))
 

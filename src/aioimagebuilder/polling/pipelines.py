@@ -363,19 +363,21 @@ class PipelinePoller:
                 subscription.deliver_new(new)
             elif subscription in starting:
                 subscription.start(listed, newest)
-        self._expire(pipeline, has_started=True)
+        # Those that need the whole list, and subscribed after a part was requested, have a poll of their own.
+        self._expire(pipeline, spared=pipeline.unstarted)
 
     def _next_poll(self, pipeline: _Pipeline) -> float:
         now, deadline = anyio.current_time(), pipeline.deadline
         due = next_poll(now, pipeline.history.polls, pipeline.cadence, deadline, self._jitter)
         return min(deadline, now + (due - now) * pipeline.images.delays_between_polls)
 
-    def _expire(self, pipeline: _Pipeline, *, has_started: bool = False) -> None:
+    def _expire(self, pipeline: _Pipeline, *, spared: Iterable[Subscription] = ()) -> None:
         """End the subscriptions whose last poll this was: it started at or after their deadline."""
-        expired = pipeline.expired(pipeline.attempted_at)
-        for subscription in set(expired).difference(pipeline.unstarted if has_started else ()):
-            subscription.end(EndReason.DEADLINE, anyio.current_time())
-            self.unsubscribe(subscription)
+        kept = set(spared)
+        for subscription in pipeline.expired(pipeline.attempted_at):
+            if subscription not in kept:
+                subscription.end(EndReason.DEADLINE, anyio.current_time())
+                self.unsubscribe(subscription)
 
     def _end(self, pipeline: _Pipeline, reason: EndReason, failure: Exception | None = None) -> None:
         now = anyio.current_time()
