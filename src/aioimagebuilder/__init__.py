@@ -131,6 +131,9 @@ if TYPE_CHECKING:
         PollOptions,
         WaitOptions,
     )
+    from .waiting.pipelines import (
+        PipelineWatch,
+    )
     from .waiting.waiters import (
         AsCompleted,
         Watch,
@@ -200,6 +203,7 @@ __all__ = [
     "Outcome",
     "OutputResources",
     "ParameterValidationError",
+    "PipelineWatch",
     "Place",
     "PollOptions",
     "Progress",
@@ -249,6 +253,7 @@ if not TYPE_CHECKING:
         "aws.backoff",
         "waiting.options",
         "waiting.waiters",
+        "waiting.pipelines",
         "client",
     )
 

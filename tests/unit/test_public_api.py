@@ -24,18 +24,21 @@ MODULES = (
     "models.shapes",
     "models.statuses",
     "waiting.options",
+    "waiting.pipelines",
     "waiting.waiters",
 )
 # Classes in them that are not meant for users.
 INTERNAL = {
     "BuildOptions",
     "Configurations",
+    "Consumer",
     "Gathering",
     "GetOperation",
     "IdentifierFormat",
     "Kind",
     "ListOperation",
     "LogStream",
+    "Publisher",
     "WaitSettings",
 }
 
@@ -70,7 +73,7 @@ def test_every_public_class_of_a_public_module_is_exported():
             [name for name in dir(client.ImageBuilder) if name.startswith("wait")] + ["build", "retry"],
             aioimagebuilder.WaitOptions,
         ),
-        (["watch", "as_completed"], aioimagebuilder.PollOptions),
+        (["watch", "watch_pipeline", "as_completed"], aioimagebuilder.PollOptions),
     ],
 )
 def test_help_of_a_waiting_method_names_its_options(cls, names, options):

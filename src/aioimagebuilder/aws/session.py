@@ -33,6 +33,7 @@ from .event_loops import running_trio
 
 _SERVICE: Final = "imagebuilder"
 _LOGS_SERVICE: Final = "logs"
+_CLIENTS: Final = {"client", "logs_client"}
 _CONNECT_TIMEOUT: Final = 10
 _READ_TIMEOUT: Final = 30
 
@@ -49,8 +50,17 @@ class SessionArguments:
     aws_session_token: str | None = field(default=None, repr=False)
     session: AioSession | None = None
     config: Config | None = None
+    client: AwsClient | None = None
+    logs_client: AwsClient | None = None
 
     def __post_init__(self) -> None:
+        members = {name: value for name, value in vars(self).items() if name not in _CLIENTS}
+        if self.client is not None and any(value is not None for value in members.values()):
+            raise ValueError("Pass client= alone: it has its own region, endpoint and credentials.")
+        if self.session is not None and self.profile_name is not None:
+            raise ValueError("Pass session= or profile_name=, not both: a session has its own profile.")
+        _check_client("client", self.client, _SERVICE)
+        _check_client("logs_client", self.logs_client, _LOGS_SERVICE)
         if self.session is not None and not isinstance(self.session, AioSession):
             raise TypeError(
                 f"session= must be a session of aiobotocore, not {_name(self.session)}: "
@@ -63,28 +73,36 @@ class SessionArguments:
         """Return these arguments with a session, which the other methods need.
 
         Unless a session is given, which has a region of its own, AWS_REGION is respected: botocore reads only
-        AWS_DEFAULT_REGION, unlike the other SDKs.
+        AWS_DEFAULT_REGION, unlike the other SDKs. A given client needs no session, which reads botocore's
+        files.
         """
-        if self.session is not None:
+        if self.session is not None or self.client is not None:
             return self
         session = AioSession(profile=self.profile_name)
         # Also for the clients of credentials providers. On trio, it is replaced.
         session.set_default_client_config(_NON_REDIRECTING)
         region_name = self.region_name or os.environ.get("AWS_REGION") or None
-        return replace(self, session=session, region_name=region_name)
+        return replace(self, session=session, profile_name=None, region_name=region_name)
 
     async def open_client(self, stack: AsyncExitStack) -> AwsClient:
-        """Open a client of Image Builder, which `stack` closes.
+        """Return the given client of Image Builder, or open one, which `stack` closes.
 
         Raises:
             ValueError: There is no region or no such profile, or botocore rejects an argument.
             CredentialsError: There are no credentials.
             RuntimeError: It runs on trio, and httpx2 is not installed.
         """
-        return await self._open(stack, _SERVICE, self.endpoint_url)
+        return self.client or await self._open(stack, _SERVICE, self.endpoint_url)
+
+    @property
+    def can_open_logs_client(self) -> bool:
+        """Whether a client of CloudWatch Logs is given or can be opened."""
+        return self.client is None or self.logs_client is not None
 
     async def open_logs_client(self, stack: AsyncExitStack) -> AwsClient:
-        """Open a client of CloudWatch Logs, which `stack` closes; raises the same errors as `open_client`."""
+        """Return a client of CloudWatch Logs as `open_client` does that of Image Builder."""
+        if self.logs_client is not None:
+            return self.logs_client
         # An endpoint of Image Builder (a VPC or FIPS endpoint) does not serve CloudWatch Logs.
         is_specific = _SERVICE in (urlsplit(self.endpoint_url or "").hostname or "")
         return await self._open(stack, _LOGS_SERVICE, None if is_specific else self.endpoint_url)
@@ -97,7 +115,7 @@ class SessionArguments:
                 _prepare_for_trio(session, self.config)
             elif getattr(config, "http_session_cls", None) is AIOHTTPSession:
                 config = config.merge(_NON_REDIRECTING)
-            await anyio.to_thread.run_sync(_check_files, self.ca_bundle, config.client_cert)
+            await anyio.to_thread.run_sync(_check_files, cast("str", self.ca_bundle), config.client_cert)
             has_credentials = await self._has_credentials(session)
             client = await stack.enter_async_context(
                 session.create_client(
@@ -128,8 +146,10 @@ class SessionArguments:
         return cast("AwsClient", client)
 
     @property
-    def ca_bundle(self) -> str:
-        """The path of the file with which certificates are verified."""
+    def ca_bundle(self) -> str | None:
+        """The path of the file with which certificates are verified; ``None`` for that of a given client."""
+        if self.client is not None:
+            return None
         session = cast("AioSession", self.session)
         path = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
         return cast("str", path or get_cert_path(True))
@@ -149,7 +169,7 @@ class SessionArguments:
         return await session.get_credentials() is not None
 
 
-def check_client(argument: str, client: object, service: str) -> None:
+def _check_client(argument: str, client: object, service: str) -> None:
     """Check a client that was given as `argument`.
 
     Raises:

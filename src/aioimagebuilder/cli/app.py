@@ -100,6 +100,12 @@ def aioimagebuilder() -> None:
 
 @aioimagebuilder.command()
 @click.argument("identifiers", metavar="ID...", nargs=-1)
+@click.option(
+    "--next",
+    "next_of",
+    metavar="PIPELINE",
+    help="Instead of IDs: wait for the next image that this pipeline (ARN or name) makes.",
+)
 @option("--fail-fast", is_flag=True, help="Exit at the first failure.")
 @wait_options
 @connection_options
@@ -122,8 +128,8 @@ def watch(**arguments: object) -> int:
     """Show the progress of an execution until it ends.
 
     The progress consists of stages, workflows and steps. With --output json, each change is one event.
-    Instead of an ID, the ARN or the name of a pipeline shows its newest running build, or else its newest
-    image.
+    Instead of an ID, the ARN or the name of a pipeline shows its running builds and each new one as it
+    appears, until the timeout.
     """
     return _run_command("watch", "watch", **arguments)
 
