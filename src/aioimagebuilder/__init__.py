@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .aws.backoff import (
         Backoff,
     )
+    from .aws.sqs import (
+        SqsHints,
+    )
     from .client import (
         ImageBuilder,
     )
@@ -216,6 +219,7 @@ __all__ = [
     "ServiceUnavailableException",
     "Source",
     "SourceState",
+    "SqsHints",
     "ThrottledError",
     "TooManyRequestsException",
     "WaitError",
@@ -247,6 +251,7 @@ if not TYPE_CHECKING:
         "models.diagnosis",
         "errors",
         "aws.backoff",
+        "aws.sqs",
         "waiting.options",
         "waiting.waiters",
         "client",

@@ -17,10 +17,11 @@ from botocore.config import Config
 
 from .aws.backoff import Backoff
 from .aws.call import AwsClient, Caller
-from .aws.cloudwatch import CloudWatchLogs, OpenClient
+from .aws.cloudwatch import CloudWatchLogs
 from .aws.operations import NOT_OPEN, Configurations, Operations
 from .aws.reads import get
 from .aws.session import SessionArguments, check_client
+from .aws.sqs import SqsHints, check_hints
 from .diagnosis.diagnoser import LOG_LINES, TIMEOUT, Diagnoser
 from .errors import RequestError, ResourceInUseException
 from .logs import follow_build_log, pipeline_log, read_build_log
@@ -30,6 +31,7 @@ from .models.identifiers import Identifier, ResourceKind
 from .models.kinds import ExecutionKind
 from .models.log_streams import LogLine
 from .models.statuses import WorkflowStepActionType
+from .polling.hints import HintReceiver
 from .polling.poller import Poller
 from .polling.schedule import Cadence
 from .polling.step_inspector import StepInspector
@@ -91,6 +93,8 @@ class ImageBuilder(Operations):
         not_found_grace: The time for which the service may not know an id that was never read, as seconds or
             timedelta.
         backoff: How calls are retried.
+        hints: A queue of Image Builder's events, which cause polls at once of what they name.
+        hinted_max_delay: The maximum delay of images while hints are proven, as seconds or timedelta.
 
     Raises:
         ValueError: Two arguments are mutually exclusive, or the delays are not 0 < min_delay <= max_delay.
@@ -115,6 +119,8 @@ class ImageBuilder(Operations):
         max_delay: Duration = 30,
         not_found_grace: Duration = 10,
         backoff: Backoff | None = None,
+        hints: SqsHints | None = None,
+        hinted_max_delay: Duration = 300,
     ) -> None:
         super().__init__()
         self._session_arguments = SessionArguments(
@@ -129,14 +135,15 @@ class ImageBuilder(Operations):
         )
         if client is not None and self._session_arguments != SessionArguments():
             raise ValueError("Pass client= alone: it has its own region, endpoint and credentials.")
-        if session is not None and profile_name is not None:
-            raise ValueError("Pass session= or profile_name=, not both: a session has its own profile.")
         if not isinstance(backoff, Backoff | None):
             raise TypeError(f"backoff must be a Backoff, not {type(backoff).__name__}.")
         check_client("client", client, "imagebuilder")
         check_client("logs_client", logs_client, "logs")
+        check_hints(hints, has_client=client is not None)
         self._client = client
         self._logs_client = logs_client
+        self._hints = hints
+        self._hinted_max_delay = parse_seconds(hinted_max_delay, "hinted_max_delay")
         self._cadence = Cadence(parse_seconds(min_delay, "min_delay"), parse_seconds(max_delay, "max_delay"))
         self._not_found_grace = parse_seconds(not_found_grace, "not_found_grace")
         self._backoff = backoff or Backoff()
@@ -158,11 +165,13 @@ class ImageBuilder(Operations):
             client = self._client or await arguments.open_client(stack)
             ca_bundle = None if self._client else arguments.ca_bundle
             caller = Caller(client, self._backoff, ca_bundle=ca_bundle)
-            cloudwatch = CloudWatchLogs(self._open_logs_client(arguments), self._backoff, ca_bundle=ca_bundle)
+            open_logs = arguments.opener("logs", self._logs_client)
+            cloudwatch = CloudWatchLogs(open_logs, self._backoff, ca_bundle=ca_bundle)
             stack.push_async_callback(cloudwatch.aclose)
             inspector = StepInspector(caller)
             stack.push_async_callback(inspector.aclose)
-            poller = Poller(caller, backoff=self._backoff, not_found_grace=self._not_found_grace)
+            hints = HintReceiver.of(self._hints, arguments, caller.region, self._hinted_max_delay)
+            poller = Poller(caller, backoff=self._backoff, not_found_grace=self._not_found_grace, hints=hints)
             stack.push_async_callback(poller.aclose)
             diagnoser = Diagnoser(caller, cloudwatch, self._backoff)
             canceller = Canceller(self, self._wait_for_end)
@@ -187,15 +196,6 @@ class ImageBuilder(Operations):
             stack = self._open_parts.stack
             self._open_parts = self._open_caller = None
             await stack.aclose()
-
-    def _open_logs_client(self, arguments: SessionArguments) -> OpenClient | None:
-        if (client := self._logs_client) is not None:
-
-            async def given_client(_: AsyncExitStack) -> AwsClient:
-                return client
-
-            return given_client
-        return arguments.open_logs_client if self._client is None else None
 
     @property
     def _parts(self) -> _Parts:

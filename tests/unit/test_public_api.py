@@ -14,6 +14,7 @@ from aioimagebuilder import blocking, client
 # The modules whose public classes are exported.
 MODULES = (
     "aws.backoff",
+    "aws.sqs",
     "client",
     "errors",
     "models.causes",
@@ -36,6 +37,8 @@ INTERNAL = {
     "Kind",
     "ListOperation",
     "LogStream",
+    "Message",
+    "SqsQueue",
     "WaitSettings",
 }
 

@@ -27,12 +27,11 @@ from botocore.utils import get_environ_proxies
 
 from ..errors import CredentialsError
 from ..models.redaction import redact_chain
-from .call import AwsClient
+from .call import AwsClient, OpenClient
 from .error_mapping import from_botocore
 from .event_loops import running_trio
 
 _SERVICE: Final = "imagebuilder"
-_LOGS_SERVICE: Final = "logs"
 _CONNECT_TIMEOUT: Final = 10
 _READ_TIMEOUT: Final = 30
 
@@ -56,6 +55,8 @@ class SessionArguments:
                 f"session= must be a session of aiobotocore, not {_name(self.session)}: "
                 "use aiobotocore.session.get_session()."
             )
+        if self.session is not None and self.profile_name is not None:
+            raise ValueError("Pass session= or profile_name=, not both: a session has its own profile.")
         if not isinstance(self.config, Config | None):
             raise TypeError(f"config= must be a config of botocore or aiobotocore, not {_name(self.config)}.")
 
@@ -71,7 +72,7 @@ class SessionArguments:
         # Also for the clients of credentials providers. On trio, it is replaced.
         session.set_default_client_config(_NON_REDIRECTING)
         region_name = self.region_name or os.environ.get("AWS_REGION") or None
-        return replace(self, session=session, region_name=region_name)
+        return replace(self, session=session, profile_name=None, region_name=region_name)
 
     async def open_client(self, stack: AsyncExitStack) -> AwsClient:
         """Open a client of Image Builder, which `stack` closes.
@@ -83,16 +84,46 @@ class SessionArguments:
         """
         return await self._open(stack, _SERVICE, self.endpoint_url)
 
-    async def open_logs_client(self, stack: AsyncExitStack) -> AwsClient:
-        """Open a client of CloudWatch Logs, which `stack` closes; raises the same errors as `open_client`."""
-        # An endpoint of Image Builder (a VPC or FIPS endpoint) does not serve CloudWatch Logs.
-        is_specific = _SERVICE in (urlsplit(self.endpoint_url or "").hostname or "")
-        return await self._open(stack, _LOGS_SERVICE, None if is_specific else self.endpoint_url)
+    def opener(
+        self,
+        service: str,
+        given: AwsClient | None = None,
+        *,
+        region_name: str | None = None,
+        read_timeout: float = 0.0,
+    ) -> OpenClient | None:
+        """Return a function that opens a client of another service, with the errors of `open_client`.
 
-    async def _open(self, stack: AsyncExitStack, service: str, endpoint_url: str | None) -> AwsClient:
+        Return ``None`` if there is neither such a client nor a session.
+
+        Args:
+            service: The service.
+            given: A client to return instead, which is not closed.
+            region_name: The region, if it is not that of these arguments.
+            read_timeout: The timeout of the HTTP client in seconds, unless that of the config is longer.
+        """
+        if given is None and self.session is None:
+            return None
+
+        async def open_client(stack: AsyncExitStack) -> AwsClient:
+            if given is not None:
+                return given
+            # An endpoint of Image Builder (a VPC or FIPS endpoint) does not serve other services.
+            is_specific = _SERVICE in (urlsplit(self.endpoint_url or "").hostname or "")
+            endpoint_url = None if is_specific else self.endpoint_url
+            there = replace(self, region_name=region_name or self.region_name)
+            return await there._open(stack, service, endpoint_url, read_timeout)  # noqa: SLF001 - of this class
+
+        return open_client
+
+    async def _open(
+        self, stack: AsyncExitStack, service: str, endpoint_url: str | None, read_timeout: float = 0.0
+    ) -> AwsClient:
         try:
             session = cast("AioSession", self.session)
             config = self._config()
+            if config.read_timeout is not None and config.read_timeout < read_timeout:
+                config = config.merge(Config(read_timeout=read_timeout))
             if running_trio() is not None:
                 _prepare_for_trio(session, self.config)
             elif getattr(config, "http_session_cls", None) is AIOHTTPSession:
