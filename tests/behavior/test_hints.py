@@ -479,7 +479,7 @@ def test_hints_need_a_client_of_sqs_with_a_given_client():
     "url", ["", "hints", "https://", "https://host", "https://u:p@host/1/q", "ftp://h/1/q"]
 )
 def test_malformed_queue_url_is_rejected(url):
-    with pytest.raises(ValueError, match="not the URL of an SQS queue"):
+    with pytest.raises(ValueError, match="not that of an SQS queue"):
         SqsHints(url)
 
 

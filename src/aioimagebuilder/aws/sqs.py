@@ -55,7 +55,7 @@ class SqsHints:
             is_valid = False
         if not is_valid or re.search(r"[^!-~]|[@?#]", self.queue_url):
             raise ValueError(
-                "queue_url is not the URL of an SQS queue, such as "
+                "The URL of the queue is not that of an SQS queue, such as "
                 "https://sqs.eu-west-1.amazonaws.com/123456789012/NAME."
             )
         check_client("client", self.client, "sqs")

@@ -16,6 +16,7 @@ from ...aws.call import Caller
 from ...aws.operations import Operations
 from ...aws.reads import list_pages
 from ...aws.session import SessionArguments
+from ...aws.sqs import SqsHints
 from ...client import ImageBuilder
 from ...errors import OperationError, RequestError, ResourceNotFoundException
 from ...models.executions import Image
@@ -58,6 +59,7 @@ async def connect(
                 endpoint_url=connection.endpoint_url,
                 min_delay=5 if options is None else options.min_delay,
                 max_delay=30 if options is None else options.max_delay,
+                hints=None if options is None or options.hints is None else SqsHints(options.hints),
             )
             ib = await stack.enter_async_context(client)
         yield ib
