@@ -71,7 +71,7 @@ def parse_hint(body: object, region: str) -> Hint | Ignored:
         return Ignored.MALFORMED
     detail_type = event.get("detail-type")
     # CloudTrail's events have the same source, and another detail-type.
-    if event.get("source") != SOURCE or detail_type not in {IMAGE_STATE_CHANGE, WORKFLOW_STEP_WAITING}:
+    if event.get("source") != SOURCE or detail_type not in (IMAGE_STATE_CHANGE, WORKFLOW_STEP_WAITING):
         return Ignored.FOREIGN
     resources = event.get("resources")
     if not isinstance(resources, list):
@@ -79,12 +79,9 @@ def parse_hint(body: object, region: str) -> Hint | Ignored:
     images = [each for each in resources[:_MAXIMUM_RESOURCES] if _is_id(each, ExecutionKind.IMAGE)]
     if not images:
         return Ignored.MALFORMED
-    image = Identifier.parse(images[0], ExecutionKind.IMAGE)
-    account = images[0].split(":")[4]
-    if image.region != region or {event.get("region", region), event.get("account", account)} != {
-        region,
-        account,
-    }:
+    # An ARN contains region and account.
+    _, _, _, *origin, _ = images[0].split(":", 5)
+    if origin[0] != region or origin != [event.get("region", region), event.get("account", origin[1])]:
         return Ignored.FOREIGN
     detail = event.get("detail")
     detail = detail if isinstance(detail, Mapping) else {}

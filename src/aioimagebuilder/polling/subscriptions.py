@@ -205,16 +205,26 @@ class Target:
 
     Attributes:
         identifier: Its id or ARN.
+        name: The same in lower case, as in hints.
         subscriptions: Its subscriptions, which share its polls.
         history: What is known of it.
         listed_end: A terminal state from a list that lacks members, until a Get has returned it whole.
         announcement: What the newest hint said of it, until that was read.
     """
 
-    __slots__ = ("__weakref__", "announcement", "history", "identifier", "listed_end", "subscriptions")
+    __slots__ = (
+        "__weakref__",
+        "announcement",
+        "history",
+        "identifier",
+        "listed_end",
+        "name",
+        "subscriptions",
+    )
 
     def __init__(self, identifier: Identifier, now: float) -> None:
         self.identifier: Identifier = identifier
+        self.name: str = identifier.value.casefold()
         self.subscriptions: dict[Subscription, None] = {}
         self.history: History = History(started=now)
         self.listed_end: Execution | None = None
@@ -222,13 +232,12 @@ class Target:
 
     def is_named_by(self, hint: Hint) -> bool:
         """Return whether a hint names it, or the image that it runs in."""
+        if self.name in hint.names:
+            return True
         seen = self.history.seen
-        image = (
-            seen.image_build_version_arn
-            if isinstance(seen, WorkflowExecution | WorkflowStepExecution)
-            else None
-        )
-        return self.identifier.value.casefold() in hint.names or (image or "").casefold() == hint.image
+        if not isinstance(seen, WorkflowExecution | WorkflowStepExecution):
+            return False
+        return (seen.image_build_version_arn or "").casefold() == hint.image
 
     def announce(self, hint: Hint, now: float) -> bool:
         """Record a hint that names it, and return whether it may say something new."""
