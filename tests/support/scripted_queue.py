@@ -1,5 +1,6 @@
 """A scripted SQS queue with the interface of an aiobotocore client, for tests on virtual time."""
 
+import heapq
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -67,8 +68,7 @@ class ScriptedQueue:
 
     def send(self, at: float, event: object) -> None:
         body = event if isinstance(event, str) else json.dumps(event)
-        self._messages.append((at, self._sent, body))
-        self._messages.sort()
+        heapq.heappush(self._messages, (at, self._sent, body))
         self._sent += 1
 
     def announce(self, arn: str, delay: float | Callable[[str], float | None] = 0.5) -> None:
@@ -90,15 +90,15 @@ class ScriptedQueue:
             if (error := self.fault(now)) is not None:
                 raise error
             until = now + wait
-            first = min((at for at, _, _ in self._messages), default=until)
+            first = self._messages[0][0] if self._messages else until
             await anyio.sleep(max(0.0, min(first, until) - self.service.now))
         finally:
             self.in_flight -= 1
-        ready = [each for each in self._messages if each[0] <= self.service.now + 1e-6][:most]
-        self._messages = [each for each in self._messages if each not in ready]
-        if not ready:
-            return {}
-        return {"Messages": [{"Body": body, "ReceiptHandle": str(number)} for _, number, body in ready]}
+        received = []
+        while self._messages and self._messages[0][0] <= self.service.now + 1e-6 and len(received) < most:
+            _, number, body = heapq.heappop(self._messages)
+            received.append({"Body": body, "ReceiptHandle": str(number)})
+        return {"Messages": received} if received else {}
 
     async def delete_message_batch(self, **params: object) -> dict:
         assert params["QueueUrl"] == URL

@@ -81,14 +81,13 @@ def next_poll(
             the cadence, nor shortly before the deadline, where the present state has to be known.
     """
     shortest, longest = cadence.min_delay, _longest_delay(attempt, cadence)
-    latest = deadline
+    due, latest = now + delay_before_poll(attempt, cadence, random), deadline
     # When the state has to be known again, in case the last poll fails: see `History.is_outdated`.
     before_end = deadline - 2 * cadence.max_delay
     if hinted_max_delay > cadence.max_delay and now < before_end:
         longest = min(hinted_max_delay, cadence.max_delay * 2.0 ** min(attempt - 1, _MAXIMUM_EXPONENT))
         shortest = max(cadence.min_delay, longest / 2)
-        latest = max(before_end, now + cadence.min_delay)
-    due = now + (shortest + random() * (longest - shortest))
+        due, latest = now + shortest + random() * (longest - shortest), max(before_end, due)
     if batch_due is not None and shortest <= batch_due - now <= longest:
         due = batch_due
     due = min(due, latest)
