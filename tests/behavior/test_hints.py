@@ -10,16 +10,22 @@ from contextlib import asynccontextmanager
 import anyio
 import pytest
 
-from aioimagebuilder import ImageBuilder, SqsHints, WaitTimeoutError
+from aioimagebuilder import Image, ImageBuilder, SqsHints, WaitTimeoutError
+from aioimagebuilder.aws.session import SessionArguments
+from aioimagebuilder.aws.sqs import SqsQueue
+from aioimagebuilder.polling.hints import HintReceiver
 from support.scripted_queue import URL, ScriptedQueue, image_event, step_event
 from support.scripted_service import (
+    REGION,
     Scripted,
     ScriptedService,
     aws_error,
     image_arn,
     step_id,
     throttle,
+    workflow_id,
 )
+from support.virtual_time import jump
 
 BUILD = ((0, "PENDING"), (20, "BUILDING"), (1500, "TESTING"), (2100, "DISTRIBUTING"), (2400, "AVAILABLE"))
 GONE = aws_error("AWS.SimpleQueueService.NonExistentQueue", 400, operation="ReceiveMessage")
@@ -378,6 +384,49 @@ def test_flood_of_lies_costs_a_bounded_number_of_calls(run):
             await ib.wait(arn, timeout=None)
             assert service.now < 651
         assert len(service.calls) <= 13 + 2 * 300 / 50 + 2
+
+    run(main)
+
+
+def test_flood_of_waiting_steps_costs_a_bounded_number_of_calls(run):
+    async def main():
+        service = ScriptedService()
+        queue = ScriptedQueue(service)
+        arn = service.image((0, "BUILDING"), (600, "AVAILABLE"))
+        for number in range(3000):
+            event = step_event(arn, workflow_id(), step_id()) | {"id": str(number)}
+            queue.send(100 + number / 10, event)
+        async with open_client(service, queue, min_delay=50, max_delay=50) as ib:
+            async for _ in ib.watch(arn):
+                pass
+        assert service.count("list_waiting_workflow_steps") <= 7 + 2 * 300 / 50 + 2
+
+    run(main)
+
+
+def test_receiver_that_stops_and_starts_at_once_continues(run):
+    async def main():
+        service = ScriptedService()
+        queue = ScriptedQueue(service)
+        received = []
+        receiver = HintReceiver(SqsQueue(SqsHints(URL, client=queue), SessionArguments()), REGION, 300)
+        receiver.connect(lambda hint: bool(received.append(hint)), lambda: None)
+        receiver.start()
+        await anyio.sleep(1)
+        for number in (1, 2):
+            states = [
+                Image.parse({"arn": image_arn(number), "state": {"status": status}})
+                for status in ("BUILDING", "TESTING")
+            ]
+            receiver.found(states[1], states[0])
+        # The time for their hints is over before the receiver stops.
+        jump(11)
+        receiver.stop()
+        receiver.start()
+        queue.send(100, image_event(image_arn(), "TESTING"))
+        await anyio.sleep(100)
+        await receiver.aclose()
+        assert len(received) == 1
 
     run(main)
 

@@ -51,6 +51,7 @@ class HintReceiver:
         self._known_events: dict[str, None] = {}
         self._counts: Counter[str] = Counter()
         self._is_wanted = False
+        self._stops_at = -math.inf
         self._is_receiving = False
         self._has_warned = False
         self._scope = anyio.CancelScope()
@@ -69,12 +70,9 @@ class HintReceiver:
         They do while they are proven and nothing announced remains to be read, for an image of which no
         consumer wants to know the steps: hardly any event announces those.
         """
-        is_announced = bool(KINDS[target.identifier.kind].announced) and not target.is_inspected
-        return (
-            self._max_delay
-            if self._health.is_proven and is_announced and target.announcement is None
-            else 0.0
-        )
+        has_events = bool(KINDS[target.identifier.kind].announced) and not target.is_inspected
+        is_relied_on = self._health.is_proven and has_events and not target.is_announced
+        return self._max_delay if is_relied_on else 0.0
 
     def connect(self, poll: Callable[[Hint], bool], on_doubt: Callable[[], None]) -> None:
         """Set the functions of the poller.
@@ -94,7 +92,7 @@ class HintReceiver:
     def stop(self) -> None:
         """Stop receiving hints, once it is known whether the last changes were announced."""
         self._is_wanted = False
-        self._scope.deadline = self._health.awaited_until
+        self._scope.deadline = self._stops_at = self._health.awaited_until
 
     def found(self, execution: Execution, before: Execution | None) -> None:
         """Record the state that a poll has found, and the one before it; ``None`` if it is the first."""
@@ -117,7 +115,7 @@ class HintReceiver:
             with anyio.CancelScope() as self._scope:
                 await self._receive()
             self._is_receiving = False
-            self._review(max(anyio.current_time(), self._scope.deadline))
+            self._review(max(anyio.current_time(), self._stops_at))
             self._health.forget()
 
     async def _receive(self) -> None:
@@ -184,9 +182,9 @@ class HintReceiver:
         counts = ", ".join(f"{number} {what}" for what, number in sorted(self._counts.items())) or "none"
         _log.log(
             logging.INFO if self._has_warned else logging.WARNING,
-            "Polling as without hints for %.0f s, then trying %s again: %s (Messages so far: %s.)",
-            self._health.paused_until - anyio.current_time(),
+            "Polling as without hints, and trying %s again in %.0f s: %s (Messages so far: %s.)",
             one_line(self._queue.url),
+            self._health.paused_until - anyio.current_time(),
             why,
             counts,
             exc_info=error if is_bug else None,

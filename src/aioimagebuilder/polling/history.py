@@ -128,11 +128,13 @@ class Announcement:
         status: The status that it has reached; ``None`` if the hint did not say.
         received_at: When the hint was received.
         reads: The number of reads that have started since then.
+        is_settled: Whether reads have shown it, or enough of them were made.
     """
 
     status: str | None
     received_at: float
     reads: int = 0
+    is_settled: bool = False
 
     def next_read(self, read_started: float, now: float, min_delay: float) -> float:
         """Return when another read is due after one that did not show it; infinity if none is.

@@ -181,10 +181,11 @@ class Poller:
         now = anyio.current_time()
         named = [each for each in self._targets.values() if each.is_named_by(hint)]
         for target in named:
-            if target.announce(hint, now):
-                self._poll_at(target, max(now, self._caller.paused_until))
-            for subscription in target.subscriptions:
-                if hint.is_waiting_step and subscription.on_waiting_step is not None:
+            if not target.announce(hint, now):
+                continue
+            self._poll_at(target, max(now, self._caller.paused_until))
+            for subscription in target.subscriptions if hint.is_waiting_step else ():
+                if subscription.on_waiting_step is not None:
                     subscription.on_waiting_step(subscription)
         return bool(named)
 

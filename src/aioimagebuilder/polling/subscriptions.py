@@ -209,7 +209,7 @@ class Target:
         subscriptions: Its subscriptions, which share its polls.
         history: What is known of it.
         listed_end: A terminal state from a list that lacks members, until a Get has returned it whole.
-        announcement: What the newest hint said of it, until that was read.
+        announcement: What the newest hint said of it; ``None`` for none.
     """
 
     __slots__ = (
@@ -239,17 +239,18 @@ class Target:
             return False
         return (seen.image_build_version_arn or "").casefold() == hint.image
 
+    @property
+    def is_announced(self) -> bool:
+        """Whether a hint has said something that no read has shown yet."""
+        return self.announcement is not None and not self.announcement.is_settled
+
     def announce(self, hint: Hint, now: float) -> bool:
         """Record a hint that names it, and return whether it may say something new."""
         status = hint.status if self.identifier.kind is ExecutionKind.IMAGE else None
         if status is not None and self.history.has_reached(status):
             return False
-        earlier = self.announcement
-        if (
-            earlier is not None
-            and earlier.status == status
-            and now - earlier.received_at < self.cadence.min_delay
-        ):
+        earlier, min_delay = self.announcement, self.cadence.min_delay
+        if earlier and earlier.status == status and now - earlier.received_at < min_delay:
             return False
         self.announcement = Announcement(status, now)
         return True
@@ -257,14 +258,11 @@ class Target:
     def next_read(self, read_started: float, now: float) -> float:
         """Return when a read is due because of a hint, after one that started then; infinity if none is."""
         hint = self.announcement
-        if hint is None:
+        if hint is None or hint.is_settled:
             return math.inf
         due = hint.next_read(read_started, now, self.cadence.min_delay)
-        has_ended = due == math.inf if hint.status is None else self.history.has_reached(hint.status)
-        if has_ended:
-            self.announcement = None
-            return math.inf
-        return due
+        hint.is_settled = due == math.inf if hint.status is None else self.history.has_reached(hint.status)
+        return math.inf if hint.is_settled else due
 
     def expired(self, now: float) -> list[Subscription]:
         """Return the subscriptions whose deadline has passed."""
