@@ -116,7 +116,6 @@ class HintReceiver:
                 await self._receive()
             self._is_receiving = False
             self._review(max(anyio.current_time(), self._stops_at))
-            self._health.forget()
 
     async def _receive(self) -> None:
         while True:

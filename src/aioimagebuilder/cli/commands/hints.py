@@ -46,7 +46,8 @@ _RULE: Final = """\
           - {workflow_step_waiting}
       Targets: [{{Id: hints, Arn: {target}}}]
 """
-# EventBridge publishes to no topic whose policy has a condition.
+# Without a condition, which EventBridge does not satisfy for topics (EventBridge user guide, "Using
+# resource-based policies for Amazon EventBridge").
 _TOPIC: Final = """\
   Topic:
     Type: AWS::SNS::Topic
