@@ -404,6 +404,23 @@ def test_flood_of_waiting_steps_costs_a_bounded_number_of_calls(run):
     run(main)
 
 
+def test_hint_soon_after_the_last_wait_is_in_time(run, caplog):
+    async def main():
+        service = ScriptedService()
+        queue = ScriptedQueue(service)
+        async with open_client(service, queue, min_delay=50, max_delay=50) as ib:
+            for number in range(1, 6):
+                # A poll finds the end a moment before the hint arrives.
+                arn = service.image((0, "BUILDING"), (service.now + 45, "AVAILABLE"), number=number)
+                queue.announce(arn, delay=lambda status: 8 if status == "AVAILABLE" else None)
+                await ib.wait(arn, timeout=None)
+                await anyio.sleep(60)
+
+    with caplog.at_level(logging.INFO, "aioimagebuilder"):
+        run(main)
+    assert ["proven" in record.message for record in caplog.records] == [True]
+
+
 def test_receiver_that_stops_and_starts_at_once_continues(run):
     async def main():
         service = ScriptedService()
