@@ -57,6 +57,7 @@ fuzz: $(READY)
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/herd.py $(ARGS)
 	$(BIN)/python tests/benchmarks/single_wait.py
+	$(BIN)/python tests/benchmarks/hinted_wait.py
 	$(BIN)/python tests/benchmarks/many_waits.py
 	$(BIN)/python tests/benchmarks/scale.py
 

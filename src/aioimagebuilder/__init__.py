@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .aws.backoff import (
         Backoff,
     )
+    from .aws.sqs import (
+        SqsHints,
+    )
     from .client import (
         ImageBuilder,
     )
@@ -220,6 +223,7 @@ __all__ = [
     "ServiceUnavailableException",
     "Source",
     "SourceState",
+    "SqsHints",
     "ThrottledError",
     "TooManyRequestsException",
     "WaitError",
@@ -251,6 +255,7 @@ if not TYPE_CHECKING:
         "models.diagnosis",
         "errors",
         "aws.backoff",
+        "aws.sqs",
         "waiting.options",
         "waiting.waiters",
         "waiting.pipelines",

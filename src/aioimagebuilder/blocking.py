@@ -27,6 +27,7 @@ from botocore.config import Config
 from . import client
 from .aws.backoff import Backoff
 from .aws.event_loops import check_process
+from .aws.sqs import SqsHints
 from .waiting.options import Duration
 
 __all__ = ["BlockingIterator", "ImageBuilder"]
@@ -151,7 +152,7 @@ class ImageBuilder:
     """A blocking client of EC2 Image Builder with the methods of `aioimagebuilder.ImageBuilder`.
 
     It is a context manager, and may be shared by threads. The arguments are those of the async client, except
-    `client` and `logs_client`: an open aiobotocore client belongs to another event loop.
+    `client`, `logs_client` and that of `hints`: an open aiobotocore client belongs to another event loop.
     """
 
     def __init__(
@@ -169,6 +170,8 @@ class ImageBuilder:
         max_delay: Duration = 30,
         not_found_grace: Duration = 10,
         backoff: Backoff | None = None,
+        hints: SqsHints | None = None,
+        hinted_max_delay: Duration = 300,
     ) -> None:
         self._open: tuple[_EventLoopThread, ExitStack] | None = None
         self._client = _Async(
@@ -184,6 +187,8 @@ class ImageBuilder:
             max_delay=max_delay,
             not_found_grace=not_found_grace,
             backoff=backoff,
+            hints=hints,
+            hinted_max_delay=hinted_max_delay,
         )
 
     def __enter__(self) -> Self:

@@ -18,6 +18,7 @@ from .aws.call import AwsClient, Caller
 from .aws.cloudwatch import CloudWatchLogs
 from .aws.operations import NOT_OPEN, Operations
 from .aws.session import SessionArguments
+from .aws.sqs import SqsHints, check_hints
 from .diagnosis.diagnoser import LOG_LINES, TIMEOUT, Diagnoser
 from .errors import ResourceInUseException
 from .logs import check_log_arguments, follow_build_log, read_log
@@ -27,6 +28,7 @@ from .models.identifiers import Identifier, ResourceKind
 from .models.kinds import ExecutionKind
 from .models.log_streams import LogLine
 from .models.statuses import WorkflowStepActionType
+from .polling.hints import HintReceiver
 from .polling.pipelines import PipelinePoller
 from .polling.poller import Poller
 from .polling.schedule import Cadence
@@ -94,6 +96,8 @@ class ImageBuilder(Operations):
         not_found_grace: The time for which the service may not know an id that was never read, as seconds or
             timedelta.
         backoff: How calls are retried.
+        hints: A queue of Image Builder's events, which cause polls at once of what they name.
+        hinted_max_delay: The maximum delay of images while hints are proven, as seconds or timedelta.
 
     Raises:
         ValueError: Two arguments are mutually exclusive, or the delays are not 0 < min_delay <= max_delay.
@@ -118,6 +122,8 @@ class ImageBuilder(Operations):
         max_delay: Duration = 30,
         not_found_grace: Duration = 10,
         backoff: Backoff | None = None,
+        hints: SqsHints | None = None,
+        hinted_max_delay: Duration = 300,
     ) -> None:
         super().__init__()
         self._arguments = SessionArguments(
@@ -134,6 +140,9 @@ class ImageBuilder(Operations):
         )
         if not isinstance(backoff, Backoff | None):
             raise TypeError(f"backoff must be a Backoff, not {type(backoff).__name__}.")
+        check_hints(hints, has_client=client is not None)
+        self._hints = hints
+        self._hinted_max_delay = parse_seconds(hinted_max_delay, "hinted_max_delay")
         self._cadence = Cadence(parse_seconds(min_delay, "min_delay"), parse_seconds(max_delay, "max_delay"))
         self._not_found_grace = parse_seconds(not_found_grace, "not_found_grace")
         self._backoff = backoff or Backoff()
@@ -153,14 +162,15 @@ class ImageBuilder(Operations):
             arguments, backoff = self._arguments.with_session(), self._backoff
             client, ca_bundle = await arguments.open_client(stack), arguments.ca_bundle
             caller = Caller(client, backoff, ca_bundle=ca_bundle)
-            open_logs_client = arguments.open_logs_client if arguments.can_open_logs_client else None
+            open_logs_client = arguments.opener("logs", arguments.logs_client)
             cloudwatch = CloudWatchLogs(open_logs_client, backoff, ca_bundle=ca_bundle)
             stack.push_async_callback(cloudwatch.aclose)
             inspector = StepInspector(caller)
             stack.push_async_callback(inspector.aclose)
-            poller = Poller(caller, backoff=backoff, not_found_grace=self._not_found_grace)
+            hints = HintReceiver.of(self._hints, arguments, caller.region, self._hinted_max_delay)
+            poller = Poller(caller, backoff=backoff, not_found_grace=self._not_found_grace, hints=hints)
             stack.push_async_callback(poller.aclose)
-            pipelines = PipelinePoller(caller, backoff=backoff)
+            pipelines = PipelinePoller(caller, backoff=backoff, hints=hints)
             stack.push_async_callback(pipelines.aclose)
             diagnoser = Diagnoser(caller, cloudwatch, backoff)
             canceller = Canceller(self, waiting_for_end(poller, inspector, self._cadence))
@@ -554,36 +564,10 @@ class ImageBuilder(Operations):
         deadline = WaitSettings.parse(self._cadence, timeout, {}, ()).deadline
         return await self._parts.canceller.cancel(self._until(deadline), found, deadline)
 
-    async def resume(self, step: str | WorkflowStepExecution, *, reason: str | None = None) -> str:
-        """Resume a build at a waiting step, and return the id of the step.
-
-        Args:
-            step: The step or its id, from ``progress.waiting_steps`` or `WaitingForActionError.steps`.
-            reason: The reason, of up to 1024 characters, which becomes an output of the step.
-
-        Raises:
-            OperationError: The service rejected it, since the step does not wait (any more).
-            ValueError: The id is malformed.
-        """
-        return await self._answer(step, WorkflowStepActionType.RESUME, reason)
-
-    async def stop(self, step: str | WorkflowStepExecution, *, reason: str) -> str:
-        """Fail a waiting step, and return its id. The workflow decides whether the build continues.
-
-        Args:
-            step: The step or its id, from ``progress.waiting_steps`` or `WaitingForActionError.steps`.
-            reason: The reason, of up to 1024 characters, which becomes the reason of the failed image.
-
-        Raises:
-            OperationError: The service rejected it, since the step does not wait (any more).
-            ValueError: The id is malformed.
-        """
-        return await self._answer(step, WorkflowStepActionType.STOP, reason)
-
-    async def _answer(
+    async def _answer_step(
         self, step: str | WorkflowStepExecution, action: WorkflowStepActionType, reason: str | None
     ) -> str:
-        answered = await self._answer_step(step, action, reason)
+        answered = await super()._answer_step(step, action, reason)
         self._parts.inspector.step_answered(step if isinstance(step, str) else step.id)
         return answered
 

@@ -43,7 +43,7 @@ def _exceed_deadlines(patch):
 
 
 def _omit_last_poll(patch):
-    def next_poll(now, attempt, cadence, deadline, jitter, batch_due=None):
+    def next_poll(now, attempt, cadence, deadline, jitter, *_):
         return now + schedule.delay_before_poll(attempt, cadence, jitter)
 
     patch.setattr("aioimagebuilder.polling.poller.next_poll", next_poll)

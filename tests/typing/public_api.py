@@ -22,6 +22,7 @@ from aioimagebuilder import (
     PipelineWatch,
     Progress,
     RootCause,
+    SqsHints,
     WaitError,
     WaitGroupError,
     WaitingForActionError,
@@ -51,6 +52,13 @@ async def waits(ib: ImageBuilder) -> None:
         assert_type(each.status, OpenEnum | None)
         assert_type(each.outcome, Outcome | None)
         assert_type(each.progress, Progress)
+
+
+def hints() -> None:
+    queue = SqsHints("https://sqs.eu-west-1.amazonaws.com/123456789012/hints")
+    assert_type(queue.region, str | None)
+    ImageBuilder(hints=queue, hinted_max_delay=timedelta(minutes=5))
+    blocking.ImageBuilder(hints=queue, hinted_max_delay=300)
 
 
 async def builds_and_actions(ib: ImageBuilder) -> None:

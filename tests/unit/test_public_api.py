@@ -14,6 +14,7 @@ from aioimagebuilder import blocking, client
 # The modules whose public classes are exported.
 MODULES = (
     "aws.backoff",
+    "aws.sqs",
     "client",
     "errors",
     "models.causes",
@@ -39,6 +40,8 @@ INTERNAL = {
     "ListOperation",
     "LogStream",
     "Publisher",
+    "Message",
+    "SqsQueue",
     "WaitSettings",
 }
 

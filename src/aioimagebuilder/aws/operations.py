@@ -139,6 +139,32 @@ class Operations:
             "RetryImage", "imageBuildVersionArn", client_token, image_build_version_arn=identifier.value
         )
 
+    async def resume(self, step: str | WorkflowStepExecution, *, reason: str | None = None) -> str:
+        """Resume a build at a waiting step, and return the id of the step.
+
+        Args:
+            step: The step or its id, from ``progress.waiting_steps`` or `WaitingForActionError.steps`.
+            reason: The reason, of up to 1024 characters, which becomes an output of the step.
+
+        Raises:
+            OperationError: The service rejected it, since the step does not wait (any more).
+            ValueError: The id is malformed.
+        """
+        return await self._answer_step(step, WorkflowStepActionType.RESUME, reason)
+
+    async def stop(self, step: str | WorkflowStepExecution, *, reason: str) -> str:
+        """Fail a waiting step, and return its id. The workflow decides whether the build continues.
+
+        Args:
+            step: The step or its id, from ``progress.waiting_steps`` or `WaitingForActionError.steps`.
+            reason: The reason, of up to 1024 characters, which becomes the reason of the failed image.
+
+        Raises:
+            OperationError: The service rejected it, since the step does not wait (any more).
+            ValueError: The id is malformed.
+        """
+        return await self._answer_step(step, WorkflowStepActionType.STOP, reason)
+
     async def _answer_step(
         self, step: str | WorkflowStepExecution, action: WorkflowStepActionType, reason: str | None
     ) -> str:

@@ -27,12 +27,11 @@ from botocore.utils import get_environ_proxies
 
 from ..errors import CredentialsError
 from ..models.redaction import redact_chain
-from .call import AwsClient
+from .call import AwsClient, OpenClient
 from .error_mapping import from_botocore
 from .event_loops import running_trio
 
 _SERVICE: Final = "imagebuilder"
-_LOGS_SERVICE: Final = "logs"
 _CLIENTS: Final = {"client", "logs_client"}
 _CONNECT_TIMEOUT: Final = 10
 _READ_TIMEOUT: Final = 30
@@ -57,15 +56,15 @@ class SessionArguments:
         members = {name: value for name, value in vars(self).items() if name not in _CLIENTS}
         if self.client is not None and any(value is not None for value in members.values()):
             raise ValueError("Pass client= alone: it has its own region, endpoint and credentials.")
-        if self.session is not None and self.profile_name is not None:
-            raise ValueError("Pass session= or profile_name=, not both: a session has its own profile.")
-        _check_client("client", self.client, _SERVICE)
-        _check_client("logs_client", self.logs_client, _LOGS_SERVICE)
+        check_client("client", self.client, _SERVICE)
+        check_client("logs_client", self.logs_client, "logs")
         if self.session is not None and not isinstance(self.session, AioSession):
             raise TypeError(
                 f"session= must be a session of aiobotocore, not {_name(self.session)}: "
                 "use aiobotocore.session.get_session()."
             )
+        if self.session is not None and self.profile_name is not None:
+            raise ValueError("Pass session= or profile_name=, not both: a session has its own profile.")
         if not isinstance(self.config, Config | None):
             raise TypeError(f"config= must be a config of botocore or aiobotocore, not {_name(self.config)}.")
 
@@ -94,23 +93,46 @@ class SessionArguments:
         """
         return self.client or await self._open(stack, _SERVICE, self.endpoint_url)
 
-    @property
-    def can_open_logs_client(self) -> bool:
-        """Whether a client of CloudWatch Logs is given or can be opened."""
-        return self.client is None or self.logs_client is not None
+    def opener(
+        self,
+        service: str,
+        given: AwsClient | None = None,
+        *,
+        region_name: str | None = None,
+        read_timeout: float = 0.0,
+    ) -> OpenClient | None:
+        """Return a function that opens a client of another service, with the errors of `open_client`.
 
-    async def open_logs_client(self, stack: AsyncExitStack) -> AwsClient:
-        """Return a client of CloudWatch Logs as `open_client` does that of Image Builder."""
-        if self.logs_client is not None:
-            return self.logs_client
-        # An endpoint of Image Builder (a VPC or FIPS endpoint) does not serve CloudWatch Logs.
-        is_specific = _SERVICE in (urlsplit(self.endpoint_url or "").hostname or "")
-        return await self._open(stack, _LOGS_SERVICE, None if is_specific else self.endpoint_url)
+        Return ``None`` if there is no such client, and one of Image Builder is given.
 
-    async def _open(self, stack: AsyncExitStack, service: str, endpoint_url: str | None) -> AwsClient:
+        Args:
+            service: The service.
+            given: A client to return instead, which is not closed.
+            region_name: The region, if it is not that of these arguments.
+            read_timeout: The timeout of the HTTP client in seconds, unless that of the config is longer.
+        """
+        if given is None and self.client is not None:
+            return None
+
+        async def open_client(stack: AsyncExitStack) -> AwsClient:
+            if given is not None:
+                return given
+            # An endpoint of Image Builder (a VPC or FIPS endpoint) does not serve other services.
+            is_specific = _SERVICE in (urlsplit(self.endpoint_url or "").hostname or "")
+            endpoint_url = None if is_specific else self.endpoint_url
+            there = replace(self, region_name=region_name or self.region_name)
+            return await there._open(stack, service, endpoint_url, read_timeout)  # noqa: SLF001 - of this class
+
+        return open_client
+
+    async def _open(
+        self, stack: AsyncExitStack, service: str, endpoint_url: str | None, read_timeout: float = 0.0
+    ) -> AwsClient:
         try:
             session = cast("AioSession", self.session)
             config = self._config()
+            if config.read_timeout is not None and config.read_timeout < read_timeout:
+                config = config.merge(Config(read_timeout=read_timeout))
             if running_trio() is not None:
                 _prepare_for_trio(session, self.config)
             elif getattr(config, "http_session_cls", None) is AIOHTTPSession:
@@ -169,7 +191,7 @@ class SessionArguments:
         return await session.get_credentials() is not None
 
 
-def _check_client(argument: str, client: object, service: str) -> None:
+def check_client(argument: str, client: object, service: str) -> None:
     """Check a client that was given as `argument`.
 
     Raises:

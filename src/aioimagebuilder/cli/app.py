@@ -277,6 +277,31 @@ def timeline(**arguments: object) -> int:
     return _run_command("timeline", "timeline", **arguments)
 
 
+@aioimagebuilder.group(subcommand_metavar="COMMAND ...")
+def hints() -> None:
+    """Set up push hints.
+
+    With hints, --hints QUEUE_URL makes a change be seen within a second.
+    """
+
+
+@hints.command()
+@click.option(
+    "--queues",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Number of queues: one for each process that waits. Several are subscribed to an SNS topic.",
+)
+def template(**arguments: object) -> int:
+    """Print a CloudFormation template.
+
+    It has a rule of EventBridge for the events of Image Builder, and a queue that receives them. Nothing is
+    created: deploy it with "aws cloudformation deploy".
+    """
+    return _run_command("hints", "template", **arguments)
+
+
 @aioimagebuilder.command()
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 selects a free port."

@@ -84,8 +84,8 @@ class PipelineImages:
         return before is not None and now is not None and now > before
 
     def is_known(self, arn: str) -> bool:
-        """Return whether an image with this ARN was listed."""
-        return arn in self._dates
+        """Return whether an image with this ARN, in any case, was listed."""
+        return arn.casefold() in {each.casefold() for each in self._dates}
 
     def next_read(self, *, is_whole: bool) -> ListRead:
         """Return the next read; of the whole list if `is_whole`, or if that is due."""

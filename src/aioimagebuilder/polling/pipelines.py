@@ -38,6 +38,7 @@ from ..errors import (
 )
 from ..models.executions import Image
 from ..models.identifiers import Identifier
+from .hints import HintReceiver
 from .pipeline_images import ListRead, PipelineImages, in_order, is_later
 from .schedule import Cadence, next_poll
 from .subscriptions import EndReason, Subscription, Target, UpdateQueue
@@ -174,14 +175,23 @@ class PipelinePoller:
     Args:
         caller: Makes the calls.
         backoff: How tenacity retries a read.
+        hints: Receives push hints, the first of which may announce a new image; ``None`` for none.
         jitter: Returns a random number from 0 to 1.
     """
 
     def __init__(
-        self, caller: Caller, *, backoff: Backoff, jitter: Callable[[], float] = random.random
+        self,
+        caller: Caller,
+        *,
+        backoff: Backoff,
+        hints: HintReceiver | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._caller = caller
         self._backoff = backoff
+        self._hints = hints
+        if hints is not None:
+            hints.connect_pipelines(self.poll_now)
         self._jitter = jitter
         self._pipelines: dict[Identifier, _Pipeline] = {}
         self._unstarted: list[_Pipeline] = []
@@ -221,6 +231,8 @@ class PipelinePoller:
         else:
             pipeline.poll_at(now)
         self._task.start()
+        if self._hints is not None:
+            self._hints.start(self)
         return subscription
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -397,3 +409,5 @@ class PipelinePoller:
         pipeline.scope.cancel()
         if not self._pipelines:
             self._changed.set()
+            if self._hints is not None:
+                self._hints.stop(self)

@@ -2,7 +2,7 @@
 
 The delay follows Smithy's waiter backoff: exponential from `min_delay` to `max_delay`, jittered, never past
 the deadline. One last poll falls on the deadline itself; a poll that would fall less than `min_delay` before
-it is skipped.
+it is skipped. What proven hints announce may be polled less often.
 """
 
 from __future__ import annotations
@@ -66,6 +66,7 @@ def next_poll(
     deadline: float,
     random: Callable[[], float],
     batch_due: float | None = None,
+    hinted_max_delay: float = 0.0,
 ) -> float:
     """Return the time of the next poll, but not past the deadline or shortly before it.
 
@@ -76,10 +77,20 @@ def next_poll(
         deadline: The deadline.
         random: Returns a random number from 0 to 1.
         batch_due: When others are due that can be read by the same call. It is used if within the bounds.
+        hinted_max_delay: The maximum delay if hints announce every change. It has no effect if below that of
+            the cadence, nor shortly before the deadline, where the present state has to be known.
     """
-    due = now + delay_before_poll(attempt, cadence, random)
-    if batch_due is not None and cadence.min_delay <= batch_due - now <= _longest_delay(attempt, cadence):
+    shortest, longest = cadence.min_delay, _longest_delay(attempt, cadence)
+    due, latest = now + delay_before_poll(attempt, cadence, random), deadline
+    # When the state has to be known again, in case the last poll fails: see `History.is_outdated`.
+    before_end = deadline - 2 * cadence.max_delay
+    if hinted_max_delay > cadence.max_delay and now < before_end:
+        longest = min(hinted_max_delay, cadence.max_delay * 2.0 ** min(attempt - 1, _MAXIMUM_EXPONENT))
+        shortest = max(cadence.min_delay, longest / 2)
+        due, latest = now + shortest + random() * (longest - shortest), max(before_end, due)
+    if batch_due is not None and shortest <= batch_due - now <= longest:
         due = batch_due
+    due = min(due, latest)
     return due if deadline - due > cadence.min_delay else deadline
 
 

@@ -82,3 +82,54 @@ def test_due_queue_returns_keys_in_order_of_their_last_due(operations):
     assert [expected[key] for key in first_due] == sorted(expected[key] for key in first_due)
     assert set(queue.pop_due(100)) == expected.keys() - set(first_due)
     assert queue.next_due == math.inf
+
+
+HINTED = 300.0
+
+
+@pytest.mark.parametrize(
+    ("attempt", "jitter", "due"),
+    [
+        (1, 0.0, 15),
+        (1, 1.0, 30),
+        (2, 1.0, 60),
+        (4, 0.5, 180),
+        (5, 0.0, 150),
+        (5, 1.0, 300),
+        (10**9, 1.0, 300),
+    ],
+)
+def test_hinted_delay_grows_on_from_the_maximum(attempt, jitter, due):
+    assert next_poll(0.0, attempt, Cadence(5, 30), math.inf, lambda: jitter, None, HINTED) == due
+
+
+@pytest.mark.parametrize(
+    ("batch_due", "due"), [(149.9, 150.0), (150.0, 150.0), (299.0, 299.0), (301.0, 150.0)]
+)
+def test_batch_is_joined_within_the_hinted_bounds(batch_due, due):
+    assert next_poll(0.0, 9, Cadence(5, 30), math.inf, lambda: 0.0, batch_due, HINTED) == due
+
+
+@given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, st.floats(0, 1e6), JITTER, st.floats(0, 1e6))
+def test_hinted_poll_is_never_past_or_just_before_the_deadline(
+    now, attempt, cadence, remaining, jitter, hinted
+):
+    deadline = now + remaining
+    due = next_poll(now, attempt, cadence, deadline, lambda: jitter, None, hinted)
+    assert now <= due <= deadline
+    assert due == deadline or deadline - due > cadence.min_delay
+    longest = max(cadence.max_delay, hinted)
+    assert due - now <= longest * (1 + 1e-9) or due == deadline
+
+
+@given(st.integers(1, 100), CADENCES, JITTER, st.floats(0, 1))
+def test_hinted_delay_below_the_maximum_has_no_effect(attempt, cadence, jitter, share):
+    hinted = cadence.max_delay * share
+    due = next_poll(0.0, attempt, cadence, math.inf, lambda: jitter, None, hinted)
+    assert due == next_poll(0.0, attempt, cadence, math.inf, lambda: jitter)
+
+
+@pytest.mark.parametrize(("now", "due"), [(0.0, 300.0), (700.0, 940.0), (938.0, 968.0), (940.0, 970.0)])
+def test_state_is_read_again_before_the_deadline(now, due):
+    # The deadline is at 1000 s, and the state of 60 s before it is not outdated.
+    assert next_poll(now, 9, Cadence(5, 30), 1000.0, lambda: 1.0, None, HINTED) == due

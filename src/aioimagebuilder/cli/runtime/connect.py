@@ -15,6 +15,7 @@ from ...aws.backoff import Backoff
 from ...aws.call import Caller
 from ...aws.reads import list_pages
 from ...aws.session import SessionArguments
+from ...aws.sqs import SqsHints
 from ...client import ImageBuilder
 from ...errors import OperationError, RequestError, ResourceNotFoundException
 from ...models.identifiers import Identifier, IdentifierKind, ResourceKind, parse_arn
@@ -56,6 +57,7 @@ async def connect(
                 endpoint_url=connection.endpoint_url,
                 min_delay=5 if options is None else options.min_delay,
                 max_delay=30 if options is None else options.max_delay,
+                hints=None if options is None or options.hints is None else SqsHints(options.hints),
             )
             ib = await stack.enter_async_context(client)
         yield ib
