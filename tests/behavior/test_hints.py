@@ -428,7 +428,7 @@ def test_receiver_that_stops_and_starts_at_once_continues(run):
         received = []
         receiver = HintReceiver(SqsQueue(SqsHints(URL, client=queue), SessionArguments()), REGION, 300)
         receiver.connect(lambda hint: bool(received.append(hint)), lambda: None)
-        receiver.start()
+        receiver.start(main)
         await anyio.sleep(1)
         for number in (1, 2):
             states = [
@@ -438,8 +438,8 @@ def test_receiver_that_stops_and_starts_at_once_continues(run):
             receiver.found(states[1], states[0])
         # The time for their hints is over before the receiver stops.
         jump(11)
-        receiver.stop()
-        receiver.start()
+        receiver.stop(main)
+        receiver.start(main)
         queue.send(100, image_event(image_arn(), "TESTING"))
         await anyio.sleep(100)
         await receiver.aclose()

@@ -12,9 +12,11 @@ from aioimagebuilder import (
     Image,
     ImageBuilder,
     ObservationError,
+    SqsHints,
     WaitingForActionError,
     WaitTimeoutError,
 )
+from support.scripted_queue import URL, ScriptedQueue, image_event
 from support.scripted_service import PIPELINE, ScriptedService, aws_error, image_arn, throttle
 
 LIST = "list_image_pipeline_images"
@@ -426,24 +428,22 @@ def test_image_of_a_reused_build_number_is_new(run):
 def test_hint_of_an_unknown_image_makes_one_poll_at_once(run):
     async def main():
         service = ScriptedService()
+        queue = ScriptedQueue(service)
         _built(service, 1)
         arn = _image(service, 2, 1000)
-        async with ImageBuilder(client=service, min_delay=300, max_delay=300) as ib:
-            watch = ib.watch_pipeline(PIPELINE)
-
-            async def hint() -> None:
-                await anyio.sleep(1001)
-                for each in (image_arn(1), arn, arn):
-                    ib._parts.pipelines.poll_now(each)
-
-            async with anyio.create_task_group() as tasks:
-                tasks.start_soon(hint)
+        for at, each in ((900, image_arn(1)), (1001, arn), (1003, arn)):
+            queue.send(at, image_event(each, "BUILDING", number=at))
+        hints = SqsHints(URL, client=queue)
+        async with ImageBuilder(client=service, min_delay=1200, max_delay=1200, hints=hints) as ib:
+            async with ib.watch_pipeline(PIPELINE) as watch:
                 assert (await anext(watch)).id == arn
-            assert service.now == pytest.approx(1001, abs=0.5)
-            polls = service.count(LIST)
-            ib._parts.pipelines.poll_now(arn)
-            await anyio.sleep(10)
-            assert service.count(LIST) == polls
+                assert service.now == pytest.approx(1001, abs=0.5)
+                await anyio.sleep(100)
+                # The first poll, and that of the hint: the other events are about images that are known.
+                assert service.count(LIST) == 2
+            received = len(queue.calls)
+            await anyio.sleep(100)
+            assert len(queue.calls) == received
 
     run(main)
 
