@@ -19,7 +19,6 @@ from .checks import AnyJson, Burst, Rate, TimeScale, check, describe, hints_of
 from .imagebuilder.controller import Control
 from .imagebuilder.errors import ServiceError
 from .imagebuilder.faults import Fault
-from .imagebuilder.mock_aws import reset
 from .json_objects import parse_object
 from .scripts import BuildScript, Json
 from .simulation.state_history import Members
@@ -230,7 +229,7 @@ def _reset_calls(control: Control, _: Members) -> None:
 
 
 def _reset(control: Control, _: Members) -> None:
-    reset(control)
+    control.reset()
 
 
 _SETTINGS = ("time_scale", "rate_limit", "burst", "now")

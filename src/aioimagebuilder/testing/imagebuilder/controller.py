@@ -1,7 +1,7 @@
 """The object that controls a simulator.
 
-The methods of `Simulator` and the HTTP routes under ``/_simulator/`` delegate to it. Under ``moto.mock_aws``,
-`aioimagebuilder.testing.control` returns it.
+A `Simulator` is one with a server, whose HTTP routes under ``/_simulator/`` call it. Under ``moto.mock_aws``,
+`aioimagebuilder.testing.control` returns one.
 """
 
 from __future__ import annotations
@@ -82,7 +82,8 @@ class Control:
         start: Simulated time at the start and after a reset, in epoch seconds; the real time if ``None``.
         monotonic: Source of real time in seconds.
 
-    Every method with arguments raises TypeError for one of a wrong type, and ValueError for one out of range.
+    Every method with arguments raises TypeError for one of a wrong type, and ValueError for one out of range,
+    such as a number that is negative, infinite, NaN or above a billion.
     """
 
     @checked
@@ -102,9 +103,9 @@ class Control:
         self._changed = threading.Event()
         self._monotonic = monotonic
         self._initial = (time_scale, rate_limit, burst, start)
-        self._start()
+        self._initialize()
 
-    def _start(self) -> None:
+    def _initialize(self) -> None:
         scale, rate, burst, start = self._initial
         clock = SimulatedClock(scale=scale, start=start, monotonic=self._monotonic)
         self.faults: FaultRegistry = FaultRegistry(monotonic=self._monotonic)
@@ -118,7 +119,7 @@ class Control:
     def reset(self) -> None:
         """Discard resources, executions, scripts, faults and calls, and restore the initial settings."""
         with self.lock:
-            self._start()
+            self._initialize()
 
     # ------------------------------------------------------------------ settings
 
@@ -208,8 +209,14 @@ class Control:
     # ------------------------------------------------------------------ scripts, executions, faults
 
     @checked
-    def script(self, script: BuildScript, *, recipe: str | None = None, default: bool = False) -> None:
-        """Queue a script for the next build; see `Simulator.script`."""
+    def script(self, script: BuildScript, recipe: str | None = None, *, default: bool = False) -> None:
+        """Queue a script for the next build.
+
+        Args:
+            script: What the build or retry does.
+            recipe: Name or ARN of the only recipe or image that the script applies to.
+            default: Apply the script to every later build that has no other script.
+        """
         with self.lock:
             self.shared.scripts.add(script, recipe=recipe, default=default)
 
@@ -223,7 +230,18 @@ class Control:
         account_id: Account = DEFAULT_ACCOUNT,
         **members: Json,
     ) -> str:
-        """Add an execution that belongs to no build; see `Simulator.add_execution`."""
+        """Add an execution that belongs to no build and follows a schedule, and return its id or ARN.
+
+        Args:
+            kind: ``workflow_execution``, ``workflow_step_execution``, ``image`` or ``lifecycle_execution``.
+            schedule: (status, simulated seconds in it); the last status is final. Any string may be a status.
+            region_name: Region of the execution.
+            account_id: Account of the execution.
+            members: Wire members that replace the defaults (``message``, ``imageBuildVersionArn``…).
+
+        Raises:
+            ValueError: The kind is unknown, the schedule is empty, or a member violates the service model.
+        """
         with self.lock:
             backend = self.backend(account_id, region_name or self.region_name)
             return add_execution(backend, kind, schedule, members)
@@ -335,7 +353,22 @@ class Control:
         log_group: str | None = None,
         log_bucket: str | None = None,
     ) -> str:
-        """Create a pipeline with its resources and return its ARN; see `Simulator.create_pipeline`."""
+        """Create a pipeline with its own component, recipe and configurations, and return its ARN.
+
+        Args:
+            name: Name of the pipeline and prefix of the resources created with it.
+            container: Build a container image instead of an AMI.
+            regions: Regions to distribute the image to; defaults to the pipeline's region.
+            workflows: Workflow configurations in wire names (``workflowArn``, ``parallelGroup``…); defaults
+                to the service's default workflows.
+            tests: Whether images are tested.
+            version: Version of the component and the recipe.
+            log_group: CloudWatch log group of the images; defaults to the service's default group.
+            log_bucket: S3 bucket of the component logs; by default there are none.
+
+        Raises:
+            ServiceError: The service rejects one of the resources.
+        """
         return create_pipeline(
             self.call,
             name,
@@ -370,7 +403,13 @@ class Control:
         status: NonEmpty = "SUCCESS",
         reason: Reason | None = None,
     ) -> str:
-        """Run a lifecycle policy now and return the execution id; see `Simulator.run_lifecycle_policy`.
+        """Run a lifecycle policy now and return the id of the lifecycle execution.
+
+        Args:
+            policy_arn: ARN of the lifecycle policy.
+            seconds: Duration in simulated seconds.
+            status: Final status.
+            reason: Reason of the final status.
 
         Raises:
             ServiceError: The policy does not exist or is already running.

@@ -38,7 +38,7 @@ def create_pipeline(
     log_group: str | None,
     log_bucket: str | None,
 ) -> str:
-    """Create a pipeline with its resources and return its ARN; see `Simulator.create_pipeline`."""
+    """Create a pipeline with its resources and return its ARN; see `Control.create_pipeline`."""
     component = call(
         "CreateComponent",
         name=f"{name}-component",
