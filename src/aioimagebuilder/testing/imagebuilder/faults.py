@@ -36,7 +36,7 @@ from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import fnmatchcase
 from typing import Annotated
 
-from ..checks import Choice, HeaderText, HttpStatus, PositiveCount, Probability, Seconds, check_members
+from ..checks import Checked, Choice, HeaderText, HttpStatus, PositiveCount, Probability, Seconds
 from ..simulation.state_history import Members
 
 _KINDS_WITH_OWN_SECONDS = frozenset({"delay", "hang", "not_found_yet"})
@@ -75,7 +75,7 @@ CONNECTION_KINDS = frozenset({"reset", "truncate", "hang"})
 
 
 @dataclass(frozen=True)
-class Fault:
+class Fault(Checked):
     """A fault to inject.
 
     Args:
@@ -119,9 +119,7 @@ class Fault:
     performed: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.identifiers, list):
-            object.__setattr__(self, "identifiers", tuple(self.identifiers))
-        check_members(self)
+        super().__post_init__()
         if self.service == "logs" and self.kind not in LOGS_KINDS:
             raise ValueError(f"the service {self.service!r} has no fault of kind {self.kind!r}")
 
