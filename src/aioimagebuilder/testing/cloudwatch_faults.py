@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 
-from .imagebuilder.controller import CallRecord, Control
-from .imagebuilder.gateway import WireResponse, error_response, fault_response
+from .imagebuilder.controller import Control
+from .imagebuilder.gateway import WireResponse, error_response, fault_response, record_call
 from .json_objects import parse_object
 from .simulation.state_history import Members
 
@@ -31,17 +30,7 @@ def apply_faults(control: Control, target: str, body: bytes) -> tuple[float, Wir
     delay = sum(fault.seconds or 0.0 for fault in faults if fault.kind == "delay")
     failure = next((fault for fault in faults if fault.kind != "delay"), None)
     response = None if failure is None else fault_response(failure, delay, _THROTTLED)
-    control.record(
-        CallRecord(
-            operation=operation,
-            identifier=_find_identifier(params),
-            parameters=params,
-            status=200 if response is None else 0 if response.connection_fault else response.status,
-            code=None if response is None else response.code,
-            at=time.time(),
-            service="logs",
-        )
-    )
+    record_call(control, operation, _find_identifier(params), params, response or WireResponse(), "logs")
     return (
         delay if response is None else response.delay,
         response,

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
 from http import HTTPStatus
 from typing import Any, get_args, get_origin
 from urllib.parse import parse_qs
+
+from werkzeug.wrappers import Response
 
 from .checks import AnyJson, Burst, Rate, Seconds, TimeScale, check, describe, restore
 from .imagebuilder.controller import Control
@@ -66,25 +68,19 @@ def is_control_request(environ: Mapping[str, Any]) -> bool:
     return f"{path}/".startswith(PREFIX)
 
 
-def serve_control(
-    control: Control, environ: Mapping[str, Any], start_response: Callable[..., Any]
-) -> Iterable[bytes]:
+def serve_control(control: Control, environ: Mapping[str, Any]) -> Response:
     """Handle a request to a control route."""
     try:
-        status, response = HTTPStatus.OK, _respond(control, environ)
+        return make_json_response(HTTPStatus.OK, _respond(control, environ))
     except _UnknownRouteError as error:
-        status, response = HTTPStatus.NOT_FOUND, {"message": str(error)}
+        return make_json_response(HTTPStatus.NOT_FOUND, {"message": str(error)})
     except (ServiceError, TypeError, ValueError) as error:
-        status, response = HTTPStatus.BAD_REQUEST, {"message": str(error)}
-    return send_json(status, response, start_response)
+        return make_json_response(HTTPStatus.BAD_REQUEST, {"message": str(error)})
 
 
-def send_json(status: HTTPStatus, response: Members, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Send a JSON object."""
-    body = json.dumps(response).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    start_response(f"{status} {status.phrase}", headers)
-    return [body]
+def make_json_response(status: HTTPStatus, content: Members) -> Response:
+    """Return a response with a JSON object."""
+    return Response(json.dumps(content), status, content_type="application/json")
 
 
 def _respond(control: Control, environ: Mapping[str, Any]) -> Members:

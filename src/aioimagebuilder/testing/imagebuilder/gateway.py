@@ -28,6 +28,10 @@ _IDENTIFIERS = (
 _THROTTLED = "The request was denied because the call rate limit was exceeded. Retry with increasing delay."
 
 
+CONNECTION_FAULT_HEADER = "x-simulator-connection-fault"
+"""Internal header that asks the server to break the connection instead of responding."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WireResponse:
     """A response as it goes over the wire.
@@ -48,6 +52,12 @@ class WireResponse:
     connection_fault: str | None = None
     delay: float = 0.0
 
+    @property
+    def sent_headers(self) -> dict[str, str]:
+        """The headers, with the internal one for what happens to the connection."""
+        fault = {CONNECTION_FAULT_HEADER: self.connection_fault} if self.connection_fault else {}
+        return {**self.headers, **fault}
+
 
 def handle_call(
     control: Control, operation: str, params: Members, *, account_id: str, region: str
@@ -57,17 +67,31 @@ def handle_call(
         response = _perform(control, operation, params, account_id, region)
     else:
         response = error_response("CallRateLimitExceededException", _THROTTLED)
+    identifier = next((str(params[name]) for name in _IDENTIFIERS if name in params), None)
+    record_call(control, operation, identifier, params, response)
+    return replace(response, headers={**response.headers, "x-amzn-RequestId": str(uuid.uuid4())})
+
+
+def record_call(
+    control: Control,
+    operation: str,
+    identifier: str | None,
+    parameters: Members,
+    response: WireResponse,
+    service: str = "imagebuilder",
+) -> None:
+    """Record a call with its response."""
     control.record(
         CallRecord(
             operation=operation,
-            identifier=next((str(params[name]) for name in _IDENTIFIERS if name in params), None),
-            parameters=params,
+            identifier=identifier,
+            parameters=parameters,
             status=0 if response.connection_fault in ("reset", "hang") else response.status,
             code=response.code,
             at=time.time(),
+            service=service,
         )
     )
-    return replace(response, headers={**response.headers, "x-amzn-RequestId": str(uuid.uuid4())})
 
 
 def error_response(code: str, message: str, status: int | None = None) -> WireResponse:

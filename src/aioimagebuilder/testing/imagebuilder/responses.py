@@ -15,9 +15,6 @@ from .gateway import WireResponse, error_response, handle_call
 from .mock_aws import current_control
 from .validation import operation, operations
 
-CONNECTION_FAULT_HEADER = "x-simulator-connection-fault"
-"""Internal header that asks the server to break the connection instead of responding."""
-
 
 class ImageBuilderResponse(BaseResponse):
     """The handler of every Image Builder operation."""
@@ -35,10 +32,7 @@ class ImageBuilderResponse(BaseResponse):
             raise NotImplementedError(f"a {kind!r} fault needs a connection: use a Simulator, not mock_aws")
         if response.delay:
             control.sleep(response.delay)
-        sent = {**response.headers}
-        if response.connection_fault:
-            sent[CONNECTION_FAULT_HEADER] = response.connection_fault
-        return response.status, sent, response.body
+        return response.status, response.sent_headers, response.body
 
     def _respond(self, control: Any) -> WireResponse:  # noqa: ANN401
         url = urlsplit(self.uri)
