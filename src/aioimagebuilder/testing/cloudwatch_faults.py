@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from .imagebuilder.controller import Control
-from .imagebuilder.gateway import WireResponse, error_response, fault_response, record_call
+from .imagebuilder.errors import ServiceError
+from .imagebuilder.gateway import WireResponse, fault_response, record_call
 from .json_objects import parse_object
 from .simulation.state_history import Members
 
-_THROTTLED = error_response("ThrottlingException", "Rate exceeded", 400)
+_THROTTLED = ServiceError("ThrottlingException", "Rate exceeded", 400)
 
 
 def apply_faults(control: Control, target: str, body: bytes) -> tuple[float, WireResponse | None, bool]:

@@ -24,8 +24,10 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
+from werkzeug.wsgi import get_input_stream
 
 from .cloudwatch_faults import apply_faults
 from .control_routes import MAX_BODY_LENGTH, is_control_request, make_json_response, serve_control
@@ -143,9 +145,8 @@ class _Handler(MotoRequestHandler):
             super().finish()
 
     def run_wsgi(self) -> None:
-        if self.headers.get("Expect", "").lower() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.wfile.flush()
+        # The base class answers "Expect: 100-continue", but a client waits until that is sent.
+        self.wfile.flush()
         environ = self.environ = self.make_environ()
         try:
             # Unread bytes of a body would be parsed as the next request.
@@ -212,27 +213,17 @@ def _read_body(environ: Environ) -> bytes:
     length = environ.get("CONTENT_LENGTH") or "0"
     if not re.fullmatch("[0-9]{1,18}", length):
         raise ValueError(f"the Content-Length {length!r} is not a number of bytes")
-    if environ.get("wsgi.input_terminated"):
-        body = _read_chunks(environ["wsgi.input"], limit)
-    elif int(length) <= limit:
-        body = bytes(environ["wsgi.input"].read(int(length)))
-    else:
-        body = None
-    if body is None:
-        raise ValueError(f"the body is longer than {limit:,} bytes")
-    return body
-
-
-def _read_chunks(stream: io.RawIOBase, limit: int) -> bytes | None:
-    """Return a body in chunked encoding, or ``None`` if it is longer than a limit."""
-    body = bytearray()
+    stream, body, is_long = get_input_stream(environ), bytearray(), int(length) > limit
     try:
-        while chunk := stream.read(_CHUNK_SIZE):
+        while not is_long and (chunk := stream.read(_CHUNK_SIZE)):
             body += chunk
-            if len(body) > limit:
-                return None
+            is_long = len(body) > limit
+    except ClientDisconnected:
+        raise ValueError("the body is shorter than its Content-Length") from None
     except OSError as error:
         raise ValueError(f"the chunks of the body are malformed: {error}") from error
+    if is_long:
+        raise ValueError(f"the body is longer than {limit:,} bytes")
     return bytes(body)
 
 

@@ -25,7 +25,10 @@ _IDENTIFIERS = (
     "resourceArn",
     "imagePipelineArn",
 )
-_THROTTLED = "The request was denied because the call rate limit was exceeded. Retry with increasing delay."
+_THROTTLED = ServiceError(
+    "CallRateLimitExceededException",
+    "The request was denied because the call rate limit was exceeded. Retry with increasing delay.",
+)
 
 
 CONNECTION_FAULT_HEADER = "x-simulator-connection-fault"
@@ -66,7 +69,7 @@ def handle_call(
     if control.admits(account_id):
         response = _perform(control, operation, params, account_id, region)
     else:
-        response = error_response("CallRateLimitExceededException", _THROTTLED)
+        response = error_response(_THROTTLED)
     identifier = next((str(params[name]) for name in _IDENTIFIERS if name in params), None)
     record_call(control, operation, identifier, params, response)
     return replace(response, headers={**response.headers, "x-amzn-RequestId": str(uuid.uuid4())})
@@ -94,11 +97,12 @@ def record_call(
     )
 
 
-def error_response(code: str, message: str, status: int | None = None) -> WireResponse:
+def error_response(error: ServiceError) -> WireResponse:
     """Return an error in the service's wire format."""
-    body = json.dumps({"__type": code, "message": message}).encode()
-    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": code}
-    return WireResponse(status=status or error_status(code), body=body, headers=headers, code=code)
+    body = json.dumps({"__type": error.code, "message": error.message}).encode()
+    headers = {"Content-Type": "application/json", "x-amzn-ErrorType": error.code}
+    status = error.status or error_status(error.code)
+    return WireResponse(status=status, body=body, headers=headers, code=error.code)
 
 
 def _perform(control: Control, operation: str, params: Members, account_id: str, region: str) -> WireResponse:
@@ -113,10 +117,10 @@ def _perform(control: Control, operation: str, params: Members, account_id: str,
     try:
         members = control.perform(operation, params, account_id=account_id, region=region, lag=lag)
     except ServiceError as error:
-        return error_response(error.code, error.message, error.status)
+        return error_response(error)
     except SimulatorBugError as bug:
         # Not a 500: every SDK retries that for seconds, and a waiter until its deadline.
-        return error_response("SimulatorBug", f"simulator bug: {bug}", 501)
+        return error_response(ServiceError("SimulatorBug", f"simulator bug: {bug}", 501))
     if failure is not None:
         return fault_response(failure, delay)
     return _success_response(_apply_content_faults(members, faults, params), kinds, delay)
@@ -143,15 +147,12 @@ def _success_response(members: Members, kinds: Mapping[str, Fault], delay: float
     return WireResponse(body=body.encode(), headers=headers, delay=delay, connection_fault=connection_fault)
 
 
-def fault_response(fault: Fault, delay: float, throttled: WireResponse | None = None) -> WireResponse:
+def fault_response(fault: Fault, delay: float, throttled: ServiceError = _THROTTLED) -> WireResponse:
     """Return the response that a fault causes in place of the service's, after a delay in real seconds."""
     if fault.kind in CONNECTION_KINDS:
-        hang = (
-            (_DEFAULT_HANG_SECONDS if fault.seconds is None else fault.seconds)
-            if fault.kind == "hang"
-            else 0.0
-        )
-        return WireResponse(connection_fault=fault.kind, delay=delay + hang)
+        if fault.kind == "hang":
+            delay += _DEFAULT_HANG_SECONDS if fault.seconds is None else fault.seconds
+        return WireResponse(connection_fault=fault.kind, delay=delay)
     if fault.kind == "throttle_bare":
         return WireResponse(status=429, body=b"", delay=delay)
     if fault.kind == "error" and fault.body is not None:
@@ -159,9 +160,9 @@ def fault_response(fault: Fault, delay: float, throttled: WireResponse | None = 
             status=fault.status, body=fault.body.encode(), headers={"Content-Type": "text/html"}, delay=delay
         )
     if fault.kind == "throttle":
-        response = throttled or error_response("CallRateLimitExceededException", _THROTTLED)
+        response = error_response(throttled)
     elif fault.kind == "not_found_yet":
-        response = error_response("ResourceNotFoundException", "The resource cannot be found.")
+        response = error_response(ServiceError("ResourceNotFoundException", "The resource cannot be found."))
     else:
-        response = error_response(fault.code, fault.message, fault.status)
+        response = error_response(ServiceError(fault.code, fault.message, fault.status))
     return replace(response, delay=delay)

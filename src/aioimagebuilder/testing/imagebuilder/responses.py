@@ -38,13 +38,11 @@ class ImageBuilderResponse(BaseResponse):
         url = urlsplit(self.uri)
         name, resource_arn = _find_operation(self.method, url.path)
         if name is None:
-            unknown = unknown_operation(f"{self.method} {url.path}")
-            return error_response(unknown.code, unknown.message, unknown.status)
+            return error_response(unknown_operation(f"{self.method} {url.path}"))
         try:
             params = _parse_parameters(name, url.query, resource_arn, self.raw_body)
         except ValueError as error:
-            refused = invalid(f"The request is malformed: {error}.")
-            return error_response(refused.code, refused.message)
+            return error_response(invalid(f"The request is malformed: {error}."))
         return handle_call(control, name, params, account_id=self.current_account, region=self.region)
 
 
