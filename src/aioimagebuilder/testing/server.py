@@ -29,10 +29,10 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import get_input_stream
 
-from .cloudwatch_faults import apply_faults
+from .cloudwatch_faults import handle_logs_call
 from .control_routes import MAX_BODY_LENGTH, is_control_request, make_json_response, serve_control
 from .imagebuilder.controller import Control
-from .imagebuilder.gateway import CONNECTION_FAULT_HEADER
+from .imagebuilder.gateway import CONNECTION_FAULT_HEADER, WireResponse
 from .imagebuilder.mock_aws import current_control
 from .imagebuilder.outputs import SERVICES
 from .imagebuilder.registration import register
@@ -100,16 +100,17 @@ class Application:
 
     def _serve_logs(self, environ: Environ) -> Response:
         """Serve a CloudWatch Logs call with its faults applied."""
-        target = environ.get("HTTP_X_AMZ_TARGET", "")
-        delay, failure, is_performed = apply_faults(self._control, target, environ["wsgi.input"].getvalue())
-        response: Response = _Response()
-        if is_performed:
+
+        def perform() -> WireResponse:
             self._control.write_due_lines()
-            response = self._serve(environ)
-        self._control.sleep(delay)
-        if failure is None:
-            return response
-        return _Response(failure.body, failure.status, failure.sent_headers)
+            served = self._serve(environ)
+            headers = dict(served.headers)
+            return WireResponse(status=served.status_code, body=served.get_data(), headers=headers)
+
+        target, body = environ.get("HTTP_X_AMZ_TARGET", ""), environ["wsgi.input"].getvalue()
+        response = handle_logs_call(self._control, target, body, perform)
+        self._control.sleep(response.delay)
+        return _Response(response.body, response.status, response.sent_headers)
 
 
 def _reset_connection(connection: socket.socket) -> None:

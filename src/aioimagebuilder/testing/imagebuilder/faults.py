@@ -70,9 +70,6 @@ EVENT_KINDS = frozenset(kind for kind in KINDS if kind.startswith("event_"))
 LOGS_KINDS = frozenset({"throttle", "error", "reset", "delay", "hang"})
 """Kinds that CloudWatch Logs supports."""
 
-CONNECTION_KINDS = frozenset({"reset", "truncate", "hang"})
-"""Kinds that need a real connection, which only the server has."""
-
 
 @dataclass(frozen=True)
 class Fault(Checked):

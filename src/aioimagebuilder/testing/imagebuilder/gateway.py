@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from ..simulation.state_history import Members
 from .controller import CallRecord, Control
 from .errors import ServiceError, SimulatorBugError
-from .faults import CONNECTION_KINDS, Fault, drop_rows, replace_status
+from .faults import Fault, drop_rows, replace_status
 from .validation import error_status
 
 _DEFAULT_HANG_SECONDS = 3600.0
-_ERROR_KINDS = frozenset({"throttle", "throttle_bare", "error", "not_found_yet"})
+_FAILURES = frozenset({"throttle", "throttle_bare", "error", "not_found_yet", "reset", "hang"})
 _IDENTIFIERS = (
     "workflowExecutionId",
     "stepExecutionId",
@@ -29,7 +29,7 @@ _THROTTLED = ServiceError(
     "CallRateLimitExceededException",
     "The request was denied because the call rate limit was exceeded. Retry with increasing delay.",
 )
-
+_NOT_FOUND = ServiceError("ResourceNotFoundException", "The resource cannot be found.")
 
 CONNECTION_FAULT_HEADER = "x-simulator-connection-fault"
 """Internal header that asks the server to break the connection instead of responding."""
@@ -66,13 +66,37 @@ def handle_call(
     control: Control, operation: str, params: Members, *, account_id: str, region: str
 ) -> WireResponse:
     """Return the response to a call, with faults applied, and record the call."""
-    if control.admits(account_id):
-        response = _perform(control, operation, params, account_id, region)
-    else:
-        response = error_response(_THROTTLED)
+    with control.lock:
+        is_admitted = control.admits(account_id)
+        faults = control.faults.match(operation, params) if is_admitted else []
+
+    def perform() -> WireResponse:
+        return _perform(control, operation, params, account_id, region, faults)
+
+    response = apply_faults(faults, perform, _THROTTLED) if is_admitted else error_response(_THROTTLED)
     identifier = next((str(params[name]) for name in _IDENTIFIERS if name in params), None)
     record_call(control, operation, identifier, params, response)
     return replace(response, headers={**response.headers, "x-amzn-RequestId": str(uuid.uuid4())})
+
+
+def apply_faults(
+    faults: Sequence[Fault], perform: Callable[[], WireResponse], throttled: ServiceError
+) -> WireResponse:
+    """Perform a call unless a fault prevents it, and return its response, or that of the fault.
+
+    Args:
+        faults: The faults that apply to the call.
+        perform: Performs the call.
+        throttled: The service's error for too many calls.
+    """
+    failure = next((fault for fault in faults if fault.kind in _FAILURES), None)
+    response = WireResponse()
+    if failure is None or failure.performed:
+        response = perform()
+    if failure is not None and response.code is None:
+        response = _fail(failure, throttled)
+    delay = sum(fault.seconds or 0.0 for fault in faults if fault.kind == "delay")
+    return replace(response, delay=response.delay + delay)
 
 
 def record_call(
@@ -105,14 +129,10 @@ def error_response(error: ServiceError) -> WireResponse:
     return WireResponse(status=status, body=body, headers=headers, code=error.code)
 
 
-def _perform(control: Control, operation: str, params: Members, account_id: str, region: str) -> WireResponse:
-    with control.lock:
-        faults = control.faults.match(operation, params)
+def _perform(
+    control: Control, operation: str, params: Members, account_id: str, region: str, faults: Sequence[Fault]
+) -> WireResponse:
     kinds = {fault.kind: fault for fault in reversed(faults)}
-    delay = sum(fault.seconds or 0.0 for fault in faults if fault.kind == "delay")
-    failure = next((fault for fault in faults if fault.kind in _ERROR_KINDS | {"reset", "hang"}), None)
-    if failure is not None and not failure.performed:
-        return fault_response(failure, delay)
     lag = kinds["stale"].lag if "stale" in kinds and operation.startswith(("Get", "List")) else 0.0
     try:
         members = control.perform(operation, params, account_id=account_id, region=region, lag=lag)
@@ -121,12 +141,15 @@ def _perform(control: Control, operation: str, params: Members, account_id: str,
     except SimulatorBugError as bug:
         # Not a 500: every SDK retries that for seconds, and a waiter until its deadline.
         return error_response(ServiceError("SimulatorBug", f"simulator bug: {bug}", 501))
-    if failure is not None:
-        return fault_response(failure, delay)
-    return _success_response(_apply_content_faults(members, faults, params), kinds, delay)
+    body = json.dumps(_apply_content_faults(members, faults, params), separators=(",", ":"))
+    if "garbage" in kinds:
+        body = kinds["garbage"].body or "<<< this is not JSON >>>"
+    headers = {"Content-Type": "application/json"}
+    connection_fault = "truncate" if "truncate" in kinds and "garbage" not in kinds else None
+    return WireResponse(body=body.encode(), headers=headers, connection_fault=connection_fault)
 
 
-def _apply_content_faults(members: Members, faults: list[Fault], params: Members) -> Members:
+def _apply_content_faults(members: Members, faults: Sequence[Fault], params: Members) -> Members:
     for fault in faults:
         if fault.kind == "missing_rows":
             members = drop_rows(members, fault)
@@ -137,32 +160,18 @@ def _apply_content_faults(members: Members, faults: list[Fault], params: Members
     return members
 
 
-def _success_response(members: Members, kinds: Mapping[str, Fault], delay: float) -> WireResponse:
-    headers = {"Content-Type": "application/json"}
-    if "garbage" in kinds:
-        garbage = kinds["garbage"].body or "<<< this is not JSON >>>"
-        return WireResponse(body=garbage.encode(), headers=headers, delay=delay)
-    body = json.dumps(members, separators=(",", ":"))
-    connection_fault = "truncate" if "truncate" in kinds else None
-    return WireResponse(body=body.encode(), headers=headers, delay=delay, connection_fault=connection_fault)
-
-
-def fault_response(fault: Fault, delay: float, throttled: ServiceError = _THROTTLED) -> WireResponse:
-    """Return the response that a fault causes in place of the service's, after a delay in real seconds."""
-    if fault.kind in CONNECTION_KINDS:
-        if fault.kind == "hang":
-            delay += _DEFAULT_HANG_SECONDS if fault.seconds is None else fault.seconds
-        return WireResponse(connection_fault=fault.kind, delay=delay)
-    if fault.kind == "throttle_bare":
-        return WireResponse(status=429, body=b"", delay=delay)
-    if fault.kind == "error" and fault.body is not None:
-        return WireResponse(
-            status=fault.status, body=fault.body.encode(), headers={"Content-Type": "text/html"}, delay=delay
-        )
-    if fault.kind == "throttle":
-        response = error_response(throttled)
-    elif fault.kind == "not_found_yet":
-        response = error_response(ServiceError("ResourceNotFoundException", "The resource cannot be found."))
-    else:
-        response = error_response(ServiceError(fault.code, fault.message, fault.status))
-    return replace(response, delay=delay)
+def _fail(fault: Fault, throttled: ServiceError) -> WireResponse:
+    """Return the response that a fault causes in place of the service's."""
+    errors = {"throttle": throttled, "not_found_yet": _NOT_FOUND}
+    match fault.kind:
+        case "reset":
+            return WireResponse(connection_fault="reset")
+        case "hang":
+            seconds = _DEFAULT_HANG_SECONDS if fault.seconds is None else fault.seconds
+            return WireResponse(connection_fault="hang", delay=seconds)
+        case "throttle_bare":
+            return WireResponse(status=429, body=b"")
+        case "error" if fault.body is not None:
+            headers = {"Content-Type": "text/html"}
+            return WireResponse(status=fault.status, body=fault.body.encode(), headers=headers)
+    return error_response(errors.get(fault.kind) or ServiceError(fault.code, fault.message, fault.status))
