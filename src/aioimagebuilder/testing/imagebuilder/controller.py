@@ -35,9 +35,9 @@ from .faults import Fault, FaultRegistry
 from .models import ImageBuilderBackend, SharedState
 from .operations.dispatch import perform
 from .operations.lifecycle_policies import run_policy
-from .operations.presets import create_pipeline
 from .operations.standalone import ExecutionKind, add_execution
 from .outputs import write_due_outputs
+from .presets import Presets
 from .rate_limit import TokenBucket
 from .validation import input_members
 
@@ -71,7 +71,7 @@ class CallRecord:
     service: str = "imagebuilder"
 
 
-class Control:
+class Control(Presets):
     """The controls and state of one simulator; safe to use from any thread.
 
     Args:
@@ -121,8 +121,6 @@ class Control:
         with self.lock:
             self._initialize()
 
-    # ------------------------------------------------------------------ settings
-
     @property
     def time_scale(self) -> float:
         """Simulated seconds per real second."""
@@ -153,8 +151,6 @@ class Control:
         """Release everything that waits: hanging calls and `perform_until_closed`."""
         self.closing.set()
         self._changed.set()
-
-    # ------------------------------------------------------------------ the agenda
 
     def perform_due(self) -> None:
         """Perform what is due by the simulated time."""
@@ -205,8 +201,6 @@ class Control:
         with self.lock:
             self._rate, self._burst = calls_per_second, burst
             self._buckets.clear()
-
-    # ------------------------------------------------------------------ scripts, executions, faults
 
     @checked
     def script(self, script: BuildScript, recipe: str | None = None, *, default: bool = False) -> None:
@@ -259,8 +253,6 @@ class Control:
         with self.lock:
             self.faults.clear()
 
-    # ------------------------------------------------------------------ calls
-
     @property
     def calls(self) -> list[CallRecord]:
         """The recorded calls, oldest first (at most the last million)."""
@@ -284,8 +276,6 @@ class Control:
         with self.lock:
             self._calls.append(call)
             self._counts[call.operation] += 1
-
-    # ------------------------------------------------------------------ the service
 
     def backend(self, account_id: str, region: str) -> ImageBuilderBackend:
         """Return the backend of an account in a region."""
@@ -337,62 +327,6 @@ class Control:
         if "clientToken" in input_members(operation):
             params.setdefault("clientToken", str(uuid.uuid4()))
         return self.perform(operation, params, account_id=DEFAULT_ACCOUNT, region=self.region_name)
-
-    # ------------------------------------------------------------------ presets
-
-    @checked
-    def create_pipeline(
-        self,
-        name: str = "demo",
-        *,
-        container: bool = False,
-        regions: Sequence[NonEmpty] | None = None,
-        workflows: Sequence[dict[str, Json]] | None = None,
-        tests: bool = True,
-        version: str = "1.0.0",
-        log_group: str | None = None,
-        log_bucket: str | None = None,
-    ) -> str:
-        """Create a pipeline with its own component, recipe and configurations, and return its ARN.
-
-        Args:
-            name: Name of the pipeline and prefix of the resources created with it.
-            container: Build a container image instead of an AMI.
-            regions: Regions to distribute the image to; defaults to the pipeline's region.
-            workflows: Workflow configurations in wire names (``workflowArn``, ``parallelGroup``…); defaults
-                to the service's default workflows.
-            tests: Whether images are tested.
-            version: Version of the component and the recipe.
-            log_group: CloudWatch log group of the images; defaults to the service's default group.
-            log_bucket: S3 bucket of the component logs; by default there are none.
-
-        Raises:
-            ServiceError: The service rejects one of the resources.
-        """
-        return create_pipeline(
-            self.call,
-            name,
-            region=self.region_name,
-            container=container,
-            regions=regions,
-            workflows=workflows,
-            tests=tests,
-            version=version,
-            log_group=log_group,
-            log_bucket=log_bucket,
-        )
-
-    @checked
-    def create_workflow(self, name: str, data: str, *, type: str = "BUILD", version: str = "1.0.0") -> str:  # noqa: A002
-        """Create a workflow from a YAML document and return its build version ARN."""
-        response = self.call("CreateWorkflow", name=name, data=data, type=type, semanticVersion=version)
-        return str(response["workflowBuildVersionArn"])
-
-    @checked
-    def start_build(self, pipeline_arn: str) -> str:
-        """Start a build of the pipeline and return the image build version ARN."""
-        response = self.call("StartImagePipelineExecution", imagePipelineArn=pipeline_arn)
-        return str(response["imageBuildVersionArn"])
 
     @checked
     def run_lifecycle_policy(
