@@ -14,6 +14,7 @@ from http import HTTPStatus
 from typing import Any, get_args, get_origin
 from urllib.parse import parse_qs
 
+from werkzeug.exceptions import NotFound
 from werkzeug.wrappers import Response
 
 from .checks import AnyJson, Burst, Rate, Seconds, TimeScale, check, describe, restore
@@ -58,10 +59,6 @@ class Route:
         self.takes = self.takes or _parameters_of(self.handler)
 
 
-class _UnknownRouteError(Exception):
-    """A request to a route that does not exist."""
-
-
 def is_control_request(environ: Mapping[str, Any]) -> bool:
     """Return whether a request is for a control route."""
     path: str = environ["PATH_INFO"]
@@ -72,8 +69,8 @@ def serve_control(control: Control, environ: Mapping[str, Any]) -> Response:
     """Handle a request to a control route."""
     try:
         return make_json_response(HTTPStatus.OK, _respond(control, environ))
-    except _UnknownRouteError as error:
-        return make_json_response(HTTPStatus.NOT_FOUND, {"message": str(error)})
+    except NotFound as error:
+        return make_json_response(HTTPStatus.NOT_FOUND, {"message": error.description})
     except (ServiceError, TypeError, ValueError) as error:
         return make_json_response(HTTPStatus.BAD_REQUEST, {"message": str(error)})
 
@@ -87,7 +84,7 @@ def _respond(control: Control, environ: Mapping[str, Any]) -> Members:
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     route = ROUTES.get((method, f"{path}/".removeprefix(PREFIX).rstrip("/")))
     if route is None:
-        raise _UnknownRouteError(f"there is no route {method} {path}; GET {PREFIX} lists the routes")
+        raise NotFound(f"there is no route {method} {path}; GET {PREFIX} lists the routes")
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
     sent = {name: values[-1] for name, values in query.items()}
     request = _parse_request(route, {**sent, **parse_object(environ["wsgi.input"].read())})
@@ -119,19 +116,6 @@ def _parameters_of(function: Callable[..., object]) -> Mapping[str, inspect.Para
     }
 
 
-def describe_routes() -> list[Members]:
-    """Return every route with what it does, takes and returns."""
-    return [
-        {
-            "route": f"{route.method} {PREFIX}{route.path}",
-            "summary": route.summary,
-            "takes": _describe_members(route.takes),
-            "returns": list(route.returns),
-        }
-        for route in ROUTES.values()
-    ]
-
-
 def _describe_members(members: Mapping[str, inspect.Parameter]) -> Members:
     return {name: _describe_member(member) for name, member in members.items()}
 
@@ -151,7 +135,15 @@ def _describe_member(member: inspect.Parameter) -> Json | Members:
 
 
 def _list_routes(_: Control) -> list[Members]:
-    return describe_routes()
+    return [
+        {
+            "route": f"{route.method} {PREFIX}{route.path}",
+            "summary": route.summary,
+            "takes": _describe_members(route.takes),
+            "returns": list(route.returns),
+        }
+        for route in ROUTES.values()
+    ]
 
 
 def _get_config(control: Control) -> tuple[object, ...]:

@@ -29,10 +29,9 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from werkzeug.wrappers import Response
 from werkzeug.wsgi import get_input_stream
 
-from .cloudwatch_faults import handle_logs_call
 from .control_routes import MAX_BODY_LENGTH, is_control_request, make_json_response, serve_control
 from .imagebuilder.controller import Control
-from .imagebuilder.gateway import CONNECTION_FAULT_HEADER, WireResponse
+from .imagebuilder.gateway import CONNECTION_FAULT_HEADER, WireResponse, handle_logs_call
 from .imagebuilder.mock_aws import current_control
 from .imagebuilder.outputs import SERVICES
 from .imagebuilder.registration import register

@@ -1,13 +1,19 @@
-"""The entry point of Image Builder calls: rate limit, faults, the operation, and its response as bytes."""
+"""The entry point of calls: rate limit, faults, the operation, and its response as bytes.
+
+The operations of CloudWatch Logs are moto's; its calls have only faults and records here.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import json
 import time
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
+from ..json_objects import parse_object
 from ..simulation.state_history import Members
 from .controller import CallRecord, Control
 from .errors import ServiceError, SimulatorBugError
@@ -29,6 +35,7 @@ _THROTTLED = ServiceError(
     "CallRateLimitExceededException",
     "The request was denied because the call rate limit was exceeded. Retry with increasing delay.",
 )
+_LOGS_THROTTLED = ServiceError("ThrottlingException", "Rate exceeded", 400)
 _NOT_FOUND = ServiceError("ResourceNotFoundException", "The resource cannot be found.")
 
 CONNECTION_FAULT_HEADER = "x-simulator-connection-fault"
@@ -69,17 +76,37 @@ def handle_call(
     with control.lock:
         is_admitted = control.admits(account_id)
         faults = control.faults.match(operation, params) if is_admitted else []
-
-    def perform() -> WireResponse:
-        return _perform(control, operation, params, account_id, region, faults)
-
-    response = apply_faults(faults, perform, _THROTTLED) if is_admitted else error_response(_THROTTLED)
+    perform = partial(_perform, control, operation, params, account_id, region, faults)
+    response = _apply_faults(faults, perform, _THROTTLED) if is_admitted else error_response(_THROTTLED)
     identifier = next((str(params[name]) for name in _IDENTIFIERS if name in params), None)
-    record_call(control, operation, identifier, params, response)
+    _record(control, operation, identifier, params, response)
     return replace(response, headers={**response.headers, "x-amzn-RequestId": str(uuid.uuid4())})
 
 
-def apply_faults(
+def handle_logs_call(
+    control: Control, target: str, body: bytes, perform: Callable[[], WireResponse]
+) -> WireResponse:
+    """Return the response to a CloudWatch Logs call, with faults applied, and record the call.
+
+    Args:
+        control: The control that holds the faults and records the call.
+        target: The request's ``X-Amz-Target``.
+        body: The request's body.
+        perform: Performs the call in moto.
+    """
+    operation = target.rpartition(".")[2]
+    params: Members = {}
+    with contextlib.suppress(ValueError):
+        params = parse_object(body)
+    with control.lock:
+        faults = control.faults.match(operation, params, "logs")
+    response = _apply_faults(faults, perform, _LOGS_THROTTLED)
+    names = [str(params[name]) for name in ("logGroupName", "logStreamName") if name in params]
+    _record(control, operation, " ".join(names) or None, params, response, "logs")
+    return response
+
+
+def _apply_faults(
     faults: Sequence[Fault], perform: Callable[[], WireResponse], throttled: ServiceError
 ) -> WireResponse:
     """Perform a call unless a fault prevents it, and return its response, or that of the fault.
@@ -99,7 +126,7 @@ def apply_faults(
     return replace(response, delay=response.delay + delay)
 
 
-def record_call(
+def _record(
     control: Control,
     operation: str,
     identifier: str | None,

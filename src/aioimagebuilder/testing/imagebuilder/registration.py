@@ -13,8 +13,6 @@ from . import mock_aws, responses, urls
 from .controller import Control
 from .outputs import SERVICES
 
-_PATTERN = re.compile(r"https?://imagebuilder\.(.+)\.amazonaws\.com")
-
 
 def register() -> None:
     """Register imagebuilder with ``mock_aws`` and moto's servers; repeated calls have no effect."""
@@ -22,7 +20,7 @@ def register() -> None:
     for name, module in modules.items():
         sys.modules.setdefault(f"moto.imagebuilder{name}", module)
     if all(service != "imagebuilder" for service, _ in backend_index.backend_url_patterns):
-        backend_index.backend_url_patterns.append(("imagebuilder", _PATTERN))
+        backend_index.backend_url_patterns.append(("imagebuilder", re.compile(urls.url_bases[0])))
         calls = {
             "before-call": Control.perform_due,
             "before-call.cloudwatch-logs": Control.write_due_lines,
