@@ -20,7 +20,6 @@ from .checks import (
     NonEmpty,
     Pace,
     PositiveCount,
-    Reason,
     Seconds,
 )
 
@@ -175,9 +174,9 @@ class BuildScript(Checked):
     reopening: Seconds = 0.0
     cancelling: Seconds = 8.0
     rollback: bool = True
-    early_failure: Reason | None = None
+    early_failure: NonEmpty | None = None
     status: str | None = None
-    reason: Reason | None = None
+    reason: NonEmpty | None = None
     failure_context: bool = True
     failed_regions: Mapping[NonEmpty, ErrorText] = field(default_factory=dict)
     renamed_statuses: Mapping[str, str] = field(default_factory=dict)

@@ -21,7 +21,6 @@ from ..checks import (
     EpochSeconds,
     NonEmpty,
     Rate,
-    Reason,
     Region,
     Seconds,
     TimeScale,
@@ -335,7 +334,7 @@ class Control(Presets):
         *,
         seconds: Seconds = 30.0,
         status: NonEmpty = "SUCCESS",
-        reason: Reason | None = None,
+        reason: NonEmpty | None = None,
     ) -> str:
         """Run a lifecycle policy now and return the id of the lifecycle execution.
 

@@ -134,14 +134,11 @@ class FaultRegistry:
 
     Args:
         monotonic: Source of real time in seconds.
-        seed: Seed of the random numbers behind ``probability``.
     """
 
-    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic, seed: int = 0) -> None:
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._seed = seed
-        self._random = random.Random(seed)  # noqa: S311
-        self._injected: list[_InjectedFault] = []
+        self.clear()
 
     def add(self, fault: Fault) -> None:
         """Inject a fault."""
@@ -149,8 +146,8 @@ class FaultRegistry:
 
     def clear(self) -> None:
         """Remove all faults and reset the random numbers."""
-        self._injected.clear()
-        self._random = random.Random(self._seed)  # noqa: S311
+        self._injected: list[_InjectedFault] = []
+        self._random = random.Random(0)  # noqa: S311
 
     @property
     def active(self) -> list[Fault]:
