@@ -71,7 +71,7 @@ class Image:
         self.adjustments: list[tuple[float, Members]] = []
         self.lines_written = 0
         self.performed: set[Occurrence] = set()
-        self.next_due = math.inf
+        self.next_due: float = math.inf
         self._cache: tuple[Members, int, Members | None, Members] | None = None
 
     @classmethod
