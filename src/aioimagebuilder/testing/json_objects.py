@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from .simulation.state_history import Members
 
-_MAX_DEPTH = 100
+MAX_DEPTH = 100
 
 
 def parse_object(body: bytes) -> Members:
@@ -27,7 +27,7 @@ def parse_object(body: bytes) -> Members:
         raise ValueError(f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError("the body must be a JSON object")  # noqa: TRY004
-    if _is_deeper(value, _MAX_DEPTH):
+    if is_deeper(value, MAX_DEPTH):
         raise _too_deep()
     return value
 
@@ -44,13 +44,14 @@ def _parse_float(text: str) -> float:
 
 
 def _too_deep() -> ValueError:
-    return ValueError(f"the body is nested more than {_MAX_DEPTH} levels deep")
+    return ValueError(f"the body is nested more than {MAX_DEPTH} levels deep")
 
 
-def _is_deeper(value: object, depth: int) -> bool:
+def is_deeper(value: object, depth: int) -> bool:
+    """Return whether objects and arrays are nested more than some levels deep."""
     if not isinstance(value, dict | list):
         return False
     if depth == 0:
         return True
     items = value.values() if isinstance(value, dict) else value
-    return any(_is_deeper(each, depth - 1) for each in items)
+    return any(is_deeper(each, depth - 1) for each in items)

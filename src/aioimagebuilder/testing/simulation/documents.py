@@ -10,10 +10,8 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
-
 from .catalogue import ACTIONS, COMPONENT_ACTION
-from .document_loading import DocumentError, check_unique, load_document
+from .document_loading import DocumentError, check_unique, load_document, read_data
 from .plan import PlannedStep
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -27,52 +25,7 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 """Comparisons of the value with the operand."""
 
-_SCHEMA = yaml.safe_load(
-    r"""
-required: [steps]
-properties:
-  name: &text {type: string}
-  description: *text
-  parameters: {type: array, items: {$ref: "#/$defs/parameter"}}
-  steps: {type: array, minItems: 1, maxItems: 15, items: {$ref: "#/$defs/step"}}
-  outputs: {type: array, items: {type: object, required: [name, value], additionalProperties: *text}}
-$defs:
-  parameter:
-    type: object
-    required: [name]
-    properties: {name: {type: string, pattern: '^[^\x00]{1,128}\Z'}, description: *text}
-    oneOf:
-      - properties: {type: {const: string}, default: *text}
-      - {required: [type], properties: {type: {const: integer}, default: {type: integer}}}
-      - {required: [type], properties: {type: {const: boolean}, default: {type: boolean}}}
-      - {required: [type], properties: {type: {const: stringList}, default: {type: array, items: *text}}}
-  step:
-    type: object
-    required: [name, action]
-    properties:
-      name: {type: string, pattern: '^[A-Za-z][A-Za-z0-9-_]{1,99}\Z'}
-      action: *text
-      description: {type: string, maxLength: 500}
-      timeoutSeconds: {type: integer, minimum: 1}
-      onFailure: {enum: [Abort, Continue]}
-      rollbackEnabled: {type: boolean}
-      retry: &retry {type: object, properties: {maxAttempts: {type: integer, minimum: 1}}}
-      retries: *retry
-      inputs: {type: object, patternProperties: {'\.\$\Z': {type: string, pattern: '^\$\.'}}}
-      if: {$ref: "#/$defs/condition"}
-  condition:
-    type: object
-    oneOf: [{required: [value], minProperties: 2}, {required: [and]}, {required: [or]}, {required: [not]}]
-    maxProperties: 2
-    propertyNames: {enum: [and, or, not, value, OPERATORS]}
-    properties:
-      and: &conditions {type: array, minItems: 1, maxItems: 10, items: {$ref: "#/$defs/condition"}}
-      or: *conditions
-      not: {$ref: "#/$defs/condition"}
-    additionalProperties: {type: [string, number, boolean]}
-""".replace("OPERATORS", ", ".join(_OPERATORS))
-)
-"""The document as in the user guide (image-workflow-create-document); other members are ignored."""
+_SCHEMA = read_data("workflow_schema")
 
 
 @dataclass(frozen=True, kw_only=True)
