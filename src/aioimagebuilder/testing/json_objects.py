@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import NoReturn
-
-from .simulation.state_history import Members
+from typing import Any, NoReturn
 
 MAX_DEPTH = 100
 
 
-def parse_object(body: bytes) -> Members:
+def parse_object(body: bytes) -> dict[str, Any]:
     """Parse a JSON object in UTF-8; an empty body is an empty object.
 
     Raises:

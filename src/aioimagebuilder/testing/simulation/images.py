@@ -14,6 +14,7 @@ from .state_history import Members, Row, StateHistory
 from .timeline import TERMINAL_STATUSES, Interventions, Timeline, compute
 
 _STATE_MEMBERS = ("status", "reason", "failureContext")
+_NO_SCRIPT = BuildScript()
 
 
 @dataclass(kw_only=True)
@@ -22,7 +23,7 @@ class Run:
 
     start: float
     script: BuildScript
-    timeline: Timeline
+    timeline: Timeline = field(default_factory=Timeline)
     first_stage: str | None = None
     interventions: Interventions = field(default_factory=Interventions)
 
@@ -73,18 +74,19 @@ class Image:
         self.performed: set[Occurrence] = set()
         self.next_due = math.inf
         self._cache: tuple[Members, int, Members | None, Members] | None = None
+        if plan is not None:
+            self._recompute(first_run.interventions)
 
     @classmethod
     def build(cls, plan: BuildPlan, script: BuildScript, static: Members, start: float) -> Image:
         """Return an image whose build starts at a time."""
-        run = Run(start=start, script=script, timeline=compute(plan, script, start=start))
-        return cls(plan, static, run)
+        return cls(plan, static, Run(start=start, script=script))
 
     @classmethod
     def fixed(cls, static: Members, history: StateHistory) -> Image:
         """Return an image with a fixed schedule."""
-        timeline = Timeline(image=history, workflows=[], waiting_steps={}, log_lines=[], amis=[])
-        return cls(None, static, Run(start=history.start, script=BuildScript(), timeline=timeline))
+        timeline = Timeline(image=history)
+        return cls(None, static, Run(start=history.start, script=_NO_SCRIPT, timeline=timeline))
 
     @property
     def arn(self) -> str:
@@ -155,8 +157,7 @@ class Image:
 
     def retry(self, at: float, script: BuildScript) -> None:
         """Start a new run from the stage in which the latest run stopped."""
-        plan, last = self._require_plan(), self.latest_run.timeline
-        stage = last.stopped_stage
+        stage = self.latest_run.timeline.stopped_stage
         if stage is None:
             raise ValueError("the latest run did not stop in any stage")
         start = at + script.reopening
@@ -165,15 +166,8 @@ class Image:
             state = row.history.states[-1]
             if state["type"] in repeated and not state["retried"]:
                 row.history.change(max(start, row.history.end), retried=True)
-        timeline = compute(
-            plan,
-            script,
-            start=start,
-            run=len(self.runs),
-            first_stage=stage,
-            amis=tuple(last.amis),
-        )
-        self.runs.append(Run(start=start, script=script, timeline=timeline, first_stage=stage))
+        self.runs.append(Run(start=start, script=script, first_stage=stage))
+        self._recompute(Interventions())
 
     def is_waiting(self, step_id: str, now: float) -> bool:
         """Return whether a step waits for an action at a time."""
@@ -210,8 +204,10 @@ class Image:
         run = self.latest_run
         run.interventions = interventions
         number = len(self.runs) - 1
+        if self.plan is None:
+            raise ValueError("this image has a fixed schedule and cannot be changed")
         run.timeline = compute(
-            self._require_plan(),
+            self.plan,
             run.script,
             start=run.start,
             run=number,
@@ -220,11 +216,6 @@ class Image:
             amis=tuple(self.runs[number - 1].timeline.amis) if number else (),
         )
         self._cache = None
-
-    def _require_plan(self) -> BuildPlan:
-        if self.plan is None:
-            raise ValueError("this image has a fixed schedule and cannot be changed")
-        return self.plan
 
     def _run_at(self, now: float) -> Run:
         return next((run for run in reversed(self.runs) if run.start <= now), self.runs[0])

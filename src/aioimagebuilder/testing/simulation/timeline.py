@@ -59,11 +59,11 @@ class Timeline:
         scan: The vulnerability scan, if the run has one.
     """
 
-    image: StateHistory
-    workflows: list[Row]
-    waiting_steps: dict[str, tuple[float, float]]
-    log_lines: list[tuple[float, str]]
-    amis: list[tuple[float, str]]
+    image: StateHistory = field(default_factory=StateHistory)
+    workflows: list[Row] = field(default_factory=list)
+    waiting_steps: dict[str, tuple[float, float]] = field(default_factory=dict)
+    log_lines: list[tuple[float, str]] = field(default_factory=list)
+    amis: list[tuple[float, str]] = field(default_factory=list)
     stopped_stage: str | None = None
     scan: Scan | None = None
 
@@ -95,33 +95,30 @@ def compute(
         context.scan = Scan(script.scan, start)
     builder = _TimelineBuilder(context)
     builder.run(start, first_stage)
-    timeline = Timeline(
-        image=builder.history,
-        workflows=builder.rows,
-        waiting_steps=context.waiting_steps,
-        log_lines=sorted(context.log_lines, key=lambda line: line[0]),
-        amis=context.amis,
-        stopped_stage=builder.stage if builder.failed else None,
-        scan=context.scan,
-    )
-    if timeline.scan is not None:
-        timeline.scan.stop(timeline.image.end)
     if interventions.cancelled_at is not None:
-        _cancel(timeline, builder, interventions.cancelled_at + script.cancelling)
-    return timeline
+        builder.cancel(interventions.cancelled_at + script.cancelling)
+    return builder.timeline
 
 
 class _TimelineBuilder:
     def __init__(self, context: RunContext) -> None:
-        self.history = StateHistory()
-        self.rows: list[Row] = []
-        self.stage: str | None = None
-        self.failed = False
+        self.timeline = Timeline(
+            waiting_steps=context.waiting_steps,
+            log_lines=context.log_lines,
+            amis=context.amis,
+            scan=context.scan,
+        )
         self._entered: list[tuple[float, str]] = []
         self._context = context
         self._plan, self._script = context.plan, context.script
 
     def run(self, start: float, first_stage: str | None) -> None:
+        self._run_stages(start, first_stage)
+        self.timeline.log_lines.sort(key=lambda line: line[0])
+        if self.timeline.scan is not None:
+            self.timeline.scan.stop(self.timeline.image.end)
+
+    def _run_stages(self, start: float, first_stage: str | None) -> None:
         at = start
         if first_stage is None:
             self._set_status(at, "PENDING")
@@ -139,7 +136,6 @@ class _TimelineBuilder:
             workflows = self._plan.workflows_of(stage)
             if not workflows and (stage != "DISTRIBUTION" or not self._plan.has_distribution_stage):
                 continue
-            self.stage = stage
             self._entered.append((at, stage))
             self._set_status(at, STAGE_STATUS[stage])
             end, failure = self._run_stage(stage, workflows, at)
@@ -153,18 +149,31 @@ class _TimelineBuilder:
         outputs = self._output_resources(at, self._plan.regions)
         self._set_status(at, self._script.status or "AVAILABLE", outputResources=outputs)
 
-    @property
-    def arn(self) -> str:
-        """The image build version ARN."""
-        return self._plan.image_arn
-
-    def stage_at(self, at: float) -> str | None:
-        """Return the stage of the image at a time, or ``None`` before the first stage."""
-        return next((stage for entered, stage in reversed(self._entered) if entered <= at), None)
-
-    def remaining_outputs(self, at: float) -> Members | None:
-        """Return the output resources that remain if the build stops at a time."""
-        return self._output_resources(at, (self._plan.home_region,)) if self._context.latest_ami(at) else None
+    def cancel(self, when: float) -> None:
+        """Stop the image and all executions at a time, unless the image is finished by then."""
+        timeline = self.timeline
+        if timeline.image.end <= when:
+            return
+        timeline.stopped_stage = self._stage_at(when)
+        outputs = self._remaining_outputs(when, (self._plan.home_region,))
+        if timeline.scan is not None:
+            timeline.scan.stop(when)
+        timeline.image.truncate(when)
+        timeline.log_lines[:] = [line for line in timeline.log_lines if line[0] <= when]
+        self._set_status(when, "CANCELLED", outputResources=outputs)
+        timeline.amis = [ami for ami in timeline.amis if ami[0] < when]
+        timeline.waiting_steps = {
+            step: (start, min(end, when))
+            for step, (start, end) in timeline.waiting_steps.items()
+            if start < when
+        }
+        timeline.workflows = [row for row in timeline.workflows if row.history.start < when]
+        for row in timeline.workflows:
+            for each in (row, *row.children):
+                each.history.truncate(when)
+                state = each.history.states[-1]
+                if "startTime" in state and "endTime" not in state:
+                    each.history.change(when, status="CANCELLED", endTime=format_time(when))
 
     def _run_stage(
         self, stage: str, workflows: tuple[PlannedWorkflow, ...], at: float
@@ -212,8 +221,8 @@ class _TimelineBuilder:
         return start, None
 
     def _start_workflow(self, workflow: PlannedWorkflow, start: float) -> WorkflowTimeline:
-        execution = WorkflowTimeline(self._context, workflow, len(self.rows), start)
-        self.rows.append(execution.row)
+        execution = WorkflowTimeline(self._context, workflow, len(self.timeline.workflows), start)
+        self.timeline.workflows.append(execution.row)
         return execution
 
     def _distribute(self, at: float) -> tuple[float, Failure | None]:
@@ -246,22 +255,29 @@ class _TimelineBuilder:
         )
 
     def _fail(self, at: float, failure: Failure) -> None:
-        self.failed = True
+        stage = self.timeline.stopped_stage = self._stage_at(at)
         reached = [region for region in self._plan.regions if region not in self._script.failed_regions]
-        regions = reached if self.stage == "DISTRIBUTION" else [self._plan.home_region]
+        regions = reached if stage == "DISTRIBUTION" else [self._plan.home_region]
         context = failure.context if self._script.failure_context else None
-        outputs = self._output_resources(at, tuple(regions)) if self._context.latest_ami(at) else None
         self._set_status(
             at,
             self._script.status or "FAILED",
             reason=self._script.reason or failure.reason,
             failureContext=context,
-            outputResources=outputs,
+            outputResources=self._remaining_outputs(at, tuple(regions)),
         )
+
+    def _stage_at(self, at: float) -> str | None:
+        """Return the stage of the image at a time, or ``None`` before the first stage."""
+        return next((stage for entered, stage in reversed(self._entered) if entered <= at), None)
+
+    def _remaining_outputs(self, at: float, regions: tuple[str, ...]) -> Members | None:
+        """Return the output resources that remain if the build stops at a time."""
+        return self._output_resources(at, regions) if self._context.latest_ami(at) else None
 
     def _set_status(self, at: float, status: str, **members: object) -> None:
         status = self._script.renamed_statuses.get(status, status)
-        self.history.change(at, status=status, **members)
+        self.timeline.image.change(at, status=status, **members)
         self._context.log(at, f"Image transitioned to {status} state for Image ARN: {self._plan.image_arn}")
 
     def _ensure_ami(self, at: float) -> None:
@@ -296,28 +312,3 @@ def _group_workflows(workflows: tuple[PlannedWorkflow, ...]) -> list[list[Planne
     for index, workflow in enumerate(workflows):
         groups.setdefault(workflow.parallel_group or index, []).append(workflow)
     return list(groups.values())
-
-
-def _cancel(timeline: Timeline, builder: _TimelineBuilder, when: float) -> None:
-    """Stop the image and all executions at a time, unless the image is finished by then."""
-    if timeline.image.end <= when:
-        return
-    timeline.stopped_stage = builder.stage_at(when)
-    outputs = builder.remaining_outputs(when)
-    if timeline.scan is not None:
-        timeline.scan.stop(when)
-    timeline.image.truncate(when)
-    timeline.image.change(when, status="CANCELLED", outputResources=outputs)
-    line = f"Image transitioned to CANCELLED state for Image ARN: {builder.arn}"
-    timeline.log_lines = [*(each for each in timeline.log_lines if each[0] <= when), (when, line)]
-    timeline.amis = [ami for ami in timeline.amis if ami[0] < when]
-    timeline.waiting_steps = {
-        step: (start, min(end, when)) for step, (start, end) in timeline.waiting_steps.items() if start < when
-    }
-    timeline.workflows = [row for row in timeline.workflows if row.history.start < when]
-    for row in timeline.workflows:
-        for each in (row, *row.children):
-            each.history.truncate(when)
-            state = each.history.states[-1]
-            if "startTime" in state and "endTime" not in state:
-                each.history.change(when, status="CANCELLED", endTime=format_time(when))
