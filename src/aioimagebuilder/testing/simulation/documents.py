@@ -6,7 +6,7 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -32,10 +32,8 @@ _SCHEMA = read_data("workflow_schema")
 class WorkflowDocument:
     """The parts of a workflow document that are needed to run it."""
 
-    description: str | None
     steps: tuple[Mapping[str, Any], ...]
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    parameters: tuple[Mapping[str, Any], ...] = ()
+    parameters: tuple[Mapping[str, Any], ...]
 
 
 @lru_cache(maxsize=256)
@@ -57,12 +55,7 @@ def parse_workflow(data: str, stage: str | None = None) -> WorkflowDocument:
         _check_references([inputs, step.get("if")], where, known)
         known["stepOutputs"].add(step["name"])
     _check_references(content.get("outputs"), "The section 'outputs'", known)
-    return WorkflowDocument(
-        description=content.get("description"),
-        steps=tuple(steps),
-        parameters=tuple(parameters),
-        defaults={each["name"]: each["default"] for each in parameters if "default" in each},
-    )
+    return WorkflowDocument(steps=tuple(steps), parameters=tuple(parameters))
 
 
 def _check_action(step: Mapping[str, Any], where: str, stage: str | None) -> None:
@@ -101,7 +94,8 @@ def plan_steps(
         parameters: Values of the document's parameters, which override the defaults.
         runs_components: Whether the recipe has components for the stage.
     """
-    scope = {"imagebuilder": builder, "parameters": {**document.defaults, **parameters}}
+    defaults = {each["name"]: each["default"] for each in document.parameters if "default" in each}
+    scope = {"imagebuilder": builder, "parameters": {**defaults, **parameters}}
     return tuple(_plan_step(step, scope, runs_components=runs_components) for step in document.steps)
 
 
@@ -115,20 +109,17 @@ def resolve(inputs: Mapping[str, Any], scope: Mapping[str, Any]) -> dict[str, An
 
 
 def _plan_step(step: Mapping[str, Any], scope: Mapping[str, Any], *, runs_components: bool) -> PlannedStep:
-    name = str(step["action"])
-    action = ACTIONS[name]
+    action = str(step["action"])
     retries = step.get("retry") or step.get("retries") or {}
     return PlannedStep(
         name=step["name"],
-        action=name,
-        duration=action.seconds,
-        timeout_seconds=int(step.get("timeoutSeconds", action.timeout)),
+        action=action,
+        timeout_seconds=int(step.get("timeoutSeconds", ACTIONS[action].timeout)),
         on_failure=str(step.get("onFailure", "Abort")),
         description=step.get("description"),
         inputs=resolve(step.get("inputs") or {}, scope),
-        outputs=action.outputs,
-        rollback_seconds=action.rollback,
-        is_skipped=(name == COMPONENT_ACTION and not runs_components) or not _evaluate(step.get("if"), scope),
+        is_skipped=(action == COMPONENT_ACTION and not runs_components)
+        or not _evaluate(step.get("if"), scope),
         max_attempts=retries.get("maxAttempts"),
     )
 

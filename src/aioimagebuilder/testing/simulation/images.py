@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 
 from ..scripts import BuildScript
 from .plan import STAGES, BuildPlan
-from .run_context import StepAction
+from .run_context import StepAction, Timeline
 from .scans import Scan
 from .state_history import Members, Row, StateHistory
-from .timeline import TERMINAL_STATUSES, Interventions, Timeline, compute
+from .timeline import TERMINAL_STATUSES, Interventions, compute
 
 _STATE_MEMBERS = ("status", "reason", "failureContext")
 _NO_SCRIPT = BuildScript()

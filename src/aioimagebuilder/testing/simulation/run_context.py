@@ -1,4 +1,4 @@
-"""The context shared by the workflows of one run of a build."""
+"""The timeline of one run of a build, and the context shared by its workflows."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from ..scripts import BuildScript
 from .plan import BuildPlan
 from .scans import Scan
-from .state_history import Members
+from .state_history import Members, Row, StateHistory
 
 FAILURE_STATUSES = frozenset({"FAILED", "TIMED_OUT"})
 
@@ -32,35 +32,52 @@ class Failure:
 
 
 @dataclass(kw_only=True)
+class Timeline:
+    """The timeline of one run of a build.
+
+    Args:
+        image: Members ``status``, ``reason``, ``failureContext`` and ``outputResources`` of the image.
+        workflows: The workflow executions, with their steps as children.
+        waiting_steps: (start, end) of the wait of each waiting step, by step id.
+        log_lines: (time, text) of the build log; sorted by time when the run is complete.
+        amis: (time, AMI id) of every created AMI.
+        stopped_stage: The workflow type (``BUILD``…) of the stage in which an unsuccessful run stopped.
+        scan: The vulnerability scan, if the run has one.
+    """
+
+    image: StateHistory = field(default_factory=StateHistory)
+    workflows: list[Row] = field(default_factory=list)
+    waiting_steps: dict[str, tuple[float, float]] = field(default_factory=dict)
+    log_lines: list[tuple[float, str]] = field(default_factory=list)
+    amis: list[tuple[float, str]] = field(default_factory=list)
+    stopped_stage: str | None = None
+    scan: Scan | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunContext:
-    """The inputs shared by the workflows of one run, and the results that they add.
+    """The inputs shared by the workflows of one run, and the timeline that they extend.
 
     Args:
         plan: The build plan.
         script: The build script.
         run: 0 for the build, 1, 2… for its retries.
         actions: Actions sent to waiting steps, by step id.
-        waiting_steps: (start, end) of the wait of each waiting step, by step id.
-        log_lines: (time, text) of the build log, unsorted.
-        amis: (time, AMI id) of every created AMI.
-        scan: The vulnerability scan, if the run has one.
+        timeline: The timeline.
     """
 
     plan: BuildPlan
     script: BuildScript
     run: int = 0
     actions: Mapping[str, StepAction] = field(default_factory=dict)
-    waiting_steps: dict[str, tuple[float, float]] = field(default_factory=dict)
-    log_lines: list[tuple[float, str]] = field(default_factory=list)
-    amis: list[tuple[float, str]] = field(default_factory=list)
-    scan: Scan | None = None
+    timeline: Timeline = field(default_factory=Timeline)
 
     def latest_ami(self, at: float) -> str | None:
         """Return the newest AMI at a time: the last one created, or the source of a distribution."""
         source = self.plan.source_ami["image"] if self.plan.source_ami else None
-        return next((ami for created_at, ami in reversed(self.amis) if created_at <= at), source)
+        return next((ami for created_at, ami in reversed(self.timeline.amis) if created_at <= at), source)
 
     def log(self, at: float, text: str) -> None:
         """Add a line to the build log."""
         if at < math.inf:
-            self.log_lines.append((at, text))
+            self.timeline.log_lines.append((at, text))

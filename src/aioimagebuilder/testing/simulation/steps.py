@@ -7,7 +7,14 @@ import math
 from collections.abc import Mapping
 
 from ..scripts import ComponentFailure, Json, StepScript
-from .catalogue import COMPONENT_ACTION, DISTRIBUTING_ACTION, IMAGE_ACTIONS, SCAN_ACTION, WAITING_ACTION
+from .catalogue import (
+    ACTIONS,
+    COMPONENT_ACTION,
+    DISTRIBUTING_ACTION,
+    IMAGE_ACTIONS,
+    SCAN_ACTION,
+    WAITING_ACTION,
+)
 from .clock import format_time
 from .documents import resolve
 from .identifiers import make_ec2_id, make_id
@@ -91,7 +98,7 @@ class StepTimeline:
         deadline = at + self._row.history.states[-1]["timeoutSeconds"]
         sent = self._context.actions.get(self._row.identifier)
         end = sent.at if sent else deadline
-        self._context.waiting_steps[self._row.identifier] = (at, end)
+        self._context.timeline.waiting_steps[self._row.identifier] = (at, end)
         if sent is None:
             status, message = self._context.script.waiting_timeout_status, f"Step {self._step.name} timed out"
             self._finish(end, status, message, {"error": message})
@@ -107,7 +114,7 @@ class StepTimeline:
     def _work(self, at: float, start: float) -> None:
         self._begin(at, start, self._script.running_status or "RUNNING")
         timeout = self._row.history.states[-1]["timeoutSeconds"]
-        scan = self._context.scan if self._step.action == SCAN_ACTION else None
+        scan = self._context.timeline.scan if self._step.action == SCAN_ACTION else None
         end, status = at + self._duration, self._script.status or "COMPLETED"
         message = self._script.message
         if scan is not None and self._script.status is None and scan.script.status != "COMPLETED":
@@ -124,7 +131,8 @@ class StepTimeline:
             self._fail(end, status, message)
         else:
             outputs: dict[str, Json] = {
-                name: text.format(**self._resource_ids) for name, text in self._step.outputs.items()
+                name: text.format(**self._resource_ids)
+                for name, text in ACTIONS[self._step.action].outputs.items()
             }
             if self._step.action == DISTRIBUTING_ACTION:
                 outputs["distributedImages"] = self._list_distributed(end)
@@ -160,7 +168,9 @@ class StepTimeline:
         )
         self._outputs[self._step.name] = dict(outputs)
         if self._step.action in IMAGE_ACTIONS and status == "COMPLETED":
-            self._context.amis.append((end, str(outputs.get("imageId", self._resource_ids["image"]))))
+            self._context.timeline.amis.append(
+                (end, str(outputs.get("imageId", self._resource_ids["image"])))
+            )
         if status in FAILURE_STATUSES:
             self._context.log(end, f"Step {self._step.name} failed: {message or outputs.get('error', '')}")
 
@@ -189,7 +199,9 @@ class StepTimeline:
     def _duration(self) -> float:
         if self._script.never_ends:
             return math.inf
-        seconds = self._step.duration if self._script.duration is None else self._script.duration
+        seconds = (
+            ACTIONS[self._step.action].seconds if self._script.duration is None else self._script.duration
+        )
         return seconds * self._context.script.pace
 
 

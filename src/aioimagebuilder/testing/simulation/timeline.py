@@ -16,9 +16,9 @@ from .clock import format_time
 from .identifiers import make_ec2_id, make_id
 from .outputs import list_amis
 from .plan import STAGE_STATUS, STAGES, BuildPlan, PlannedWorkflow
-from .run_context import Failure, RunContext, StepAction
+from .run_context import Failure, RunContext, StepAction, Timeline
 from .scans import Scan
-from .state_history import Members, Row, StateHistory
+from .state_history import Members
 from .workflows import WorkflowTimeline
 
 MAX_PARALLEL_TESTS = 5
@@ -45,29 +45,6 @@ class Interventions:
     cancelled_at: float | None = None
 
 
-@dataclass(kw_only=True)
-class Timeline:
-    """The timeline of one run of a build.
-
-    Args:
-        image: Members ``status``, ``reason``, ``failureContext`` and ``outputResources`` of the image.
-        workflows: The workflow executions, with their steps as children.
-        waiting_steps: (start, end) of the wait of each waiting step, by step id.
-        log_lines: (time, text) of the build log, sorted by time.
-        amis: (time, AMI id) of every created AMI.
-        stopped_stage: The workflow type (``BUILD``…) of the stage in which an unsuccessful run stopped.
-        scan: The vulnerability scan, if the run has one.
-    """
-
-    image: StateHistory = field(default_factory=StateHistory)
-    workflows: list[Row] = field(default_factory=list)
-    waiting_steps: dict[str, tuple[float, float]] = field(default_factory=dict)
-    log_lines: list[tuple[float, str]] = field(default_factory=list)
-    amis: list[tuple[float, str]] = field(default_factory=list)
-    stopped_stage: str | None = None
-    scan: Scan | None = None
-
-
 def compute(
     plan: BuildPlan,
     script: BuildScript,
@@ -90,33 +67,29 @@ def compute(
         amis: (time, AMI id) of every AMI created by earlier runs.
     """
     interventions = interventions or Interventions()
-    context = RunContext(plan=plan, script=script, run=run, actions=interventions.actions, amis=list(amis))
+    context = RunContext(plan=plan, script=script, run=run, actions=interventions.actions)
+    context.timeline.amis += amis
     if plan.is_scanned and first_stage != "DISTRIBUTION":
-        context.scan = Scan(script.scan, start)
+        context.timeline.scan = Scan(script.scan, start)
     builder = _TimelineBuilder(context)
     builder.run(start, first_stage)
     if interventions.cancelled_at is not None:
         builder.cancel(interventions.cancelled_at + script.cancelling)
-    return builder.timeline
+    return context.timeline
 
 
 class _TimelineBuilder:
     def __init__(self, context: RunContext) -> None:
-        self.timeline = Timeline(
-            waiting_steps=context.waiting_steps,
-            log_lines=context.log_lines,
-            amis=context.amis,
-            scan=context.scan,
-        )
+        self._timeline = context.timeline
         self._entered: list[tuple[float, str]] = []
         self._context = context
         self._plan, self._script = context.plan, context.script
 
     def run(self, start: float, first_stage: str | None) -> None:
         self._run_stages(start, first_stage)
-        self.timeline.log_lines.sort(key=lambda line: line[0])
-        if self.timeline.scan is not None:
-            self.timeline.scan.stop(self.timeline.image.end)
+        self._timeline.log_lines.sort(key=lambda line: line[0])
+        if self._timeline.scan is not None:
+            self._timeline.scan.stop(self._timeline.image.end)
 
     def _run_stages(self, start: float, first_stage: str | None) -> None:
         at = start
@@ -151,7 +124,7 @@ class _TimelineBuilder:
 
     def cancel(self, when: float) -> None:
         """Stop the image and all executions at a time, unless the image is finished by then."""
-        timeline = self.timeline
+        timeline = self._timeline
         if timeline.image.end <= when:
             return
         timeline.stopped_stage = self._stage_at(when)
@@ -221,8 +194,8 @@ class _TimelineBuilder:
         return start, None
 
     def _start_workflow(self, workflow: PlannedWorkflow, start: float) -> WorkflowTimeline:
-        execution = WorkflowTimeline(self._context, workflow, len(self.timeline.workflows), start)
-        self.timeline.workflows.append(execution.row)
+        execution = WorkflowTimeline(self._context, workflow, len(self._timeline.workflows), start)
+        self._timeline.workflows.append(execution.row)
         return execution
 
     def _distribute(self, at: float) -> tuple[float, Failure | None]:
@@ -255,7 +228,7 @@ class _TimelineBuilder:
         )
 
     def _fail(self, at: float, failure: Failure) -> None:
-        stage = self.timeline.stopped_stage = self._stage_at(at)
+        stage = self._timeline.stopped_stage = self._stage_at(at)
         reached = [region for region in self._plan.regions if region not in self._script.failed_regions]
         regions = reached if stage == "DISTRIBUTION" else [self._plan.home_region]
         context = failure.context if self._script.failure_context else None
@@ -277,14 +250,14 @@ class _TimelineBuilder:
 
     def _set_status(self, at: float, status: str, **members: object) -> None:
         status = self._script.renamed_statuses.get(status, status)
-        self.timeline.image.change(at, status=status, **members)
+        self._timeline.image.change(at, status=status, **members)
         self._context.log(at, f"Image transitioned to {status} state for Image ARN: {self._plan.image_arn}")
 
     def _ensure_ami(self, at: float) -> None:
         """Create the AMI of an import, or of a build in which no step did."""
         plan = self._plan
-        if not (self._context.amis or plan.is_container or plan.source_ami):
-            self._context.amis.append((at, make_ec2_id("ami-", plan.image_arn)))
+        if not (self._timeline.amis or plan.is_container or plan.source_ami):
+            self._timeline.amis.append((at, make_ec2_id("ami-", plan.image_arn)))
 
     def _output_resources(self, at: float, regions: tuple[str, ...]) -> Members | None:
         if self._plan.is_container:

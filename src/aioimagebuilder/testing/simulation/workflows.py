@@ -8,7 +8,7 @@ with ``Continue`` causes no rollback and lets the workflow go on.
 from __future__ import annotations
 
 from ..scripts import BuildScript, ComponentFailure, Json, StepScript, WorkflowScript
-from .catalogue import WAITING_ACTION
+from .catalogue import ACTIONS, WAITING_ACTION
 from .clock import format_time
 from .identifiers import make_id
 from .plan import STAGE_STATUS, PlannedStep, PlannedWorkflow
@@ -34,7 +34,6 @@ class WorkflowTimeline:
         self._workflow = workflow
         self._script = _find_workflow_script(context.script, workflow)
         self._outputs: dict[str, dict[str, Json]] = {}
-        self._finished_steps: list[tuple[PlannedStep, StepScript, Row]] = []
         seed = (context.plan.image_arn, context.run, number)
         self.row = Row(make_id("wf-", *seed), StateHistory())
         self.end = start
@@ -76,16 +75,15 @@ class WorkflowTimeline:
             self._add_pending_step(step, script, row, start)
         at = start + self._script.pending
         history.change(at, status=self._script.running_status or "RUNNING")
-        for step, script, row in self._steps:
+        for number, (step, script, row) in enumerate(self._steps, 1):
             at = StepTimeline(self._context, step, script, row, at, self._outputs).end
             status = str(row.history.states[-1]["status"])
             self._count(status, at)
-            self._finished_steps.append((step, script, row))
             if status in FAILURE_STATUSES and row.history.states[-1]["onFailure"] != "Continue":
-                self._fail(script, row, at)
+                self._fail(number, at)
                 return
             at += _BETWEEN_STEPS
-        self._finish(at - _BETWEEN_STEPS + _AFTER_LAST_STEP)
+        self._complete(at - _BETWEEN_STEPS + _AFTER_LAST_STEP)
 
     def _add_pending_step(self, step: PlannedStep, script: StepScript, row: Row, at: float) -> None:
         attempts = script.max_attempts or step.max_attempts
@@ -110,15 +108,15 @@ class WorkflowTimeline:
         if counter:
             self.row.history.change(at, **{counter: self.row.history.states[-1][counter] + 1})
 
-    def _finish(self, at: float) -> None:
-        status = self._script.status or "COMPLETED"
-        message = self._script.message
-        self.end = at
-        self.row.history.change(at, status=status, endTime=format_time(at), message=message)
+    def _complete(self, at: float) -> None:
+        status, message = self._script.status or "COMPLETED", self._script.message
+        self._finish(at, status, message)
         if status in FAILURE_STATUSES or status == "ROLLBACK_COMPLETED":
             self.failure = self._make_failure(message or "An internal error has occurred.", {})
 
-    def _fail(self, script: StepScript, row: Row, at: float) -> None:
+    def _fail(self, number: int, at: float) -> None:
+        """Fail, and roll back, at the step with a number, counted from 1."""
+        _, script, row = self._steps[number - 1]
         step = row.history.states[-1]
         component = script.component_failure and self._describe_component(script.component_failure)
         reason = f"Document {component['componentArn']} failed!" if component else str(step.get("message"))
@@ -127,28 +125,28 @@ class WorkflowTimeline:
         details = {"stepExecutionId": row.identifier, "failedStep": step["name"]}
         self.failure = self._make_failure(reason, {**details, "componentFailure": component or None})
         rollback = self._context.script.rollback if self._script.rollback is None else self._script.rollback
-        if not rollback:
-            self._finish_failed(self._script.status or "FAILED", at + _AFTER_LAST_STEP, message)
-            return
-        self.row.history.change(at, status="ROLLBACK_IN_PROGRESS", message=message)
-        for finished, finished_script, finished_row in reversed(self._finished_steps):
-            at = self._roll_back(finished, finished_script, finished_row, at)
-        self._finish_failed(self._script.status or "ROLLBACK_COMPLETED", at + _AFTER_LAST_STEP, message)
+        if rollback:
+            self.row.history.change(at, status="ROLLBACK_IN_PROGRESS", message=message)
+            for finished in reversed(self._steps[:number]):
+                at = self._roll_back(*finished, at)
+        status = self._script.status or ("ROLLBACK_COMPLETED" if rollback else "FAILED")
+        self._finish(at + _AFTER_LAST_STEP, status, message)
+        self._context.log(self.end, f"Workflow {self._workflow.arn} failed")
 
     def _roll_back(self, step: PlannedStep, script: StepScript, row: Row, at: float) -> float:
         is_skipped = row.history.states[-1]["status"] == "SKIPPED"
-        if step.rollback_seconds is None or is_skipped:
+        seconds = ACTIONS[step.action].rollback
+        if seconds is None or is_skipped:
             row.history.change(at, rollbackStatus=script.rollback_status or "SKIPPED")
             return at
         row.history.change(at, rollbackStatus="RUNNING")
-        at += step.rollback_seconds * self._context.script.pace
+        at += seconds * self._context.script.pace
         row.history.change(at, rollbackStatus=script.rollback_status or "COMPLETED")
         return at
 
-    def _finish_failed(self, status: str, at: float, message: str | None) -> None:
+    def _finish(self, at: float, status: str, message: str | None) -> None:
         self.end = at
         self.row.history.change(at, status=status, message=message, endTime=format_time(at))
-        self._context.log(at, f"Workflow {self._workflow.arn} failed")
 
     def _make_failure(self, reason: str, details: Members) -> Failure:
         failure_context = {

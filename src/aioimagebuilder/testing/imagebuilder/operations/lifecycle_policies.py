@@ -45,7 +45,6 @@ def run_policy(
             image,
             Update(
                 status=_STATUS_BY_ACTION[action["type"]],
-                start=now,
                 work_start=now,
                 end=now + seconds,
                 include=action.get("includeResources", {}),

@@ -13,10 +13,10 @@ from ...simulation.document_loading import DocumentError
 from ...simulation.documents import parse_workflow
 from ...simulation.schedules import Schedule
 from ...simulation.state_history import Members
-from ..errors import invalid, invalid_value
+from ..errors import invalid_value
 from ..models import ImageBuilderBackend
 from ..outputs import find_distribution_errors
-from .references import check_container_parent, check_parent, read_content
+from .references import check_build, check_container_parent, check_parent, read_content
 
 Extras = Callable[[ImageBuilderBackend, Members], Members]
 """(backend, request) to the members that the service adds to a new resource."""
@@ -143,10 +143,7 @@ def _distribution_extras(backend: ImageBuilderBackend, request: Members) -> Memb
 
 
 def _pipeline_extras(backend: ImageBuilderBackend, request: Members) -> Members:
-    if ("imageRecipeArn" in request) == ("containerRecipeArn" in request):
-        raise invalid("Specify either an image recipe or a container recipe, but not both.")
-    if "workflows" in request and "executionRole" not in request:
-        raise invalid("You must provide an executionRole when you specify workflows.")
+    check_build(request)
     _check_schedule(request.get("schedule", {}))
     recipe = backend.resources.get(request.get("imageRecipeArn") or request["containerRecipeArn"])
     return {

@@ -13,7 +13,14 @@ from ..errors import ServiceError, not_found
 from ..models import ImageBuilderBackend, Resource
 from ..validation import project
 from .lists import page_rows
-from .lookup import find_image, find_resource, get_resource, list_resources, owner_of
+from .lookup import (
+    find_image,
+    find_resource,
+    get_resource,
+    list_pipeline_images,
+    list_resources,
+    owner_of,
+)
 from .references import check_references, read_content
 from .resource_kinds import COMPONENT, KINDS, Kind
 
@@ -156,9 +163,7 @@ def _describe(backend: ImageBuilderBackend, resource: Resource) -> Members:
     """Return the record of a resource; for a pipeline also its last run."""
     if resource.kind != "ImagePipeline":
         return resource.record
-    images = [
-        each for each in backend.images.values() if each.static.get("sourcePipelineArn") == resource.arn
-    ]
+    images = list_pipeline_images(backend, resource.arn)
     if not images:
         return resource.record
     last = images[-1]
