@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..scripts import BuildScript
 from .plan import STAGES, BuildPlan
-from .run_context import StepAction, Timeline
+from .runs import Run, StepAction, Timeline
 from .scans import Scan
 from .state_history import Members, Row, StateHistory
-from .timeline import TERMINAL_STATUSES, Interventions, compute
+from .timeline import TERMINAL_STATUSES, compute
 
 _STATE_MEMBERS = ("status", "reason", "failureContext")
+# What images with a fixed schedule have instead.
+_NO_PLAN = BuildPlan(image_arn="", image_name="", account_id="", regions=())
 _NO_SCRIPT = BuildScript()
-
-
-@dataclass(kw_only=True)
-class Run:
-    """A run of a build: the first one, or a retry."""
-
-    start: float
-    script: BuildScript
-    timeline: Timeline = field(default_factory=Timeline)
-    first_stage: str | None = None
-    interventions: Interventions = field(default_factory=Interventions)
 
 
 @dataclass(frozen=True)
@@ -74,19 +65,21 @@ class Image:
         self.performed: set[Occurrence] = set()
         self.next_due = math.inf
         self._cache: tuple[Members, int, Members | None, Members] | None = None
-        if plan is not None:
-            self._recompute(first_run.interventions)
 
     @classmethod
     def build(cls, plan: BuildPlan, script: BuildScript, static: Members, start: float) -> Image:
         """Return an image whose build starts at a time."""
-        return cls(plan, static, Run(start=start, script=script))
+        run = Run(plan=plan, script=script, start=start)
+        compute(run)
+        return cls(plan, static, run)
 
     @classmethod
     def fixed(cls, static: Members, history: StateHistory) -> Image:
         """Return an image with a fixed schedule."""
         timeline = Timeline(image=history)
-        return cls(None, static, Run(start=history.start, script=_NO_SCRIPT, timeline=timeline))
+        return cls(
+            None, static, Run(plan=_NO_PLAN, script=_NO_SCRIPT, start=history.start, timeline=timeline)
+        )
 
     @property
     def arn(self) -> str:
@@ -148,16 +141,18 @@ class Image:
 
     def send_action(self, step_id: str, action: StepAction) -> None:
         """Send an action to a waiting step."""
-        interventions = self.latest_run.interventions
-        self._recompute(replace(interventions, actions={**interventions.actions, step_id: action}))
+        self.latest_run.actions[step_id] = action
+        self._compute_latest()
 
     def cancel(self, at: float) -> None:
         """Cancel the build."""
-        self._recompute(replace(self.latest_run.interventions, cancelled_at=at))
+        self.latest_run.cancelled_at = at
+        self._compute_latest()
 
     def retry(self, at: float, script: BuildScript) -> None:
         """Start a new run from the stage in which the latest run stopped."""
-        stage = self.latest_run.timeline.stopped_stage
+        last = self.latest_run
+        stage = last.timeline.stopped_stage
         if stage is None:
             raise ValueError("the latest run did not stop in any stage")
         start = at + script.reopening
@@ -166,8 +161,17 @@ class Image:
             state = row.history.states[-1]
             if state["type"] in repeated and not state["retried"]:
                 row.history.change(max(start, row.history.end), retried=True)
-        self.runs.append(Run(start=start, script=script, first_stage=stage))
-        self._recompute(Interventions())
+        self.runs.append(
+            Run(
+                plan=last.plan,
+                script=script,
+                start=start,
+                number=len(self.runs),
+                first_stage=stage,
+                earlier_amis=tuple(last.timeline.amis),
+            )
+        )
+        self._compute_latest()
 
     def is_waiting(self, step_id: str, now: float) -> bool:
         """Return whether a step waits for an action at a time."""
@@ -200,21 +204,8 @@ class Image:
             for at, text in run.timeline.log_lines
         ]
 
-    def _recompute(self, interventions: Interventions) -> None:
-        run = self.latest_run
-        run.interventions = interventions
-        number = len(self.runs) - 1
-        if self.plan is None:
-            raise ValueError("this image has a fixed schedule and cannot be changed")
-        run.timeline = compute(
-            self.plan,
-            run.script,
-            start=run.start,
-            run=number,
-            first_stage=run.first_stage,
-            interventions=interventions,
-            amis=tuple(self.runs[number - 1].timeline.amis) if number else (),
-        )
+    def _compute_latest(self) -> None:
+        compute(self.latest_run)
         self._cache = None
 
     def _run_at(self, now: float) -> Run:

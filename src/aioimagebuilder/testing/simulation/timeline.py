@@ -1,22 +1,19 @@
-"""The timeline of an image, computed from its plan, script and interventions.
+"""The timeline of a run of a build.
 
-A `Timeline` is a pure function of (plan, script, start, interventions) and holds the state at every time. A
-cancellation, an action sent to a waiting step or a retry computes a new timeline with an unchanged past.
+It is a pure function of the other members of the `Run`, and holds the state at every time. A cancellation or
+an action that is sent to a waiting step computes it anew, with an unchanged past.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-from ..scripts import BuildScript
 from .clock import format_time
 from .identifiers import make_ec2_id, make_id
 from .outputs import list_amis
-from .plan import STAGE_STATUS, STAGES, BuildPlan, PlannedWorkflow
-from .run_context import Failure, RunContext, StepAction, Timeline
+from .plan import STAGE_STATUS, STAGES, PlannedWorkflow
+from .runs import Failure, Run, Timeline
 from .scans import Scan
 from .state_history import Members
 from .workflows import WorkflowTimeline
@@ -32,68 +29,32 @@ _HOME_REGION_DISTRIBUTION = 11.5
 _COPY_DISTRIBUTION = 246.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Interventions:
-    """The calls that changed a run after its start.
-
-    Args:
-        actions: Actions sent to waiting steps, by step id.
-        cancelled_at: The time of CancelImageCreation.
-    """
-
-    actions: Mapping[str, StepAction] = field(default_factory=dict)
-    cancelled_at: float | None = None
-
-
-def compute(
-    plan: BuildPlan,
-    script: BuildScript,
-    *,
-    start: float,
-    run: int = 0,
-    first_stage: str | None = None,
-    interventions: Interventions | None = None,
-    amis: tuple[tuple[float, str], ...] = (),
-) -> Timeline:
-    """Compute the timeline of one run of a build.
-
-    Args:
-        plan: The build plan.
-        script: The build script.
-        start: The start of the run in simulated seconds.
-        run: 0 for the build, 1, 2… for its retries.
-        first_stage: The first stage of a retry; ``None`` = all stages.
-        interventions: The calls that changed the run after its start.
-        amis: (time, AMI id) of every AMI created by earlier runs.
-    """
-    interventions = interventions or Interventions()
-    context = RunContext(plan=plan, script=script, run=run, actions=interventions.actions)
-    context.timeline.amis += amis
-    if plan.is_scanned and first_stage != "DISTRIBUTION":
-        context.timeline.scan = Scan(script.scan, start)
-    builder = _TimelineBuilder(context)
-    builder.run(start, first_stage)
-    if interventions.cancelled_at is not None:
-        builder.cancel(interventions.cancelled_at + script.cancelling)
-    return context.timeline
+def compute(run: Run) -> None:
+    """Compute the timeline of a run."""
+    run.timeline = Timeline(amis=[*run.earlier_amis])
+    if run.plan.is_scanned and run.first_stage != "DISTRIBUTION":
+        run.timeline.scan = Scan(run.script.scan, run.start)
+    builder = _TimelineBuilder(run)
+    builder.build()
+    if run.cancelled_at is not None:
+        builder.cancel(run.cancelled_at + run.script.cancelling)
 
 
 class _TimelineBuilder:
-    def __init__(self, context: RunContext) -> None:
-        self._timeline = context.timeline
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._timeline, self._plan, self._script = run.timeline, run.plan, run.script
         self._entered: list[tuple[float, str]] = []
-        self._context = context
-        self._plan, self._script = context.plan, context.script
 
-    def run(self, start: float, first_stage: str | None) -> None:
-        self._run_stages(start, first_stage)
+    def build(self) -> None:
+        self._run_stages()
         self._timeline.log_lines.sort(key=lambda line: line[0])
         if self._timeline.scan is not None:
             self._timeline.scan.stop(self._timeline.image.end)
 
-    def _run_stages(self, start: float, first_stage: str | None) -> None:
-        at = start
-        if first_stage is None:
+    def _run_stages(self) -> None:
+        at = self._run.start
+        if self._run.first_stage is None:
             self._set_status(at, "PENDING")
             at += self._script.pending * self._script.pace
             if self._script.early_failure is not None:
@@ -102,7 +63,7 @@ class _TimelineBuilder:
             self._set_status(at, "CREATING")
             creating = self._script.creating if self._plan.creating is None else self._plan.creating
             at += creating * self._script.pace
-        stages = STAGES[STAGES.index(first_stage or STAGES[0]) :]
+        stages = STAGES[STAGES.index(self._run.first_stage or STAGES[0]) :]
         for stage in stages:
             if stage != "BUILD":
                 self._ensure_ami(at)
@@ -132,7 +93,7 @@ class _TimelineBuilder:
         if timeline.scan is not None:
             timeline.scan.stop(when)
         timeline.image.truncate(when)
-        timeline.log_lines[:] = [line for line in timeline.log_lines if line[0] <= when]
+        timeline.log_lines = [line for line in timeline.log_lines if line[0] <= when]
         self._set_status(when, "CANCELLED", outputResources=outputs)
         timeline.amis = [ami for ami in timeline.amis if ami[0] < when]
         timeline.waiting_steps = {
@@ -194,7 +155,7 @@ class _TimelineBuilder:
         return start, None
 
     def _start_workflow(self, workflow: PlannedWorkflow, start: float) -> WorkflowTimeline:
-        execution = WorkflowTimeline(self._context, workflow, len(self._timeline.workflows), start)
+        execution = WorkflowTimeline(self._run, workflow, len(self._timeline.workflows), start)
         self._timeline.workflows.append(execution.row)
         return execution
 
@@ -206,7 +167,7 @@ class _TimelineBuilder:
         return at + seconds * self._script.pace, failure
 
     def _make_distribution_failure(self, context: Members) -> Failure:
-        job = make_id("", self._plan.image_arn, self._context.run, "job")
+        job = make_id("", self._plan.image_arn, self._run.number, "job")
         failed = self._script.failed_regions
         reason = (
             f"Distribution failed with JobId '{job}', status = 'Failed' for ARN '{self._plan.image_arn}'. "
@@ -246,12 +207,12 @@ class _TimelineBuilder:
 
     def _remaining_outputs(self, at: float, regions: tuple[str, ...]) -> Members | None:
         """Return the output resources that remain if the build stops at a time."""
-        return self._output_resources(at, regions) if self._context.latest_ami(at) else None
+        return self._output_resources(at, regions) if self._run.latest_ami(at) else None
 
     def _set_status(self, at: float, status: str, **members: object) -> None:
         status = self._script.renamed_statuses.get(status, status)
         self._timeline.image.change(at, status=status, **members)
-        self._context.log(at, f"Image transitioned to {status} state for Image ARN: {self._plan.image_arn}")
+        self._run.log(at, f"Image transitioned to {status} state for Image ARN: {self._plan.image_arn}")
 
     def _ensure_ami(self, at: float) -> None:
         """Create the AMI of an import, or of a build in which no step did."""
@@ -265,7 +226,7 @@ class _TimelineBuilder:
             tags = (f"{version}-{build}", "latest")
             containers = [{"region": each, "imageUris": self._image_uris(each, tags)} for each in regions]
             return {"containers": containers}
-        ami = self._context.latest_ami(at)
+        ami = self._run.latest_ami(at)
         return {"amis": list_amis(self._plan, ami, regions)} if ami else None
 
     def _image_uris(self, region: str, tags: tuple[str, ...]) -> list[str]:
@@ -276,7 +237,7 @@ class _TimelineBuilder:
         count = self._script.log_lines
         for number in range(1, count + 1):
             at = start + (end - start) * number / (count + 1)
-            self._context.log(at, f"Stdout: line {number} of {count}")
+            self._run.log(at, f"Stdout: line {number} of {count}")
 
 
 def _group_workflows(workflows: tuple[PlannedWorkflow, ...]) -> list[list[PlannedWorkflow]]:

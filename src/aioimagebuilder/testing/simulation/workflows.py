@@ -12,7 +12,7 @@ from .catalogue import ACTIONS, WAITING_ACTION
 from .clock import format_time
 from .identifiers import make_id
 from .plan import STAGE_STATUS, PlannedStep, PlannedWorkflow
-from .run_context import FAILURE_STATUSES, Failure, RunContext
+from .runs import FAILURE_STATUSES, Failure, Run
 from .state_history import Members, Row, StateHistory
 from .steps import StepTimeline
 
@@ -29,27 +29,27 @@ _COUNTERS = {
 class WorkflowTimeline:
     """The timeline of one workflow, computed when it is created; `row` is the execution, `end` its end."""
 
-    def __init__(self, context: RunContext, workflow: PlannedWorkflow, number: int, start: float) -> None:
-        self._context = context
+    def __init__(self, run: Run, workflow: PlannedWorkflow, number: int, start: float) -> None:
+        self._run = run
         self._workflow = workflow
-        self._script = _find_workflow_script(context.script, workflow)
+        self._script = _find_workflow_script(run.script, workflow)
         self._outputs: dict[str, dict[str, Json]] = {}
-        seed = (context.plan.image_arn, context.run, number)
+        seed = (run.plan.image_arn, run.number, number)
         self.row = Row(make_id("wf-", *seed), StateHistory())
         self.end = start
         self.failure: Failure | None = None
         self._ids = {
             "workflowBuildVersionArn": workflow.arn,
             "workflowExecutionId": self.row.identifier,
-            "imageBuildVersionArn": context.plan.image_arn,
+            "imageBuildVersionArn": run.plan.image_arn,
         }
         rows = [Row(make_id("step-", *seed, index), StateHistory()) for index in range(len(workflow.steps))]
-        scripts = [_find_step_script(context.script, workflow, step) for step in workflow.steps]
+        scripts = [_find_step_script(run.script, workflow, step) for step in workflow.steps]
         self._steps = list(zip(workflow.steps, scripts, rows, strict=True))
         self.row.children = rows
-        self._run(start)
+        self._run_steps(start)
 
-    def _run(self, start: float) -> None:
+    def _run_steps(self, start: float) -> None:
         history = self.row.history
         is_skipped = self._script.status == "SKIPPED"
         history.change(
@@ -69,14 +69,14 @@ class WorkflowTimeline:
         )
         if is_skipped:
             return
-        self._context.log(start, f"Started {self._workflow.type} workflow {self._workflow.arn}")
-        self._context.log(start, f"Total {len(self._steps)} steps to run for workflow {self._workflow.arn}")
+        self._run.log(start, f"Started {self._workflow.type} workflow {self._workflow.arn}")
+        self._run.log(start, f"Total {len(self._steps)} steps to run for workflow {self._workflow.arn}")
         for step, script, row in self._steps:
             self._add_pending_step(step, script, row, start)
         at = start + self._script.pending
         history.change(at, status=self._script.running_status or "RUNNING")
         for number, (step, script, row) in enumerate(self._steps, 1):
-            at = StepTimeline(self._context, step, script, row, at, self._outputs).end
+            at = StepTimeline(self._run, step, script, row, at, self._outputs).end
             status = str(row.history.states[-1]["status"])
             self._count(status, at)
             if status in FAILURE_STATUSES and row.history.states[-1]["onFailure"] != "Continue":
@@ -124,14 +124,14 @@ class WorkflowTimeline:
         message = self._script.message or (None if component else reason[:500])
         details = {"stepExecutionId": row.identifier, "failedStep": step["name"]}
         self.failure = self._make_failure(reason, {**details, "componentFailure": component or None})
-        rollback = self._context.script.rollback if self._script.rollback is None else self._script.rollback
+        rollback = self._run.script.rollback if self._script.rollback is None else self._script.rollback
         if rollback:
             self.row.history.change(at, status="ROLLBACK_IN_PROGRESS", message=message)
             for finished in reversed(self._steps[:number]):
                 at = self._roll_back(*finished, at)
         status = self._script.status or ("ROLLBACK_COMPLETED" if rollback else "FAILED")
         self._finish(at + _AFTER_LAST_STEP, status, message)
-        self._context.log(self.end, f"Workflow {self._workflow.arn} failed")
+        self._run.log(self.end, f"Workflow {self._workflow.arn} failed")
 
     def _roll_back(self, step: PlannedStep, script: StepScript, row: Row, at: float) -> float:
         is_skipped = row.history.states[-1]["status"] == "SKIPPED"
@@ -140,7 +140,7 @@ class WorkflowTimeline:
             row.history.change(at, rollbackStatus=script.rollback_status or "SKIPPED")
             return at
         row.history.change(at, rollbackStatus="RUNNING")
-        at += seconds * self._context.script.pace
+        at += seconds * self._run.script.pace
         row.history.change(at, rollbackStatus=script.rollback_status or "COMPLETED")
         return at
 
@@ -159,7 +159,7 @@ class WorkflowTimeline:
         return Failure(reason=text[:1024], context=failure_context)
 
     def _describe_component(self, failure: ComponentFailure) -> Members:
-        components = self._context.plan.components
+        components = self._run.plan.components
         return {
             "componentArn": failure.component_arn or (components[0] if components else None),
             "phaseName": failure.phase,

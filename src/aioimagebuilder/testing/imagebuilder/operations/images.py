@@ -246,7 +246,7 @@ def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
         raise invalid(f"The image {image.arn} is in the terminal state {status} and cannot be cancelled.")
     if image.plan is None:
         raise invalid(f"The image {image.arn} has a fixed schedule and cannot be cancelled.")
-    if image.latest_run.interventions.cancelled_at is not None:
+    if image.latest_run.cancelled_at is not None:
         raise in_use(f"The image {image.arn} is already being cancelled.")
     image.cancel(backend.now())
     add_image(backend, image)

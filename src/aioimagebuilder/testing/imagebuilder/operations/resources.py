@@ -59,9 +59,9 @@ def make_latest_references(arn: str) -> Members:
 def _create(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
     references = check_references(backend, request)
     extras = kind.extras(backend, request)
+    arn = _choose_arn(backend, kind, request)
     if kind.is_versioned:
-        extras["version"] = _resolve_version(backend, kind, request)
-    arn = _choose_arn(backend, kind, request, extras)
+        extras["version"] = parse_arn(arn)["version"]
     if arn in backend.resources:
         raise ServiceError("ResourceAlreadyExistsException", f"The resource '{arn}' already exists.")
     if request.get("dryRun"):
@@ -75,30 +75,28 @@ def _create(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Membe
     return response
 
 
-def _resolve_version(backend: ImageBuilderBackend, kind: Kind, request: Members) -> str:
-    """Return the version of a new resource; ``1.0.x`` becomes the next matching version."""
-    wanted = str(request["semanticVersion"])
-    if "x" not in wanted:
-        return wanted
-    arn = make_arn(backend.region_name, backend.account_id, kind.arn_type, slugify(request["name"]), wanted)
-    latest = find_resource(backend, arn)
-    numbers = latest.record["version"].split(".") if latest else wanted.replace("x", "0").split(".")
-    if latest:
-        position = wanted.split(".").index("x") if wanted.count("x") == 1 else 2
-        numbers[position] = str(int(numbers[position]) + 1)
-    return ".".join(numbers)
-
-
-def _choose_arn(backend: ImageBuilderBackend, kind: Kind, request: Members, extras: Members) -> str:
+def _choose_arn(backend: ImageBuilderBackend, kind: Kind, request: Members) -> str:
     arn_type = f"workflow/{request['type'].lower()}" if kind.noun == "Workflow" else kind.arn_type
-    path: list[object] = [arn_type, slugify(request["name"])]
+    arn = make_arn(backend.region_name, backend.account_id, arn_type, slugify(request["name"]))
     if kind.is_versioned:
-        path.append(extras["version"])
-    arn = make_arn(backend.region_name, backend.account_id, *path)
+        arn = f"{arn}/{_resolve_version(backend, arn, request['semanticVersion'])}"
     if not kind.has_builds:
         return arn
     newest = find_resource(backend, arn)
     return f"{arn}/{int(parse_arn(newest.arn)['build']) + 1 if newest else 1}"
+
+
+def _resolve_version(backend: ImageBuilderBackend, arn: str, wanted: str) -> str:
+    """Return the version of a new resource; ``1.0.x`` becomes the next matching version."""
+    if "x" not in wanted:
+        return wanted
+    latest = find_resource(backend, f"{arn}/{wanted}")
+    if latest is None:
+        return wanted.replace("x", "0")
+    numbers = latest.record["version"].split(".")
+    position = wanted.split(".").index("x") if wanted.count("x") == 1 else 2
+    numbers[position] = str(int(numbers[position]) + 1)
+    return ".".join(numbers)
 
 
 def _get(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:

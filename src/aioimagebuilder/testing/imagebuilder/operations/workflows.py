@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ...simulation.run_context import StepAction
+from ...simulation.runs import StepAction
 from ...simulation.state_history import Members, Row
 from ..errors import invalid, invalid_value, not_found
 from ..models import ImageBuilderBackend

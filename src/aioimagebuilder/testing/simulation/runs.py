@@ -1,9 +1,8 @@
-"""The timeline of one run of a build, and the context shared by its workflows."""
+"""Runs of builds, with their timelines."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ..scripts import BuildScript
@@ -54,22 +53,30 @@ class Timeline:
     scan: Scan | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunContext:
-    """The inputs shared by the workflows of one run, and the timeline that they extend.
+@dataclass(kw_only=True)
+class Run:
+    """A run of a build: the first one, or a retry.
 
     Args:
         plan: The build plan.
         script: The build script.
-        run: 0 for the build, 1, 2… for its retries.
+        start: The start of the run in simulated seconds.
+        number: 0 for the build, 1, 2… for its retries.
+        first_stage: The first stage of a retry; ``None`` = all stages.
+        earlier_amis: (time, AMI id) of every AMI created by earlier runs.
         actions: Actions sent to waiting steps, by step id.
-        timeline: The timeline.
+        cancelled_at: The time of CancelImageCreation.
+        timeline: The timeline, computed from everything else.
     """
 
     plan: BuildPlan
     script: BuildScript
-    run: int = 0
-    actions: Mapping[str, StepAction] = field(default_factory=dict)
+    start: float
+    number: int = 0
+    first_stage: str | None = None
+    earlier_amis: tuple[tuple[float, str], ...] = ()
+    actions: dict[str, StepAction] = field(default_factory=dict)
+    cancelled_at: float | None = None
     timeline: Timeline = field(default_factory=Timeline)
 
     def latest_ami(self, at: float) -> str | None:
