@@ -351,3 +351,16 @@ def test_arn_has_partition_of_region(region):
         arn = simulator.start_build(simulator.create_pipeline())
         partition = {"c": "aws-cn", "u": "aws-us-gov"}.get(region[0], "aws")
         assert arn == f"arn:{partition}:imagebuilder:{region}:123456789012:image/demo/1.0.0/1"
+
+
+def test_new_image_has_no_amis_and_default_configuration_of_tests(simulator, client):
+    """As the AWS CLI's example of get-image shows it."""
+    pipeline = client.get_image_pipeline(imagePipelineArn=simulator.create_pipeline())["imagePipeline"]
+    assert pipeline["imageTestsConfiguration"] == {"imageTestsEnabled": True, "timeoutMinutes": 720}
+    arn = client.create_image(
+        imageRecipeArn=pipeline["imageRecipeArn"],
+        infrastructureConfigurationArn=pipeline["infrastructureConfigurationArn"],
+    )["imageBuildVersionArn"]
+    image = client.get_image(imageBuildVersionArn=arn)["image"]
+    assert image["imageTestsConfiguration"] == {"imageTestsEnabled": True, "timeoutMinutes": 720}
+    assert image["outputResources"] == {"amis": []}

@@ -445,15 +445,23 @@ def test_uri_that_cannot_be_read_is_refused(client, s3, uri):
         assert caught.value.response["Error"]["Code"] == "InvalidParameterValueException"
 
 
-def test_component_in_a_bucket_that_does_not_exist_is_not_read(client):
+def test_component_and_dockerfile_without_bucket_are_not_read(client):
     response = client.create_component(
         name="own", semanticVersion="1.0.0", platform="Windows", uri="s3://nowhere/c.yaml"
     )
     arn = response["componentBuildVersionArn"]
     component = client.get_component(componentBuildVersionArn=arn)["component"]
     assert (component["type"], component["platform"]) == ("BUILD", "Windows")
+    client.create_container_recipe(
+        name="box",
+        semanticVersion="1.0.0",
+        containerType="DOCKER",
+        parentImage="amazonlinux:latest",
+        targetRepository={"service": "ECR", "repositoryName": "box"},
+        dockerfileTemplateUri="s3://nowhere/Dockerfile",
+    )
     with raises_error("InvalidParameterValueException", 400, "uri"):
-        client.create_workflow(name="own", semanticVersion="1.0.0", type="TEST", uri="s3://nowhere/c.yaml")
+        client.create_workflow(name="own", semanticVersion="1.0.0", type="TEST", uri="s3://nowhere/w.yaml")
 
 
 def test_invalid_document_in_s3_is_refused(client, s3):

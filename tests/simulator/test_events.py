@@ -246,7 +246,25 @@ def test_topic_gets_message_for_available_and_failed(simulator, client, aws, scr
     assert (message["version"], message["buildVersion"]) == ("1.0.0", 1)
     assert message["semver"] == 1237940039285380274899124225
     assert message["dateCreated"].endswith(("AM", "PM"))
-    assert ("amis" in message.get("outputResources", {})) == (status == "AVAILABLE")
+    assert bool(message["outputResources"]["amis"]) == (status == "AVAILABLE")
+
+
+def test_topic_gets_message_for_imported_disk_image(simulator, client, aws):
+    topic, url = aws.create_topic()
+    infrastructure = client.create_infrastructure_configuration(
+        name="import", instanceProfileName="simulated", snsTopicArn=topic
+    )["infrastructureConfigurationArn"]
+    arn = client.import_disk_image(
+        name="iso",
+        semanticVersion="1.0.0",
+        platform="Windows",
+        osVersion="Microsoft Windows 11",
+        infrastructureConfigurationArn=infrastructure,
+        uri="s3://bucket/windows.iso",
+    )["imageBuildVersionArn"]
+    simulator.advance(86400)
+    [message] = aws.receive_published(url)
+    assert (message["arn"], message["state"]) == (arn, {"status": "AVAILABLE"})
 
 
 def test_disabled_and_unmatched_rules_get_nothing(simulator, aws):
@@ -319,7 +337,6 @@ def test_topics_and_log_groups_are_targets(simulator, aws):
             {"InputPath": "$.detail"},
             {"previous-state": {"status": "CREATING"}, "state": {"status": "BUILDING"}},
         ),
-        ({"InputPath": "$.source"}, "aws.imagebuilder"),
         (
             {
                 "InputTransformer": {

@@ -16,7 +16,7 @@ from ..simulation.identifiers import make_id
 from ..simulation.images import Image, StepWait, Transition
 from ..simulation.scans import Scan
 from ..simulation.state_history import Members
-from .event_bus import invoke, publish, put_event
+from .event_bus import put_event, send
 from .models import ImageBuilderBackend
 
 _ANNOUNCED = frozenset(
@@ -27,13 +27,13 @@ _NOTIFIED = frozenset({"AVAILABLE", "FAILED"})
 
 def send_transition(backend: ImageBuilderBackend, image: Image, transition: Transition) -> None:
     """Send the event of a transition, and the message to the topic of the infrastructure configuration."""
-    if transition.status in _ANNOUNCED and transition.previous is not None:
+    if transition.status in _ANNOUNCED:
         detail = {"previous-state": {"status": transition.previous}, "state": {"status": transition.status}}
         _send(backend, "EC2 Image Builder Image State Change", [image.arn], detail)
     topic = image.static.get("infrastructureConfiguration", {}).get("snsTopicArn")
     if topic and transition.status in _NOTIFIED:
         message = json.dumps(_describe(backend, image))
-        _apply_faults(backend, "SNS", [image.arn], partial(publish, topic, message))
+        _apply_faults(backend, "SNS", [image.arn], partial(send, topic, message))
 
 
 def send_step_wait(backend: ImageBuilderBackend, image: Image, wait: StepWait) -> None:
@@ -51,10 +51,10 @@ def send_step_wait(backend: ImageBuilderBackend, image: Image, wait: StepWait) -
         {"imageArn": image.arn, "workflowStepExecutionId": wait.step, "customPayload": inputs.get("payload")}
     )
     if topic := inputs.get("snsTopicArn"):
-        _apply_faults(backend, "SNS", [image.arn], partial(publish, topic, message))
+        _apply_faults(backend, "SNS", [image.arn], partial(send, topic, message))
     if function := inputs.get("lambdaFunctionName"):
         arn = f"arn:aws:lambda:{backend.region_name}:{backend.account_id}:function:{function}"
-        _apply_faults(backend, "Lambda", [image.arn], partial(invoke, arn, message))
+        _apply_faults(backend, "Lambda", [image.arn], partial(send, arn, message))
 
 
 def send_cve_detected(backend: ImageBuilderBackend, image: Image, scan: Scan) -> None:
@@ -89,22 +89,20 @@ def _apply_faults(
     backend: ImageBuilderBackend, name: str, resources: Sequence[str], deliver: Callable[[], None]
 ) -> None:
     """Deliver an event or a message as the injected faults have it."""
-    shared = backend.shared
-    faults = shared.faults.match(name, {each: each for each in resources}, "events")
+    faults = backend.shared.faults.match(name, {each: each for each in resources}, "events")
     kinds = {fault.kind: fault for fault in reversed(faults)}
     if "event_lost" in kinds:
         return
     deliveries = [deliver] * (2 if "event_doubled" in kinds else 1)
     if "event_out_of_order" in kinds:
         backend.held_events += deliveries
-        return
-    if "event_late" in kinds:
+    elif "event_late" in kinds:
         for each in deliveries:
-            shared.agenda.schedule(backend.now() + kinds["event_late"].lag, each)
-        return
-    held, backend.held_events = backend.held_events, []
-    for each in [*deliveries, *held]:
-        each()
+            backend.shared.agenda.schedule(backend.now() + kinds["event_late"].lag, each)
+    else:
+        held, backend.held_events = backend.held_events, []
+        for each in [*deliveries, *held]:
+            each()
 
 
 def _describe(backend: ImageBuilderBackend, image: Image) -> Members:

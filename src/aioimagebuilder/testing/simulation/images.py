@@ -24,7 +24,7 @@ class Transition:
     """A change of the status by a build, with the status before it."""
 
     at: float
-    previous: str | None
+    previous: str
     status: str
 
 
@@ -181,11 +181,11 @@ class Image:
     def occurrences(self) -> list[Occurrence]:
         """Return what happens in all runs in the order of time, including what is to come."""
         found: list[Occurrence] = []
-        previous = None
+        previous: str | None = None
         for run in self.runs:
             history = run.timeline.image
             for at, state in zip(history.times, history.states, strict=True):
-                if state["status"] != previous:
+                if previous not in (None, state["status"]):
                     found.append(Transition(at, previous, state["status"]))
                 previous = state["status"]
             waits = run.timeline.waiting_steps

@@ -22,12 +22,12 @@ from .lists import page_rows
 from .lookup import find_image, get_image, get_resource, list_images, list_pipeline_images, owner_of
 from .planning import plan_build, plan_distributions, plan_workflow
 from .references import check_build, check_references
+from .resource_kinds import DEFAULT_TESTS
 from .resources import Handler, make_latest_references
 
 _COPIED = (
     "executionRole",
     "workflows",
-    "imageTestsConfiguration",
     "imageScanningConfiguration",
     "loggingConfiguration",
     "osVersion",
@@ -52,7 +52,8 @@ def start_pipeline(
     )
     source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"], **members}
     image = _start_build(backend, settings, source)
-    pipeline.built_from = find_dependencies(backend, pipeline)
+    if "schedule" in pipeline.record:
+        pipeline.built_from = find_dependencies(backend, pipeline)
     write_pipeline_line(backend, pipeline, f"Pipeline started a build of the image: {image.arn}")
     return image
 
@@ -86,6 +87,7 @@ def _start_build(backend: ImageBuilderBackend, request: Members, source: Members
     static = {
         "platform": platform,
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
+        "imageTestsConfiguration": {**DEFAULT_TESTS, **request.get("imageTestsConfiguration", {})},
         "osVersion": (parent.static if parent else {}).get("osVersion", OS_VERSIONS[platform]),
         "buildType": "USER_INITIATED",
         **source,
@@ -103,8 +105,13 @@ def _import_vm_image(backend: ImageBuilderBackend, request: Members) -> Members:
 
 def _import_disk_image(backend: ImageBuilderBackend, request: Members) -> Members:
     check_references(backend, request)
+    infrastructure = get_resource(backend, request["infrastructureConfigurationArn"])
     workflow = _plan_managed_workflow(backend, "build/import-disk-image")
-    static = {"platform": "Windows", "buildType": "IMPORT_ISO"}
+    static = {
+        "platform": "Windows",
+        "buildType": "IMPORT_ISO",
+        "infrastructureConfiguration": project("InfrastructureConfiguration", infrastructure.record),
+    }
     return {"imageBuildVersionArn": _import(backend, request, static, workflows=(workflow,)).arn}
 
 
@@ -176,11 +183,11 @@ def _add_image(backend: ImageBuilderBackend, plan: BuildPlan, request: Members, 
     members = {
         "arn": plan.image_arn,
         "name": plan.image_name,
-        "type": "DOCKER" if plan.is_container else "AMI",
         "version": f"{version}/{build}",
         "dateCreated": format_time(now),
         "imageSource": "CUSTOM",
         "tags": {},
+        **({"type": "DOCKER"} if plan.is_container else {"type": "AMI", "outputResources": {"amis": []}}),
         **static,
         **{member: request[member] for member in _COPIED if request.get(member)},
     }

@@ -18,6 +18,9 @@ from ..models import ImageBuilderBackend
 from ..outputs import find_distribution_errors
 from .references import check_build, check_container_parent, check_parent, read_content
 
+DEFAULT_TESTS: Mapping[str, Any] = {"imageTestsEnabled": True, "timeoutMinutes": 720}
+"""The configuration of tests of an image or a pipeline that is created without one."""
+
 Extras = Callable[[ImageBuilderBackend, Members], Members]
 """(backend, request) to the members that the service adds to a new resource."""
 
@@ -120,7 +123,8 @@ def _container_recipe_extras(backend: ImageBuilderBackend, request: Members) -> 
     image = request.get("instanceConfiguration", {}).get("image")
     if image:
         check_parent(backend, "instanceConfiguration.image", image)
-    template = read_content(backend, request, "dockerfileTemplateData", "dockerfileTemplateUri")
+    members = ("dockerfileTemplateData", "dockerfileTemplateUri")
+    template = read_content(backend, request, *members, missing="FROM {{{ imagebuilder:parentImage }}}\n")
     return {
         "platform": request.get("platformOverride") or parent.get("platform", "Linux"),
         "encrypted": True,
@@ -149,6 +153,7 @@ def _pipeline_extras(backend: ImageBuilderBackend, request: Members) -> Members:
     return {
         "status": request.get("status", "ENABLED"),
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
+        "imageTestsConfiguration": {**DEFAULT_TESTS, **request.get("imageTestsConfiguration", {})},
         "platform": recipe.record["platform"] if recipe else "Linux",
         "consecutiveFailures": 0,
         **_dates(backend),
