@@ -16,7 +16,7 @@ from typing import Any
 from .document_loading import DocumentError, check_unique, load_document, read_data
 
 _MODULES: Mapping[str, Mapping[str, Any]] = {
-    action: modules for modules in read_data("action_modules") for action in modules["actions"]
+    action: module for module in read_data("action_modules") for action in module["actions"]
 }
 """Platforms and required inputs by action module."""
 

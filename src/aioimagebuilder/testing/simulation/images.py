@@ -64,7 +64,6 @@ class Image:
         self.lines_written = 0
         self.performed: set[Occurrence] = set()
         self.next_due = math.inf
-        self._cache: tuple[Members, int, Members | None, Members] | None = None
 
     @classmethod
     def build(cls, plan: BuildPlan, script: BuildScript, static: Members, start: float) -> Image:
@@ -76,10 +75,8 @@ class Image:
     @classmethod
     def fixed(cls, static: Members, history: StateHistory) -> Image:
         """Return an image with a fixed schedule."""
-        timeline = Timeline(image=history)
-        return cls(
-            None, static, Run(plan=_NO_PLAN, script=_NO_SCRIPT, start=history.start, timeline=timeline)
-        )
+        run = Run(plan=_NO_PLAN, script=_NO_SCRIPT, start=history.start, timeline=Timeline(image=history))
+        return cls(None, static, run)
 
     @property
     def arn(self) -> str:
@@ -104,20 +101,14 @@ class Image:
         return self.status(now) in TERMINAL_STATUSES or now >= self.latest_run.timeline.image.end
 
     def view(self, now: float) -> Members:
-        """Return the image as in GetImage at a time; the result is shared and must not be modified."""
-        history = self._run_at(now).timeline.image
-        base = history.at(now) or history.states[0]
-        applied = sum(at <= now for at, _ in self.adjustments)
+        """Return the image as in GetImage at a time."""
+        members = self._state(now)
+        state = {name: members.pop(name) for name in _STATE_MEMBERS if name in members}
         scan = self.scan(now)
         scan_state = scan.history.at(now) if scan else None
-        if self._cache is None or self._cache[0] is not base or self._cache[1:3] != (applied, scan_state):
-            members = self._state(now)
-            state = {name: members[name] for name in _STATE_MEMBERS if name in members}
-            rest = {name: value for name, value in members.items() if name not in _STATE_MEMBERS}
-            if scan_state is not None:
-                rest["scanState"] = scan_state
-            self._cache = (base, applied, scan_state, {**self.static, "state": state, **rest})
-        return self._cache[3]
+        if scan_state is not None:
+            members["scanState"] = scan_state
+        return {**self.static, "state": state, **members}
 
     def scan(self, now: float) -> Scan | None:
         """Return the scan of the latest run that has one, if the image is scanned."""
@@ -132,22 +123,20 @@ class Image:
     def revert(self, adjustment: tuple[float, Members]) -> None:
         """Revert an adjustment, as a cancelled lifecycle execution does."""
         self.adjustments.remove(adjustment)
-        self._cache = None
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Replace the tags."""
         self.static = {**self.static, "tags": dict(tags)}
-        self._cache = None
 
     def send_action(self, step_id: str, action: StepAction) -> None:
         """Send an action to a waiting step."""
         self.latest_run.actions[step_id] = action
-        self._compute_latest()
+        compute(self.latest_run)
 
     def cancel(self, at: float) -> None:
         """Cancel the build."""
         self.latest_run.cancelled_at = at
-        self._compute_latest()
+        compute(self.latest_run)
 
     def retry(self, at: float, script: BuildScript) -> None:
         """Start a new run from the stage in which the latest run stopped."""
@@ -171,7 +160,7 @@ class Image:
                 earlier_amis=tuple(last.timeline.amis),
             )
         )
-        self._compute_latest()
+        compute(self.latest_run)
 
     def is_waiting(self, step_id: str, now: float) -> bool:
         """Return whether a step waits for an action at a time."""
@@ -197,22 +186,16 @@ class Image:
 
     def log_lines(self) -> list[tuple[float, str]]:
         """Return (time, text) of the build log over all runs."""
-        logged = [run for run in self.runs if run.script.log_stream]
         return [
             (max(at, run.start + run.script.log_delay), text)
-            for run in logged
+            for run in self.runs
+            if run.script.log_stream
             for at, text in run.timeline.log_lines
         ]
 
-    def _compute_latest(self) -> None:
-        compute(self.latest_run)
-        self._cache = None
-
-    def _run_at(self, now: float) -> Run:
-        return next((run for run in reversed(self.runs) if run.start <= now), self.runs[0])
-
     def _state(self, now: float) -> Members:
-        history = self._run_at(now).timeline.image
+        run = next((run for run in reversed(self.runs) if run.start <= now), self.runs[0])
+        history = run.timeline.image
         members = history.at(now) or history.states[0]
         for at, adjustment in self.adjustments:
             if at <= now:

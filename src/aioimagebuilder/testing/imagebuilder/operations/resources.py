@@ -7,6 +7,7 @@ from functools import partial
 
 import yaml  # type: ignore[import-untyped]
 
+from ...simulation.clock import format_time
 from ...simulation.identifiers import make_arn, parse_arn, slugify, strip_build
 from ...simulation.state_history import Members
 from ..errors import ServiceError, not_found
@@ -60,14 +61,16 @@ def _create(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Membe
     references = check_references(backend, request)
     extras = kind.extras(backend, request)
     arn = _choose_arn(backend, kind, request)
-    if kind.is_versioned:
-        extras["version"] = parse_arn(arn)["version"]
     if arn in backend.resources:
         raise ServiceError("ResourceAlreadyExistsException", f"The resource '{arn}' already exists.")
     if request.get("dryRun"):
         raise ServiceError("DryRunOperationException", "The dry run operation was successful.")
     stored = {name: value for name, value in request.items() if name not in _NOT_STORED}
-    record = {"tags": {}, **stored, **extras, "arn": arn}
+    record = {"tags": {}, **stored, "dateCreated": format_time(backend.now()), **extras, "arn": arn}
+    if kind.is_versioned:
+        record |= {"version": parse_arn(arn)["version"], "owner": backend.account_id}
+    else:
+        record.setdefault("dateUpdated", record["dateCreated"])
     backend.resources[arn] = Resource(kind=kind.noun, record=record, references=references)
     response: Members = {kind.arn_member: arn}
     if kind.is_versioned:
@@ -136,7 +139,8 @@ def _update(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Membe
     stored = {name: value for name, value in request.items() if name not in (*_NOT_STORED, kind.arn_member)}
     references = check_references(backend, stored)
     fixed = {name: resource.record[name] for name in ("arn", "name", "tags", "dateCreated")}
-    resource.record = {**stored, **kind.extras(backend, {**fixed, **request}), **fixed}
+    updated = {"dateUpdated": format_time(backend.now())}
+    resource.record = {**stored, **updated, **kind.extras(backend, {**fixed, **request}), **fixed}
     resource.references = references
     return {kind.arn_member: resource.arn}
 
