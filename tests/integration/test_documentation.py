@@ -40,6 +40,9 @@ OUTPUTS = {
     "getting-started.md-2": r"([A-Z]+.*\n)+AVAILABLE\nAVAILABLE\n",
     "getting-started.md-3": r"AVAILABLE\n",
     "testing.md-1": r"(?s).*\b2 passed\b.*",
+    "testing.md-2": r"\['BUILDING', 'TESTING', 'DISTRIBUTING', 'AVAILABLE'\]\n",
+    "testing.md-3": r"(?s).*\b1 passed\b.*",
+    "testing.md-4": r"AVAILABLE\n",
 }
 
 
