@@ -2,10 +2,11 @@
 
 All times are simulated seconds. The clocks of the simulator and of the clients run ten times as fast, so all
 settings of the clients have their defaults. Calls take real time: 5 ms count as 0.05 s. A long poll of SQS,
-which takes real time as well, is of one second.
+which takes real time as well, is of one second. On a busy machine, a lower scale leaves more time for calls:
+the simulator with a thousand images needs about half a core at the default one.
 
     python tests/benchmarks/hints.py                 # everything, in about eight minutes
-    python tests/benchmarks/hints.py --only images --scale 20 --json hints.json
+    python tests/benchmarks/hints.py --only images --scale 5 --json hints.json
 """
 
 from __future__ import annotations
