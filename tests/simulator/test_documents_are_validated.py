@@ -87,6 +87,7 @@ INVALID_COMPONENTS = {
         "requires the input 'destination'",
     ),
     "inputs-of-wrong-type": (component(step(inputs="true")), r"inputs.*'array', 'object'"),
+    "commands-of-wrong-type": (component(step(inputs={"commands": "true"})), r"inputs\.commands.*'array'"),
     "on-failure": (
         component(step(onFailure="Retry")),
         r"onFailure.*one of \['Abort', 'Continue', 'Ignore'\]",

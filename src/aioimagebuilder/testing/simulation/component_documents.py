@@ -77,7 +77,7 @@ $defs:
       timeoutSeconds: {type: integer, minimum: -1, not: {const: 0}}
       onFailure: {enum: [Abort, Continue, Ignore]}
       maxAttempts: {type: integer, minimum: 1}
-      inputs: {type: [array, object], items: {type: object}}
+      inputs: {type: [array, object], items: {type: object}, properties: {commands: {type: array}}}
       if: {type: object}
       loop: {$ref: "#/$defs/loop"}
   loop:
