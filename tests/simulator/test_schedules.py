@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
@@ -59,6 +60,23 @@ def test_time_zone_applies_to_expression():
     monday = schedule.next_after(schedule.next_after(saturday))
     assert dt.datetime.fromtimestamp(saturday, dt.UTC).hour == 10
     assert dt.datetime.fromtimestamp(monday, dt.UTC).hour == 9
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("cron(30 2 * * ? *)", ["24T02:30+02:00", "25T02:30+02:00", "26T02:30+01:00"]),
+        ("cron(0 0/3 ? * SUN *)", ["25T00:00+02:00", "25T03:00+01:00", "25T06:00+01:00"]),
+        ("cron(45 2 25 10 ? *)", ["25T02:45+02:00"]),
+    ],
+)
+def test_hour_that_a_change_of_the_clocks_repeats_has_one_run(expression, expected):
+    schedule, zone = Schedule(expression, "Europe/Berlin"), ZoneInfo("Europe/Berlin")
+    at, times = dt.datetime(2026, 10, 24, tzinfo=zone).timestamp(), []
+    for _ in expected:
+        at = schedule.next_after(at)
+        times.append(dt.datetime.fromtimestamp(at, zone).isoformat(timespec="minutes")[8:])
+    assert times == expected
 
 
 @pytest.mark.parametrize("expression", ["cron(0 0 31 2 ? *)", "cron(0 0 1 1 ? 2025)"])
