@@ -1,8 +1,8 @@
 """Delivery through moto's EventBridge, SNS and Lambda.
 
 moto's ``put_events`` leaves ``account`` out of the body, delivers for disabled rules, fails if one target is
-gone, and has neither SNS nor Lambda targets. So the rules are read from moto, which also matches their
-patterns, transforms their inputs and serves the other targets.
+gone, has neither SNS nor Lambda targets, and wants quotation marks around each text of an input transformer.
+So the rules are read from moto, which also matches their patterns and serves the other targets.
 """
 
 from __future__ import annotations
@@ -10,17 +10,19 @@ from __future__ import annotations
 import copy
 import json
 import logging
+import re
 import threading
-from collections.abc import Callable
+import uuid
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from jsonpath_ng.ext import parser as json_path
 from moto.awslambda.utils import get_backend as get_lambda_backend
 from moto.core.exceptions import ServiceException
 from moto.events.models import events_backends
-from moto.events.utils import EventTemplateParser
 from moto.sns.models import sns_backends
-from moto.sqs.models import sqs_backends
+from moto.sqs.models import Message, sqs_backends
 from moto.utilities.arns import parse_arn
 from werkzeug.exceptions import HTTPException
 
@@ -28,6 +30,8 @@ from ..simulation.clock import format_time
 from ..simulation.state_history import Members
 
 _UNDELIVERABLE = (ServiceException, HTTPException, NotImplementedError, LookupError, ValueError)
+_TEMPLATE_PART = re.compile(r'"(?:[^"\\]|\\.)*"|<[^<>]+>')
+_PLACEHOLDER = re.compile("<([^<>]+)>")
 _LOGGER = logging.getLogger(__name__)
 
 
@@ -49,24 +53,39 @@ def send(arn: str, body: str) -> None:
 
 
 def _put(event: Any, at: float, rule: Any, target: Members) -> None:  # noqa: ANN401
-    extended: Any = {**event, "ingestion-time": at}
-    transformer = target.get("InputTransformer")
-    if "InputPath" in target:
-        transformer = {"InputTemplate": "<part>", "InputPathsMap": {"part": target["InputPath"]}}
     if parse_arn(target["Arn"]).service not in ("sqs", "sns", "lambda"):
         only = copy.copy(rule)
         only.targets = [target]
-        has_transformer = "InputTransformer" in target
-        only.send_to_targets(
-            {**(extended if has_transformer else event), "time": at}, transform_input=has_transformer
-        )
+        transforms = "InputTransformer" in target
+        extended = {**event, "time": at, **({"ingestion-time": at} if transforms else {})}
+        only.send_to_targets(extended, transform_input=transforms)
         return
-    content = event
-    if transformer is not None:
-        paths = transformer.get("InputPathsMap", {})
-        content = EventTemplateParser.parse(transformer["InputTemplate"], paths, extended)
+    body = target.get("Input") or json.dumps(event)
+    if "InputPath" in target:
+        body = _fill("<part>", {"part": target["InputPath"]}, event)
+    elif "InputTransformer" in target:
+        transformer = target["InputTransformer"]
+        names = {"rule-arn": rule.arn, "rule-name": rule.name, "event.ingestion-time": event["time"]}
+        known = {f"aws.events.{name}": value for name, value in {**names, "event.json": event}.items()}
+        body = _fill(transformer["InputTemplate"], transformer.get("InputPathsMap", {}), event, known)
     group = target.get("SqsParameters", {}).get("MessageGroupId")
-    _send(target["Arn"], target.get("Input") or json.dumps(content), group)
+    _send(target["Arn"], body, group)
+
+
+def _fill(template: str, paths: Mapping[str, str], event: Members, known: Members | None = None) -> str:
+    """Fill in a template: with JSON outside of quotation marks, and with text between them."""
+    found = {name: [each.value for each in json_path.parse(path).find(event)] for name, path in paths.items()}
+    values = {**(known or {}), **{name: matches[0] for name, matches in found.items() if matches}}
+
+    def fill_text(match: re.Match[str]) -> str:
+        value = values.get(match[1], "")
+        return json.dumps(value if isinstance(value, str) else json.dumps(value))[1:-1]
+
+    def fill_part(match: re.Match[str]) -> str:
+        is_text = match[0].startswith('"')
+        return _PLACEHOLDER.sub(fill_text, match[0]) if is_text else json.dumps(values.get(match[0][1:-1]))
+
+    return _TEMPLATE_PART.sub(fill_part, template)
 
 
 def _send(arn: str, body: str, group_id: str | None = None) -> None:
@@ -74,7 +93,15 @@ def _send(arn: str, body: str, group_id: str | None = None) -> None:
     call: Callable[[], object]
     if place.service == "sqs":
         queues = sqs_backends[place.account][place.region]
-        queues.send_message(place.resource_id, body, group_id=group_id)
+        queue = queues.get_queue(place.resource_id)
+        if queue.fifo_queue:
+            queues.send_message(queue.name, body, group_id=group_id)
+            return
+        # moto's send_message counts all messages of the queue each time.
+        message = Message(str(uuid.uuid4()), body)
+        message.group_id = group_id
+        message.mark_sent(delay_seconds=queue.delay_seconds)  # type: ignore[attr-defined]
+        queue.add_message(message)
         return
     if place.service == "sns":
         topics = sns_backends[place.account][place.region]
