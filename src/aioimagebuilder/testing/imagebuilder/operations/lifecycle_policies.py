@@ -37,31 +37,25 @@ def run_policy(
     if any(run.status(now) not in TERMINAL_STATUSES for run in runs):
         raise in_use(f"The lifecycle policy {policy_arn} is already running.")
     backend.shared.extra_statuses.add(status)
-    selected: dict[str, tuple[Image, Members]] = {}
+    updates: dict[str, tuple[Image, Update]] = {}
     for detail in policy.record["policyDetails"]:
-        earlier = _STATUSES[: _STATUSES.index(_STATUS_BY_ACTION[detail["action"]["type"]])]
-        for image in _select_images(backend, policy.record, detail, now):
-            if image.status(now) in earlier:
-                selected.setdefault(image.arn, (image, detail))
-    updates = [
-        (
-            image,
-            Update(
-                status=_STATUS_BY_ACTION[detail["action"]["type"]],
-                start=now,
-                work_start=now,
-                end=now + seconds,
-                include=detail["action"].get("includeResources", {}),
-                excluded_regions=detail.get("exclusionRules", {}).get("amis", {}).get("regions", ()),
-                outcome=status,
-                reason=reason,
-            ),
+        update = Update(
+            status=_STATUS_BY_ACTION[detail["action"]["type"]],
+            work_start=now,
+            end=now + seconds,
+            include=detail["action"].get("includeResources", {}),
+            excluded_regions=detail.get("exclusionRules", {}).get("amis", {}).get("regions", ()),
+            outcome=status,
+            reason=reason,
         )
-        for image, detail in selected.values()
-    ]
+        for image in _select_images(backend, policy.record, detail, now):
+            if image.status(now) in _STATUSES[: _STATUSES.index(update.status)]:
+                updates.setdefault(image.arn, (image, update))
     policy.record["dateLastRun"] = round(now, 3)
     schedule = [("IN_PROGRESS", now), (status, now + seconds)]
-    return start_execution(backend, schedule, updates=updates, policy_arn=policy_arn, reason=reason)
+    return start_execution(
+        backend, schedule, updates=[*updates.values()], policy_arn=policy_arn, reason=reason
+    )
 
 
 def _select_images(backend: ImageBuilderBackend, policy: Members, detail: Members, now: float) -> list[Image]:
