@@ -237,9 +237,7 @@ def _compile_string(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
             violations.append((value, path, f"Member must satisfy enum value set: [{allowed}]"))
         if pattern is not None and not pattern.fullmatch(value):
             violations.append((value, path, f"Member must satisfy regular expression pattern: {source}"))
-        elif is_version and any(
-            len(each) > 10 or int(each) > _HIGHEST for each in re.findall("[0-9]+", value)
-        ):
+        elif is_version and any(float(each) > _HIGHEST for each in re.findall("[0-9]+", value)):
             violations.append((value, path, f"Member must have numbers of at most {_HIGHEST}"))
 
     return check
