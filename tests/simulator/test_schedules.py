@@ -280,6 +280,31 @@ def test_pipeline_runs_again_when_dependency_is_new(new_year, calendar):
     assert len(list_builds(calendar, arn)) == 2
 
 
+def test_parent_image_is_new_once_it_is_available(new_year, calendar):
+    parent = new_year.create_pipeline("parent")
+    new_year.start_build(parent)
+    new_year.advance(3600)
+    recipe = calendar.create_image_recipe(
+        name="child",
+        semanticVersion="1.0.0",
+        parentImage=f"arn:aws:imagebuilder:{new_year.region_name}:123456789012:image/parent/x.x.x",
+    )
+    arn = calendar.create_image_pipeline(
+        name="child",
+        imageRecipeArn=recipe["imageRecipeArn"],
+        infrastructureConfigurationArn=get_pipeline(calendar, parent)["infrastructureConfigurationArn"],
+        schedule={"scheduleExpression": "rate(1 day)"},
+    )["imagePipelineArn"]
+    new_year.advance(2 * DAY)
+    new_year.script(BuildScript.failing_step("LaunchTestInstance"))
+    new_year.start_build(parent)
+    new_year.advance(2 * DAY)
+    assert len(list_builds(calendar, arn)) == 1
+    new_year.start_build(parent)
+    new_year.advance(2 * DAY)
+    assert len(list_builds(calendar, arn)) == 2
+
+
 @pytest.mark.parametrize(("policy", "limit"), [({}, 5), ({"autoDisablePolicy": {"failureCount": 2}}, 2)])
 def test_failing_pipeline_is_disabled(new_year, calendar, policy, limit):
     aws = Aws(**new_year.client_arguments)
