@@ -390,6 +390,26 @@ def test_target_transforms_its_input(simulator, aws, target, expected):
     assert aws.receive(url) == [expected]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "target"),
+    [
+        ({"source": [{}]}, {}),
+        ({"source": [{"prefix": None}]}, {}),
+        ({"source": [{"equals-ignore-case": 5}]}, {}),
+        (PATTERN, {"InputPath": "$.detail["}),
+        (PATTERN, {"InputTransformer": {"InputPathsMap": {"a": "$.["}, "InputTemplate": "<a>"}}),
+    ],
+)
+def test_rule_that_cannot_be_applied_leaves_the_others(simulator, aws, queue, caplog, pattern, target):
+    """moto accepts such a rule, which EventBridge refuses; no call may fail for it."""
+    _, arn = aws.create_queue("other")
+    aws.add_rule({"Arn": arn, **target}, pattern=pattern, name="another")
+    start_build(simulator)
+    simulator.advance(3600)
+    assert get_changes(aws.receive(queue)) == BUILD
+    assert "Nothing was delivered to" in caplog.text
+
+
 def test_lost_event_is_not_delivered(simulator, aws, queue):
     simulator.inject(Fault("event_lost", times=2))
     start_build(simulator)

@@ -17,6 +17,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from jsonpath_ng.exceptions import JSONPathError
 from jsonpath_ng.ext import parser as json_path
 from moto.awslambda.utils import get_backend as get_lambda_backend
 from moto.core.exceptions import ServiceException
@@ -30,6 +31,8 @@ from ..simulation.clock import format_time
 from ..simulation.state_history import Members
 
 _UNDELIVERABLE = (ServiceException, HTTPException, NotImplementedError, LookupError, ValueError)
+# moto accepts patterns and paths that cannot be applied to an event.
+_INAPPLICABLE = (AttributeError, TypeError, JSONPathError)
 _TEMPLATE_PART = re.compile(r'"(?:[^"\\]|\\.)*"|<[^<>]+>')
 _PLACEHOLDER = re.compile("<([^<>]+)>")
 _LOGGER = logging.getLogger(__name__)
@@ -40,16 +43,20 @@ def put_event(event: Any, at: float) -> None:  # noqa: ANN401
     event = {**event, "time": f"{format_time(at)[:19]}Z"}
     bus = events_backends[event["account"]][event["region"]].describe_event_bus("default")
     for rule in list(bus.rules.values()):
-        # moto takes a rule that has only a schedule for one that matches everything.
-        is_active = rule.state != "DISABLED" and rule.event_pattern.get_pattern()
-        if is_active and rule.event_pattern.matches_event(event):
-            for target in list(rule.targets):
-                _attempt(target["Arn"], partial(_put, event, at, rule, target))
+        _attempt(f"the targets of {rule.arn}", partial(_apply, event, at, rule))
 
 
 def send(arn: str, body: str) -> None:
     """Send a message to an SNS topic or a Lambda function."""
     _attempt(arn, partial(_send, arn, body))
+
+
+def _apply(event: Any, at: float, rule: Any) -> None:  # noqa: ANN401
+    # moto takes a rule that has only a schedule for one that matches everything.
+    is_active = rule.state != "DISABLED" and rule.event_pattern.get_pattern()
+    if is_active and rule.event_pattern.matches_event(event):
+        for target in list(rule.targets):
+            _attempt(target["Arn"], partial(_put, event, at, rule, target))
 
 
 def _put(event: Any, at: float, rule: Any, target: Members) -> None:  # noqa: ANN401
@@ -60,22 +67,19 @@ def _put(event: Any, at: float, rule: Any, target: Members) -> None:  # noqa: AN
         extended = {**event, "time": at, **({"ingestion-time": at} if transforms else {})}
         only.send_to_targets(extended, transform_input=transforms)
         return
-    body = target.get("Input") or json.dumps(event)
+    transformer = target.get("InputTransformer", {"InputTemplate": "<aws.events.event.json>"})
     if "InputPath" in target:
-        body = _fill("<part>", {"part": target["InputPath"]}, event)
-    elif "InputTransformer" in target:
-        transformer = target["InputTransformer"]
-        names = {"rule-arn": rule.arn, "rule-name": rule.name, "event.ingestion-time": event["time"]}
-        known = {f"aws.events.{name}": value for name, value in {**names, "event.json": event}.items()}
-        body = _fill(transformer["InputTemplate"], transformer.get("InputPathsMap", {}), event, known)
-    group = target.get("SqsParameters", {}).get("MessageGroupId")
-    _send(target["Arn"], body, group)
+        transformer = {"InputTemplate": "<part>", "InputPathsMap": {"part": target["InputPath"]}}
+    names = {"rule-arn": rule.arn, "rule-name": rule.name, "event.ingestion-time": event["time"]}
+    values = {f"aws.events.{name}": value for name, value in {**names, "event.json": event}.items()}
+    for name, path in transformer.get("InputPathsMap", {}).items():
+        values.update((name, each.value) for each in json_path.parse(path).find(event)[:1])
+    body = target.get("Input") or _fill(transformer["InputTemplate"], values)
+    _send(target["Arn"], body, target.get("SqsParameters", {}).get("MessageGroupId"))
 
 
-def _fill(template: str, paths: Mapping[str, str], event: Members, known: Members | None = None) -> str:
+def _fill(template: str, values: Mapping[str, object]) -> str:
     """Fill in a template: with JSON outside of quotation marks, and with text between them."""
-    found = {name: [each.value for each in json_path.parse(path).find(event)] for name, path in paths.items()}
-    values = {**(known or {}), **{name: matches[0] for name, matches in found.items() if matches}}
 
     def fill_text(match: re.Match[str]) -> str:
         value = values.get(match[1], "")
@@ -117,8 +121,8 @@ def _send(arn: str, body: str, group_id: str | None = None) -> None:
     threading.Thread(target=_attempt, args=(arn, call), name=f"to {arn}", daemon=True).start()
 
 
-def _attempt(arn: str, call: Callable[[], object]) -> None:
+def _attempt(receiver: str, call: Callable[[], object]) -> None:
     try:
         call()
-    except _UNDELIVERABLE as error:
-        _LOGGER.warning("Nothing was delivered to %s: %s", arn, error)
+    except (*_UNDELIVERABLE, *_INAPPLICABLE) as error:
+        _LOGGER.warning("Nothing was delivered to %s: %s", receiver, error)
