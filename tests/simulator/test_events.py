@@ -390,6 +390,20 @@ def test_target_transforms_its_input(simulator, aws, target, expected):
     assert aws.receive(url) == [expected]
 
 
+def test_subscription_that_fails_leaves_the_others(simulator, aws):
+    topic = aws.sns.create_topic(Name="builds")["TopicArn"]
+    function = "arn:aws:lambda:us-east-1:123456789012:function:gone"
+    gone, gone_arn = aws.create_queue("gone")
+    url, arn = aws.create_queue("last")
+    for protocol, endpoint in (("lambda", function), ("sqs", gone_arn), ("sqs", arn)):
+        aws.sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint)
+    aws.sqs.delete_queue(QueueUrl=gone)
+    aws.add_rule({"Arn": topic})
+    start_build(simulator)
+    simulator.advance(3600)
+    assert get_changes(aws.receive_published(url)) == BUILD
+
+
 @pytest.mark.parametrize(
     ("pattern", "target"),
     [

@@ -30,7 +30,7 @@ from werkzeug.exceptions import HTTPException
 from ..simulation.clock import format_time
 from ..simulation.state_history import Members
 
-_UNDELIVERABLE = (ServiceException, HTTPException, NotImplementedError, LookupError, ValueError)
+_UNDELIVERABLE = (ServiceException, HTTPException, NotImplementedError, LookupError, OSError, ValueError)
 # moto accepts patterns and paths that cannot be applied to an event.
 _INAPPLICABLE = (AttributeError, TypeError, JSONPathError)
 _TEMPLATE_PART = re.compile(r'"(?:[^"\\]|\\.)*"|<[^<>]+>')
@@ -94,7 +94,6 @@ def _fill(template: str, values: Mapping[str, object]) -> str:
 
 def _send(arn: str, body: str, group_id: str | None = None) -> None:
     place = parse_arn(arn)
-    call: Callable[[], object]
     if place.service == "sqs":
         queues = sqs_backends[place.account][place.region]
         queue = queues.get_queue(place.resource_id)
@@ -108,17 +107,21 @@ def _send(arn: str, body: str, group_id: str | None = None) -> None:
         queue.add_message(message)
         return
     if place.service == "sns":
-        topics = sns_backends[place.account][place.region]
+        topics, message_id = sns_backends[place.account][place.region], str(uuid.uuid4())
         subscriptions, _ = topics.list_subscriptions_by_topic(arn)
-        call = partial(topics.publish, body, arn=arn)
-        if all(each.protocol == "sqs" for each in subscriptions):
-            call()
-            return
-    else:
-        functions = get_lambda_backend(place.account, place.region)
-        call = partial(functions.invoke, arn, None, body, {"x-amz-invocation-type": "Event"}, {})
-    # A function or an endpoint may call the simulator, which is locked until everything is sent.
-    threading.Thread(target=_attempt, args=(arn, call), name=f"to {arn}", daemon=True).start()
+        topics.get_topic(arn).sent_notifications.append((message_id, body, None, None, None))
+        # Not moto's publish, which stops at the first subscription that fails.
+        for each in subscriptions:
+            run = _attempt if each.protocol == "sqs" else _attempt_later
+            run(each.endpoint, partial(each.publish, body, message_id))
+        return
+    functions = get_lambda_backend(place.account, place.region)
+    _attempt_later(arn, partial(functions.invoke, arn, None, body, {"x-amz-invocation-type": "Event"}, {}))
+
+
+def _attempt_later(receiver: str, call: Callable[[], object]) -> None:
+    """Attempt it in a thread: it may call the simulator, which is locked until everything is sent."""
+    threading.Thread(target=_attempt, args=(receiver, call), name=f"to {receiver}", daemon=True).start()
 
 
 def _attempt(receiver: str, call: Callable[[], object]) -> None:
