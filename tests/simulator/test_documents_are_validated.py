@@ -89,6 +89,7 @@ INVALID_COMPONENTS = {
         "requires the input 'destination'",
     ),
     "inputs-of-wrong-type": (component(step(inputs="true")), r"inputs.*'array', 'object'"),
+    "commands-of-wrong-type": (component(step(inputs={"commands": "true"})), r"inputs\.commands.*'array'"),
     "on-failure": (
         component(step(onFailure="Retry")),
         r"onFailure.*one of \['Abort', 'Continue', 'Ignore'\]",
@@ -204,6 +205,16 @@ INVALID_WORKFLOWS = {
     "no-steps": (workflow(), r"\$\.steps.*non-empty"),
     "steps-of-wrong-type": (workflow(steps={}), r"\$\.steps.*'array'"),
     "sixteen-steps": (workflow(*(check(name=f"S{n}") for n in range(16))), r"\$\.steps.*maxItems 15"),
+    "too-many-parameters": (
+        workflow(CHECK, parameters=[{"name": f"p{n}", "type": "string"} for n in range(26)]),
+        r"\$\.parameters.*maxItems 25",
+    ),
+    "too-many-outputs": (
+        workflow(
+            CHECK, outputs=[{"name": f"o{n}", "value": "$.stepOutputs.Check.status"} for n in range(26)]
+        ),
+        r"\$\.outputs.*maxItems 25",
+    ),
     "step-without-action": (workflow(check(action=None)), r"steps\[0\].*'action'.*required"),
     "step-without-name": (workflow(check(name=None)), r"steps\[0\].*'name'.*required"),
     "step-name": (workflow(check(name="1 2")), r"steps\[0\]\.name.*'1 2'"),

@@ -12,6 +12,7 @@ import pytest
 from aiobotocore.session import get_session
 from moto import mock_aws
 from moto.awslambda_simple.models import lambda_simple_backends
+from moto.sqs.models import Queue
 
 from aioimagebuilder.testing import (
     BuildScript,
@@ -346,6 +347,39 @@ def test_topics_and_log_groups_are_targets(simulator, aws):
             },
             {"now": "BUILDING", "in": "123456789012"},
         ),
+        ({"InputPath": "$.detail.state.status"}, "BUILDING"),
+        (
+            {
+                "InputTransformer": {
+                    "InputPathsMap": {
+                        "status": "$.detail.state.status",
+                        "account": "$.account",
+                        "all": "$.detail",
+                        "none": "$.detail.reason",
+                    },
+                    "InputTemplate": '{"now": <status>, "in": <account>, "text": "is \\"<status>\\"<none>",'
+                    ' "all": <all>, "none": <none>, "rule": "<aws.events.rule-name>", "part": "<all>"}',
+                }
+            },
+            {
+                "now": "BUILDING",
+                "in": "123456789012",
+                "text": 'is "BUILDING"',
+                "all": {"previous-state": {"status": "CREATING"}, "state": {"status": "BUILDING"}},
+                "none": None,
+                "rule": "builds",
+                "part": '{"previous-state": {"status": "CREATING"}, "state": {"status": "BUILDING"}}',
+            },
+        ),
+        (
+            {
+                "InputTransformer": {
+                    "InputPathsMap": {"status": "$.detail.state.status"},
+                    "InputTemplate": '"The build is <status>."',
+                }
+            },
+            "The build is BUILDING.",
+        ),
     ],
 )
 def test_target_transforms_its_input(simulator, aws, target, expected):
@@ -354,6 +388,40 @@ def test_target_transforms_its_input(simulator, aws, target, expected):
     start_build(simulator)
     simulator.advance(60)
     assert aws.receive(url) == [expected]
+
+
+def test_subscription_that_fails_leaves_the_others(simulator, aws):
+    topic = aws.sns.create_topic(Name="builds")["TopicArn"]
+    function = "arn:aws:lambda:us-east-1:123456789012:function:gone"
+    gone, gone_arn = aws.create_queue("gone")
+    url, arn = aws.create_queue("last")
+    for protocol, endpoint in (("lambda", function), ("sqs", gone_arn), ("sqs", arn)):
+        aws.sns.subscribe(TopicArn=topic, Protocol=protocol, Endpoint=endpoint)
+    aws.sqs.delete_queue(QueueUrl=gone)
+    aws.add_rule({"Arn": topic})
+    start_build(simulator)
+    simulator.advance(3600)
+    assert get_changes(aws.receive_published(url)) == BUILD
+
+
+@pytest.mark.parametrize(
+    ("pattern", "target"),
+    [
+        ({"source": [{}]}, {}),
+        ({"source": [{"prefix": None}]}, {}),
+        ({"source": [{"equals-ignore-case": 5}]}, {}),
+        (PATTERN, {"InputPath": "$.detail["}),
+        (PATTERN, {"InputTransformer": {"InputPathsMap": {"a": "$.["}, "InputTemplate": "<a>"}}),
+    ],
+)
+def test_rule_that_cannot_be_applied_leaves_the_others(simulator, aws, queue, caplog, pattern, target):
+    """moto accepts such a rule, which EventBridge refuses; no call may fail for it."""
+    _, arn = aws.create_queue("other")
+    aws.add_rule({"Arn": arn, **target}, pattern=pattern, name="another")
+    start_build(simulator)
+    simulator.advance(3600)
+    assert get_changes(aws.receive(queue)) == BUILD
+    assert "Nothing was delivered to" in caplog.text
 
 
 def test_lost_event_is_not_delivered(simulator, aws, queue):
@@ -381,6 +449,24 @@ def test_doubled_event_has_one_id(simulator, aws, queue):
     events = aws.receive(queue)
     assert get_changes(events) == [BUILD[0], *BUILD]
     assert events[0] == events[1]
+
+
+def test_events_that_are_all_out_of_order_are_delivered(simulator, aws, queue):
+    simulator.inject(Fault("event_out_of_order"))
+    start_build(simulator)
+    simulator.advance(3600)
+    assert get_changes(aws.receive(queue)) == [BUILD[1], BUILD[0], BUILD[3], BUILD[2]]
+
+
+def test_event_costs_the_same_in_a_full_queue(simulator, aws, queue, monkeypatch):
+    """moto counts all messages of a queue whenever it reads the attributes."""
+    counted = []
+    monkeypatch.setattr(Queue, "attributes", property(counted.append))
+    start_build(simulator)
+    simulator.advance(3600)
+    monkeypatch.undo()
+    assert counted == []
+    assert get_changes(aws.receive(queue)) == BUILD
 
 
 def test_event_out_of_order_follows_next(simulator, aws, queue):

@@ -229,6 +229,48 @@ def test_age_policy_deprecates_old_images(simulator, client, four_images):
     assert statuses == ["DEPRECATED", "DEPRECATED", "AVAILABLE", "AVAILABLE"]
 
 
+@pytest.mark.parametrize(
+    ("action", "status"), [("DEPRECATE", "DEPRECATED"), ("DISABLE", "DISABLED"), ("DELETE", "DELETED")]
+)
+def test_policy_changes_an_image_once(simulator, client, four_images, action, status):
+    """Each day's deprecation of the same AMI would otherwise put off the time of it for ever."""
+    arn = create_policy(client, action={"type": action, "includeResources": {"amis": True}})
+    simulator.advance(3 * 86400 + 60)
+    runs = client.list_lifecycle_executions(resourceArn=arn)["lifecycleExecutions"]
+    impacted = [run["resourcesImpactedSummary"]["hasImpactedResources"] for run in runs]
+    assert impacted == [True, False, False]
+    assert [get_status(client, each) for each in four_images] == [status, status, "AVAILABLE", "AVAILABLE"]
+
+
+def test_policy_does_not_return_an_image_to_an_earlier_status(simulator, client, four_images):
+    start_update(client, four_images[0], "DISABLED")
+    arn = create_policy(client, action={"type": "DEPRECATE"})
+    simulator.run_lifecycle_policy(arn)
+    simulator.advance(60)
+    assert [get_status(client, each) for each in four_images[:2]] == ["DISABLED", "DEPRECATED"]
+
+
+def test_updated_policy_keeps_the_time_of_its_last_run(simulator, client, four_images):
+    arn = create_policy(client)
+    simulator.run_lifecycle_policy(arn)
+    policy = client.get_lifecycle_policy(lifecyclePolicyArn=arn)["lifecyclePolicy"]
+    members = ("executionRole", "resourceType", "policyDetails", "resourceSelection")
+    client.update_lifecycle_policy(lifecyclePolicyArn=arn, **{name: policy[name] for name in members})
+    updated = client.get_lifecycle_policy(lifecyclePolicyArn=arn)["lifecyclePolicy"]
+    assert updated["dateLastRun"] == policy["dateLastRun"]
+
+
+def test_policy_skips_amis_of_excluded_regions(simulator, client, four_images):
+    rules = {"amis": {"isPublic": False, "regions": ["us-east-1"]}}
+    identifier = simulator.run_lifecycle_policy(create_policy(client, exclusionRules=rules))
+    simulator.advance(60)
+    resources = client.list_lifecycle_execution_resources(
+        lifecycleExecutionId=identifier, parentResourceId=four_images[0]
+    )["resources"]
+    assert [each["state"]["status"] for each in resources] == ["SKIPPED"]
+    assert get_status(client, four_images[0]) == "AVAILABLE"
+
+
 def test_policy_rejects_second_run_and_can_fail(simulator, client, four_images):
     arn = create_policy(client)
     identifier = simulator.run_lifecycle_policy(arn, seconds=60, status="FAILED", reason="no permission")

@@ -35,6 +35,19 @@ def list_managed(client, kind):
     return [row for page in pages for row in page[member]]
 
 
+@pytest.mark.parametrize(
+    ("system", "component"),
+    [("Amazon Linux 2023", "update-linux"), ("Ubuntu 24.04", "aws-cli-version-2-linux")],
+)
+def test_managed_components_are_found_by_operating_system_and_status(client, system, component):
+    for name, value in (("supportedOsVersion", system), ("status", "ACTIVE")):
+        wanted = [{"name": name, "values": [value]}]
+        pages = client.get_paginator("list_components").paginate(owner="Amazon", byName=True, filters=wanted)
+        found = {row["name"] for page in pages for row in page["componentVersionList"]}
+        assert component in found
+        assert ("update-windows" in found) == (name == "status")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_managed_resources_are_the_same_in_get_and_lists(client, kind):
     _, _, list_builds, member = KINDS[kind]

@@ -61,6 +61,17 @@ def test_wildcard_recipe_version_becomes_next_version(client):
     assert [arn.rpartition("/")[2] for arn in arns] == ["1.0.0", "1.0.1", "1.1.0"]
 
 
+def test_numbers_in_versions_are_limited(client):
+    """They could not be compared otherwise: Python reads no number of more than 4,300 digits."""
+    recipe = {"name": "web", "parentImage": "ami-12345678"}
+    vm = {"name": "vm image", "platform": "Linux", "vmImportTaskId": "import-ami-1"}
+    for version in ("1073741824.0.0", "0.0.99999999999", f"1.{'9' * 5000}.0"):
+        for create, members in ((client.create_image_recipe, recipe), (client.import_vm_image, vm)):
+            with raises_error("InvalidRequestException", 400, match="numbers of at most 1073741823"):
+                create(semanticVersion=version, **members)
+    client.create_image_recipe(semanticVersion="1073741823.0.0", **recipe)
+
+
 def test_lists_show_versions_and_builds(client):
     create_component(client)
     create_component(client)

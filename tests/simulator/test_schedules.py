@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import math
+from zoneinfo import ZoneInfo
 
 import boto3
 import pytest
@@ -59,6 +60,23 @@ def test_time_zone_applies_to_expression():
     monday = schedule.next_after(schedule.next_after(saturday))
     assert dt.datetime.fromtimestamp(saturday, dt.UTC).hour == 10
     assert dt.datetime.fromtimestamp(monday, dt.UTC).hour == 9
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("cron(30 2 * * ? *)", ["24T02:30+02:00", "25T02:30+02:00", "26T02:30+01:00"]),
+        ("cron(0 0/3 ? * SUN *)", ["25T00:00+02:00", "25T03:00+01:00", "25T06:00+01:00"]),
+        ("cron(45 2 25 10 ? *)", ["25T02:45+02:00"]),
+    ],
+)
+def test_hour_that_a_change_of_the_clocks_repeats_has_one_run(expression, expected):
+    schedule, zone = Schedule(expression, "Europe/Berlin"), ZoneInfo("Europe/Berlin")
+    at, times = dt.datetime(2026, 10, 24, tzinfo=zone).timestamp(), []
+    for _ in expected:
+        at = schedule.next_after(at)
+        times.append(dt.datetime.fromtimestamp(at, zone).isoformat(timespec="minutes")[8:])
+    assert times == expected
 
 
 @pytest.mark.parametrize("expression", ["cron(0 0 31 2 ? *)", "cron(0 0 1 1 ? 2025)"])
@@ -259,6 +277,31 @@ def test_pipeline_runs_again_when_dependency_is_new(new_year, calendar):
     assert len(list_builds(calendar, arn)) == 1
     calendar.create_component(semanticVersion="1.1.0", **component)
     new_year.advance(3 * DAY)
+    assert len(list_builds(calendar, arn)) == 2
+
+
+def test_parent_image_is_new_once_it_is_available(new_year, calendar):
+    parent = new_year.create_pipeline("parent")
+    new_year.start_build(parent)
+    new_year.advance(3600)
+    recipe = calendar.create_image_recipe(
+        name="child",
+        semanticVersion="1.0.0",
+        parentImage=f"arn:aws:imagebuilder:{new_year.region_name}:123456789012:image/parent/x.x.x",
+    )
+    arn = calendar.create_image_pipeline(
+        name="child",
+        imageRecipeArn=recipe["imageRecipeArn"],
+        infrastructureConfigurationArn=get_pipeline(calendar, parent)["infrastructureConfigurationArn"],
+        schedule={"scheduleExpression": "rate(1 day)"},
+    )["imagePipelineArn"]
+    new_year.advance(2 * DAY)
+    new_year.script(BuildScript.failing_step("LaunchTestInstance"))
+    new_year.start_build(parent)
+    new_year.advance(2 * DAY)
+    assert len(list_builds(calendar, arn)) == 1
+    new_year.start_build(parent)
+    new_year.advance(2 * DAY)
     assert len(list_builds(calendar, arn)) == 2
 
 

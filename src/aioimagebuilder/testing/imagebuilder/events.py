@@ -94,7 +94,7 @@ def _apply_faults(
     if "event_lost" in kinds:
         return
     deliveries = [deliver] * (2 if "event_doubled" in kinds else 1)
-    if "event_out_of_order" in kinds:
+    if "event_out_of_order" in kinds and not backend.held_events:
         backend.held_events += deliveries
     elif "event_late" in kinds:
         for each in deliveries:

@@ -26,6 +26,8 @@ Checker = Callable[[Any, str, list[Violation]], None]
 _OUTDATED_MAXIMUM = frozenset({"WorkflowStepTimeoutSecondsInteger"})
 # The model's pattern has "String", but its text, and the component documents themselves, have "string".
 _OUTDATED_PATTERN = frozenset({"ComponentParameterType"})
+# The highest number in a version, which the model has only in its text.
+_HIGHEST = 2**30 - 1
 _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -226,6 +228,7 @@ def _compile_string(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
     allowed_values = frozenset(shape.enum)
     source = None if shape.name in _OUTDATED_PATTERN else shape.metadata.get("pattern")
     pattern = re.compile(source) if source else None
+    is_version = shape.name.endswith("VersionNumber")
 
     def check(value: str, path: str, violations: list[Violation]) -> None:
         check_size(value, path, violations)
@@ -234,6 +237,8 @@ def _compile_string(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
             violations.append((value, path, f"Member must satisfy enum value set: [{allowed}]"))
         if pattern is not None and not pattern.fullmatch(value):
             violations.append((value, path, f"Member must satisfy regular expression pattern: {source}"))
+        elif is_version and any(float(each) > _HIGHEST for each in re.findall("[0-9]+", value)):
+            violations.append((value, path, f"Member must have numbers of at most {_HIGHEST}"))
 
     return check
 

@@ -26,12 +26,14 @@ _IMAGE_VERSIONS = ("2019.11.21", "2019.12.17", "2026.1.15")
 def list_managed_resources(region: str) -> Iterator[tuple[str, Members]]:
     """Yield (noun, record) of each managed component and workflow, by name and from the oldest version."""
     for platform, names in read_data("managed_components").items():
+        systems = [each for each in read_data("managed_images")["AMI"] if _find_platform(each) == platform]
         for name in names.split():
             phase = "test" if "test" in name else "build"
             action = "ExecutePowerShell" if platform == "Windows" else "ExecuteBash"
             step = f"{{name: Run, action: {action}, inputs: {{commands: [echo {name}]}}}}"
             data = f"name: {name}\nschemaVersion: 1.0\nphases: [{{name: {phase}, steps: [{step}]}}]\n"
             members = {"type": phase.upper(), "platform": platform, "owner": "Amazon", "data": data}
+            members |= {"supportedOsVersions": systems, "status": "ACTIVE", "state": {"status": "ACTIVE"}}
             for version in _COMPONENT_VERSIONS:
                 yield "Component", {**_describe(region, "component", name, version), **members}
     for (stage, name), data in MANAGED_WORKFLOWS.items():
@@ -46,18 +48,17 @@ def list_managed_images(region: str) -> Iterator[Image]:
     history.change(_CREATED_AT, status="AVAILABLE")
     for kind, systems in read_data("managed_images").items():
         for system, names in systems.items():
-            platform = next((each for each in ("Windows", "macOS") if each in system), "Linux")
-            members = {
-                "type": kind,
-                "platform": platform,
-                "osVersion": system,
-                "imageSource": "AMAZON_MANAGED",
-            }
+            platform, source = _find_platform(system), "AMAZON_MANAGED"
+            members = {"type": kind, "platform": platform, "osVersion": system, "imageSource": source}
             for name, version in product(names.split(), _IMAGE_VERSIONS):
                 static = {**_describe(region, "image", name, version), **members, "version": f"{version}/1"}
                 ami = {"region": region, "image": make_ec2_id("ami-", static["arn"]), "name": name}
                 static["outputResources"] = {"amis": [ami] if kind == "AMI" else []}
                 yield Image.fixed(static, history)
+
+
+def _find_platform(system: str) -> str:
+    return next((each for each in ("Windows", "macOS") if each in system), "Linux")
 
 
 def _describe(region: str, kind: str, name: str, version: str) -> Members:

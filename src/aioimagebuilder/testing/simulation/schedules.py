@@ -52,11 +52,12 @@ class Schedule:
                 raise ValueError("a value is malformed or out of range") from error
 
     def next_after(self, at: float) -> float:
-        """Return the next time after a time; infinite if there is none."""
+        """Return the next time after a time, but not in the hour that a change of the clocks repeats."""
         if self._period is not None:
             return at + self._period
         try:
-            return float(croniter(self._cron, datetime.fromtimestamp(at, self._zone)).get_next(float))
+            times = croniter(self._cron, datetime.fromtimestamp(at, self._zone)).all_next(datetime)
+            return float(next(each.timestamp() for each in times if not each.fold))
         except CroniterBadDateError:
             return math.inf
 

@@ -63,7 +63,7 @@ def find_dependencies(backend: ImageBuilderBackend, pipeline: Resource) -> froze
     recipe = pipeline.record.get("imageRecipeArn") or pipeline.record["containerRecipeArn"]
     record = get_resource(backend, recipe).record
     components = {get_resource(backend, each["componentArn"]).arn for each in record.get("components", ())}
-    image = find_image(backend, record["parentImage"])
+    image = find_image(backend, record["parentImage"], status="AVAILABLE")
     parent = image.arn if image else record["parentImage"]
     return frozenset({parent, *components})
 

@@ -13,7 +13,8 @@ from .lifecycle_runs import ACTIONS, TERMINAL_STATUSES, Update, start_execution
 from .lookup import get_resource
 
 _STATUS_BY_ACTION = {action: status for status, action in ACTIONS.items()}
-_SELECTABLE_STATUSES = frozenset({"AVAILABLE", "DEPRECATED", "DISABLED"})
+_STATUSES = ("AVAILABLE", "DEPRECATED", "DISABLED", "DELETED")
+"""An action applies to images in an earlier status than the one that it leads to."""
 _DAYS_PER_UNIT = {"DAYS": 1, "WEEKS": 7, "MONTHS": 30, "YEARS": 365}
 
 
@@ -43,11 +44,13 @@ def run_policy(
             work_start=now,
             end=now + seconds,
             include=detail["action"].get("includeResources", {}),
+            excluded_regions=detail.get("exclusionRules", {}).get("amis", {}).get("regions", ()),
             outcome=status,
             reason=reason,
         )
         for image in _select_images(backend, policy.record, detail, now):
-            updates.setdefault(image.arn, (image, update))
+            if image.status(now) in _STATUSES[: _STATUSES.index(update.status)]:
+                updates.setdefault(image.arn, (image, update))
     policy.record["dateLastRun"] = round(now, 3)
     schedule = [("IN_PROGRESS", now), (status, now + seconds)]
     return start_execution(
@@ -62,7 +65,7 @@ def _select_images(backend: ImageBuilderBackend, policy: Members, detail: Member
         image
         for image in backend.images.values()
         if image.static["type"] == kind
-        and image.status(now) in _SELECTABLE_STATUSES
+        and image.status(now) in _STATUSES[:-1]
         and _is_selected(image.static, policy["resourceSelection"])
         and not _has_any_tag(image.static, detail.get("exclusionRules", {}).get("tagMap"))
     ]

@@ -138,7 +138,8 @@ def _update(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Membe
     resource = get_resource(backend, request[kind.arn_member])
     stored = {name: value for name, value in request.items() if name not in (*_NOT_STORED, kind.arn_member)}
     references = check_references(backend, stored)
-    fixed = {name: resource.record[name] for name in ("arn", "name", "tags", "dateCreated")}
+    kept = ("arn", "name", "tags", "dateCreated", "dateLastRun")
+    fixed = {name: resource.record[name] for name in kept if name in resource.record}
     updated = {"dateUpdated": format_time(backend.now())}
     resource.record = {**stored, **updated, **kind.extras(backend, {**fixed, **request}), **fixed}
     resource.references = references
