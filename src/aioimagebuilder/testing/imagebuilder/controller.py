@@ -15,17 +15,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
-from ..checks import (
-    Account,
-    Burst,
-    EpochSeconds,
-    NonEmpty,
-    Rate,
-    Region,
-    Seconds,
-    TimeScale,
-    checked,
-)
+from ..checks import Account, Burst, EpochSeconds, NonEmpty, Rate, Region, Seconds, TimeScale, checked
 from ..scripts import BuildScript, Json
 from ..simulation.clock import SimulatedClock
 from ..simulation.state_history import Members

@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-OS_VERSIONS = {
-    "Linux": "Amazon Linux 2023",
-    "Windows": "Microsoft Windows Server 2022",
-    "macOS": "macOS 15",
-}
+OS_VERSIONS = {"Linux": "Amazon Linux 2023", "Windows": "Microsoft Windows Server 2022", "macOS": "macOS 15"}
 """The version of the operating system by platform."""
 
 PACKAGES = {

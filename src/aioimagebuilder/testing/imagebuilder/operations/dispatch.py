@@ -66,7 +66,6 @@ def _find_replay(backend: ImageBuilderBackend, operation: str, params: Members) 
     first, result = known
     if first != params:
         raise ServiceError(
-            "IdempotentParameterMismatchException",
-            "The client token was used before with other parameters.",
+            "IdempotentParameterMismatchException", "The client token was used before with other parameters."
         )
     return result

@@ -25,14 +25,8 @@ from .references import check_build, check_references
 from .resource_kinds import DEFAULT_TESTS
 from .resources import Handler, make_latest_references
 
-_COPIED = (
-    "executionRole",
-    "workflows",
-    "imageScanningConfiguration",
-    "loggingConfiguration",
-    "osVersion",
-    "tags",
-)
+_CONFIGURATIONS = ("imageScanningConfiguration", "loggingConfiguration")
+_COPIED = ("executionRole", "workflows", *_CONFIGURATIONS, "osVersion", "tags")
 _IMPORT_SECONDS = 420.0
 
 
@@ -207,16 +201,15 @@ def _get_image(backend: ImageBuilderBackend, request: Members) -> Members:
     return {"image": image.view(backend.now()), "latestVersionReferences": make_latest_references(image.arn)}
 
 
-def _summarize(backend: ImageBuilderBackend, image: Image) -> Members:
-    return {"owner": _get_owner(backend, image), **project("ImageSummary", image.view(backend.now()))}
-
-
 def _get_owner(backend: ImageBuilderBackend, image: Image) -> str:
     return backend.account_id if owner_of(image.arn) == "Self" else "Amazon"
 
 
 def _list_image_summaries(backend: ImageBuilderBackend, request: Members, images: list[Image]) -> Members:
-    return page_rows(backend, request, "imageSummaryList", images, lambda image: _summarize(backend, image))
+    def format_row(image: Image) -> Members:
+        return {"owner": _get_owner(backend, image), **project("ImageSummary", image.view(backend.now()))}
+
+    return page_rows(backend, request, "imageSummaryList", images, format_row)
 
 
 def _list_build_versions(backend: ImageBuilderBackend, request: Members) -> Members:

@@ -14,14 +14,7 @@ from ..errors import ServiceError, not_found
 from ..models import ImageBuilderBackend, Resource
 from ..validation import project
 from .lists import page_rows
-from .lookup import (
-    find_image,
-    find_resource,
-    get_resource,
-    list_pipeline_images,
-    list_resources,
-    owner_of,
-)
+from .lookup import find_image, find_resource, get_resource, list_pipeline_images, list_resources, owner_of
 from .references import check_references, read_content
 from .resource_kinds import COMPONENT, KINDS, Kind
 
