@@ -476,6 +476,27 @@ def test_hint_does_not_poll_in_a_pause_of_the_service(run):
     run(main)
 
 
+def test_hint_in_a_pause_leaves_the_last_poll_at_the_deadline(run):
+    async def main():
+        service = ScriptedService()
+        queue = ScriptedQueue(service)
+        arn = service.image((0, "BUILDING"), (60, "AVAILABLE"), number=1)
+        throttled = service.image((0, "BUILDING"), number=2)
+        service.fault = lambda now: throttle(headers={"retry-after": "60"}) if 9 < now < 11 else None
+        queue.send(20, image_event(arn, "TESTING"))
+        async with open_client(service, queue, min_delay=30, max_delay=30) as ib:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: ib.wait(arn, timeout=62))
+                await anyio.sleep(10)
+                with pytest.raises(WaitTimeoutError):
+                    await ib.wait(throttled, timeout=55)
+        assert [call.time for call in service.calls if call.params["imageBuildVersionArn"] == arn] == (
+            pytest.approx([0, 62], abs=0.1)
+        )
+
+    run(main)
+
+
 def test_queue_is_called_only_while_a_hint_can_help(run):
     async def main():
         service = ScriptedService()
