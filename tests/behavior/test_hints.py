@@ -1,14 +1,17 @@
 """Push hints: how soon a wait ends, what it costs, and that no queue fails, delays or ends a wait."""
 
+import asyncio
 import itertools
 import json
 import logging
 import math
 import statistics
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import anyio
 import pytest
+from aiobotocore.session import AioSession
 
 from aioimagebuilder import Image, ImageBuilder, SqsHints, WaitTimeoutError
 from aioimagebuilder.aws.session import SessionArguments
@@ -539,6 +542,45 @@ def test_closing_the_client_ends_the_long_poll(run):
             assert queue.in_flight == 0
 
     run(main)
+
+
+class ScriptedSession(AioSession):
+    """Opens scripted clients, by service, and records which were closed."""
+
+    def __init__(self, **clients: object) -> None:
+        super().__init__()
+        self.clients = clients
+        self.closed: list[str] = []
+
+    @asynccontextmanager
+    async def create_client(self, service_name, **_):
+        client = self.clients[service_name]
+        client.meta = SimpleNamespace(region_name=REGION, endpoint_url="https://aws.example")
+        yield client
+        self.closed.append(service_name)
+
+
+@pytest.mark.parametrize("steps", range(1, 8))
+def test_cancelled_close_leaves_no_client_of_sqs_open(steps):
+    async def main():
+        service = ScriptedService()
+        queue = ScriptedQueue(service)
+        session = ScriptedSession(imagebuilder=service, sqs=queue)
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        ib = await ImageBuilder(session=session, region_name=REGION, hints=SqsHints(URL), **keys).__aenter__()
+        waiting = asyncio.create_task(ib.wait(service.image((0, "BUILDING")), timeout=None))
+        while not queue.in_flight:
+            await anyio.sleep(0.01)
+        closing = asyncio.create_task(ib.aclose())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, waiting, return_exceptions=True)
+        assert "sqs" in session.closed
+        assert queue.in_flight == 0
+
+    # In real time, since files are read in a thread.
+    anyio.run(main)
 
 
 def test_deadline_with_proven_hints_ends_as_without(run):

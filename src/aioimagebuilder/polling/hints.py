@@ -116,8 +116,11 @@ class HintReceiver:
     async def aclose(self) -> None:
         """Stop at once, and close the queue."""
         self._wanted_by.clear()
-        await self._task.aclose()
-        await self._queue.aclose()
+        try:
+            await self._task.aclose()
+        finally:
+            # Also if asyncio cancels this, which no scope of anyio prevents.
+            await self._queue.aclose()
 
     async def _run(self) -> None:
         while self._wanted_by:

@@ -212,8 +212,6 @@ class Poller:
         self._is_closed = True
         await self._task.aclose()
         self._end_all()
-        if self._hints is not None:
-            await self._hints.aclose()
 
     async def _run(self) -> None:
         try:
