@@ -340,6 +340,30 @@ def test_messages_that_cannot_be_deleted_are_no_new_hints(run):
     run(main)
 
 
+class UndeletableQueue(ScriptedQueue):
+    """Returns one message again and again, and does not delete it, although the calls succeed."""
+
+    async def receive_message(self, **params: object) -> dict:
+        await super().receive_message(**{**params, "WaitTimeSeconds": 0})
+        return {"Messages": [{"Body": "{}", "ReceiptHandle": "1"}]}
+
+    async def delete_message_batch(self, **_: object) -> dict:
+        await anyio.sleep(0.01)
+        return {"Failed": [{"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}]}
+
+
+def test_message_that_returns_at_once_is_received_once_a_second(run):
+    async def main():
+        service = ScriptedService()
+        queue = UndeletableQueue(service)
+        async with open_client(service, queue) as ib:
+            with pytest.raises(WaitTimeoutError):
+                await ib.wait(service.image((0, "BUILDING")), timeout=60)
+        assert len(queue.calls) <= 62
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     "message",
     [

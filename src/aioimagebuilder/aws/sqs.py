@@ -123,8 +123,8 @@ class SqsQueue:
             raise MalformedResponseError.create("ReceiveMessage", "Messages is not a list")
         return [message for each in messages if (message := _parse(each)) is not None]
 
-    async def delete(self, messages: Sequence[Message]) -> None:
-        """Delete messages. One that cannot be deleted is received again.
+    async def delete(self, messages: Sequence[Message]) -> bool:
+        """Delete messages, and return whether all were. One that cannot be deleted is received again.
 
         Raises:
             OperationError: The call failed.
@@ -132,7 +132,7 @@ class SqsQueue:
         entries = [
             {"Id": str(number), "ReceiptHandle": each.receipt_handle} for number, each in enumerate(messages)
         ]
-        await self._call("DeleteMessageBatch", Entries=entries)
+        return not (await self._call("DeleteMessageBatch", Entries=entries)).get("Failed")
 
     async def aclose(self) -> None:
         """Close the client if one was opened. Nothing may be in flight."""
