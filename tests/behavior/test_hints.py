@@ -13,7 +13,7 @@ import anyio
 import pytest
 from aiobotocore.session import AioSession
 
-from aioimagebuilder import Image, ImageBuilder, SqsHints, WaitTimeoutError
+from aioimagebuilder import Image, ImageBuilder, SqsHints, WaitTimeoutError, blocking
 from aioimagebuilder.aws.session import SessionArguments
 from aioimagebuilder.aws.sqs import SqsQueue
 from aioimagebuilder.polling.hints import HintReceiver
@@ -629,11 +629,26 @@ def test_hints_need_a_client_of_sqs_with_a_given_client():
 
 
 @pytest.mark.parametrize(
-    "url", ["", "hints", "https://", "https://host", "https://u:p@host/1/q", "ftp://h/1/q"]
+    "url",
+    [
+        "",
+        "hints",
+        "https://",
+        "https://host",
+        "https://u:p@host/1/q",
+        "ftp://h/1/q",
+        "https://h:99999/1/q",
+        "https://h:x/1/q",
+    ],
 )
 def test_malformed_queue_url_is_rejected(url):
     with pytest.raises(ValueError, match="not that of an SQS queue"):
         SqsHints(url)
+
+
+def test_blocking_client_rejects_hints_with_an_open_client():
+    with pytest.raises(ValueError, match="another event loop"):
+        blocking.ImageBuilder(hints=SqsHints(URL, client=ScriptedQueue(ScriptedService())))
 
 
 @pytest.mark.parametrize("hints", [URL, 1, object()])

@@ -50,7 +50,8 @@ class SqsHints:
             raise TypeError(f"queue_url must be a str, not {type(self.queue_url).__name__}.")
         try:
             parts = urlsplit(self.queue_url)
-            is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and len(parts.path) > 1
+            has_host = bool(parts.hostname) and parts.port != 0
+            is_valid = parts.scheme in {"http", "https"} and has_host and len(parts.path) > 1
         except ValueError:
             is_valid = False
         if not is_valid or re.search(r"[^!-~]|[@?#]", self.queue_url):
