@@ -153,6 +153,9 @@ class ImageBuilder:
 
     It is a context manager, and may be shared by threads. The arguments are those of the async client, except
     `client`, `logs_client` and that of `hints`: an open aiobotocore client belongs to another event loop.
+
+    Raises:
+        ValueError, TypeError: As for the async client, or `hints` has a client.
     """
 
     def __init__(
@@ -174,6 +177,8 @@ class ImageBuilder:
         hinted_max_delay: Duration = 300,
     ) -> None:
         self._open: tuple[_EventLoopThread, ExitStack] | None = None
+        if isinstance(hints, SqsHints) and hints.client is not None:
+            raise ValueError("Pass SqsHints without client=: an open client belongs to another event loop.")
         self._client = _Async(
             region_name=region_name,
             profile_name=profile_name,

@@ -168,6 +168,8 @@ class ImageBuilder(Operations):
             inspector = StepInspector(caller)
             stack.push_async_callback(inspector.aclose)
             hints = HintReceiver.of(self._hints, arguments, caller.region, self._hinted_max_delay)
+            if hints is not None:
+                stack.push_async_callback(hints.aclose)
             poller = Poller(caller, backoff=backoff, not_found_grace=self._not_found_grace, hints=hints)
             stack.push_async_callback(poller.aclose)
             pipelines = PipelinePoller(caller, backoff=backoff, hints=hints)

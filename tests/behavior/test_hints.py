@@ -1,16 +1,19 @@
 """Push hints: how soon a wait ends, what it costs, and that no queue fails, delays or ends a wait."""
 
+import asyncio
 import itertools
 import json
 import logging
 import math
 import statistics
 from contextlib import asynccontextmanager
+from types import SimpleNamespace
 
 import anyio
 import pytest
+from aiobotocore.session import AioSession
 
-from aioimagebuilder import Image, ImageBuilder, SqsHints, WaitTimeoutError
+from aioimagebuilder import Image, ImageBuilder, SqsHints, WaitTimeoutError, blocking
 from aioimagebuilder.aws.session import SessionArguments
 from aioimagebuilder.aws.sqs import SqsQueue
 from aioimagebuilder.polling.hints import HintReceiver
@@ -337,6 +340,30 @@ def test_messages_that_cannot_be_deleted_are_no_new_hints(run):
     run(main)
 
 
+class UndeletableQueue(ScriptedQueue):
+    """Returns one message again and again, and does not delete it, although the calls succeed."""
+
+    async def receive_message(self, **params: object) -> dict:
+        await super().receive_message(**{**params, "WaitTimeSeconds": 0})
+        return {"Messages": [{"Body": "{}", "ReceiptHandle": "1"}]}
+
+    async def delete_message_batch(self, **_: object) -> dict:
+        await anyio.sleep(0.01)
+        return {"Failed": [{"Id": "0", "SenderFault": True, "Code": "ReceiptHandleIsInvalid"}]}
+
+
+def test_message_that_returns_at_once_is_received_once_a_second(run):
+    async def main():
+        service = ScriptedService()
+        queue = UndeletableQueue(service)
+        async with open_client(service, queue) as ib:
+            with pytest.raises(WaitTimeoutError):
+                await ib.wait(service.image((0, "BUILDING")), timeout=60)
+        assert len(queue.calls) <= 62
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     "message",
     [
@@ -476,6 +503,27 @@ def test_hint_does_not_poll_in_a_pause_of_the_service(run):
     run(main)
 
 
+def test_hint_in_a_pause_leaves_the_last_poll_at_the_deadline(run):
+    async def main():
+        service = ScriptedService()
+        queue = ScriptedQueue(service)
+        arn = service.image((0, "BUILDING"), (60, "AVAILABLE"), number=1)
+        throttled = service.image((0, "BUILDING"), number=2)
+        service.fault = lambda now: throttle(headers={"retry-after": "60"}) if 9 < now < 11 else None
+        queue.send(20, image_event(arn, "TESTING"))
+        async with open_client(service, queue, min_delay=30, max_delay=30) as ib:
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(lambda: ib.wait(arn, timeout=62))
+                await anyio.sleep(10)
+                with pytest.raises(WaitTimeoutError):
+                    await ib.wait(throttled, timeout=55)
+        assert [call.time for call in service.calls if call.params["imageBuildVersionArn"] == arn] == (
+            pytest.approx([0, 62], abs=0.1)
+        )
+
+    run(main)
+
+
 def test_queue_is_called_only_while_a_hint_can_help(run):
     async def main():
         service = ScriptedService()
@@ -520,6 +568,45 @@ def test_closing_the_client_ends_the_long_poll(run):
     run(main)
 
 
+class ScriptedSession(AioSession):
+    """Opens scripted clients, by service, and records which were closed."""
+
+    def __init__(self, **clients: object) -> None:
+        super().__init__()
+        self.clients = clients
+        self.closed: list[str] = []
+
+    @asynccontextmanager
+    async def create_client(self, service_name, **_):
+        client = self.clients[service_name]
+        client.meta = SimpleNamespace(region_name=REGION, endpoint_url="https://aws.example")
+        yield client
+        self.closed.append(service_name)
+
+
+@pytest.mark.parametrize("steps", range(1, 8))
+def test_cancelled_close_leaves_no_client_of_sqs_open(steps):
+    async def main():
+        service = ScriptedService()
+        queue = ScriptedQueue(service)
+        session = ScriptedSession(imagebuilder=service, sqs=queue)
+        keys = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
+        ib = await ImageBuilder(session=session, region_name=REGION, hints=SqsHints(URL), **keys).__aenter__()
+        waiting = asyncio.create_task(ib.wait(service.image((0, "BUILDING")), timeout=None))
+        while not queue.in_flight:
+            await anyio.sleep(0.01)
+        closing = asyncio.create_task(ib.aclose())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, waiting, return_exceptions=True)
+        assert "sqs" in session.closed
+        assert queue.in_flight == 0
+
+    # In real time, since files are read in a thread.
+    anyio.run(main)
+
+
 def test_deadline_with_proven_hints_ends_as_without(run):
     async def main():
         service = ScriptedService()
@@ -542,11 +629,26 @@ def test_hints_need_a_client_of_sqs_with_a_given_client():
 
 
 @pytest.mark.parametrize(
-    "url", ["", "hints", "https://", "https://host", "https://u:p@host/1/q", "ftp://h/1/q"]
+    "url",
+    [
+        "",
+        "hints",
+        "https://",
+        "https://host",
+        "https://u:p@host/1/q",
+        "ftp://h/1/q",
+        "https://h:99999/1/q",
+        "https://h:x/1/q",
+    ],
 )
 def test_malformed_queue_url_is_rejected(url):
     with pytest.raises(ValueError, match="not that of an SQS queue"):
         SqsHints(url)
+
+
+def test_blocking_client_rejects_hints_with_an_open_client():
+    with pytest.raises(ValueError, match="another event loop"):
+        blocking.ImageBuilder(hints=SqsHints(URL, client=ScriptedQueue(ScriptedService())))
 
 
 @pytest.mark.parametrize("hints", [URL, 1, object()])

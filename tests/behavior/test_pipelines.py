@@ -448,6 +448,21 @@ def test_hint_of_an_unknown_image_makes_one_poll_at_once(run):
     run(main)
 
 
+def test_flood_of_images_of_other_pipelines_costs_few_calls(run):
+    async def main():
+        service = ScriptedService()
+        queue = ScriptedQueue(service)
+        for number in range(1000):
+            queue.send(100 + number / 10, image_event(image_arn(number, name="other"), "BUILDING"))
+        options = {"hints": SqsHints(URL, client=queue), "min_delay": 50, "max_delay": 50}
+        async with ImageBuilder(client=service, **options) as ib:
+            with pytest.raises(WaitTimeoutError):
+                await ib.wait_for_next_image(PIPELINE, timeout=600)
+        assert service.count(LIST) <= 13 + 100 / 5 + 2
+
+    run(main)
+
+
 @pytest.mark.parametrize(
     ("arguments", "error"),
     [

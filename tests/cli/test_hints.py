@@ -70,7 +70,13 @@ def test_template_of_several_queues_subscribes_them_to_a_topic(cli: Cli) -> None
     assert len(template["Outputs"]) == 3
 
 
-@pytest.mark.parametrize("number", ["0", "-1", "101", "one"])
+def test_largest_template_can_be_deployed_from_a_file(cli: Cli) -> None:
+    result = cli("hints", "template", "--queues", 60)
+    assert result.code == 0
+    assert len(result.stdout.encode()) <= 51_200
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "61", "one"])
 def test_invalid_number_of_queues_exits_with_2(cli: Cli, number: str) -> None:
     result = cli("hints", "template", "--queues", number)
     assert (result.code, result.stdout) == (2, "")

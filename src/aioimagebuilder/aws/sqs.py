@@ -50,7 +50,8 @@ class SqsHints:
             raise TypeError(f"queue_url must be a str, not {type(self.queue_url).__name__}.")
         try:
             parts = urlsplit(self.queue_url)
-            is_valid = parts.scheme in {"http", "https"} and bool(parts.hostname) and len(parts.path) > 1
+            has_host = bool(parts.hostname) and parts.port != 0
+            is_valid = parts.scheme in {"http", "https"} and has_host and len(parts.path) > 1
         except ValueError:
             is_valid = False
         if not is_valid or re.search(r"[^!-~]|[@?#]", self.queue_url):
@@ -123,8 +124,8 @@ class SqsQueue:
             raise MalformedResponseError.create("ReceiveMessage", "Messages is not a list")
         return [message for each in messages if (message := _parse(each)) is not None]
 
-    async def delete(self, messages: Sequence[Message]) -> None:
-        """Delete messages. One that cannot be deleted is received again.
+    async def delete(self, messages: Sequence[Message]) -> bool:
+        """Delete messages, and return whether all were. One that cannot be deleted is received again.
 
         Raises:
             OperationError: The call failed.
@@ -132,7 +133,7 @@ class SqsQueue:
         entries = [
             {"Id": str(number), "ReceiptHandle": each.receipt_handle} for number, each in enumerate(messages)
         ]
-        await self._call("DeleteMessageBatch", Entries=entries)
+        return not (await self._call("DeleteMessageBatch", Entries=entries)).get("Failed")
 
     async def aclose(self) -> None:
         """Close the client if one was opened. Nothing may be in flight."""

@@ -23,7 +23,8 @@ WORKFLOW_STEP_WAITING: Final = "EC2 Image Builder Workflow Step Waiting"
 # The events in question have less than two kilobytes, twice as much in the envelope of SNS.
 _MAXIMUM_LENGTH: Final = 65_536
 _MAXIMUM_RESOURCES: Final = 10
-_MAXIMUM_STATUS_LENGTH: Final = 64
+# Of the id of an event and of a status, both of which are kept.
+_MAXIMUM_TEXT_LENGTH: Final = 128
 # The members of `detail` that name executions.
 _EXECUTIONS: Final = (
     ("workflow-execution-id", ExecutionKind.WORKFLOW_EXECUTION),
@@ -86,9 +87,8 @@ def parse_hint(body: object, region: str) -> Hint | Ignored:
     detail = event.get("detail")
     detail = detail if isinstance(detail, Mapping) else {}
     names = [each for name, kind in _EXECUTIONS if _is_id(each := detail.get(name), kind)]
-    event_id = event.get("id")
     return Hint(
-        event_id=event_id if isinstance(event_id, str) else None,
+        event_id=_short_text(event.get("id")),
         image=images[0].casefold(),
         names=frozenset(each.casefold() for each in [images[0], *names]),
         status=_status(detail) if detail_type == IMAGE_STATE_CHANGE else None,
@@ -116,5 +116,8 @@ def _is_id(value: object, kind: ExecutionKind) -> bool:
 
 def _status(detail: Mapping[str, object]) -> str | None:
     state = detail.get("state")
-    status = state.get("status") if isinstance(state, Mapping) else None
-    return status if isinstance(status, str) and len(status) <= _MAXIMUM_STATUS_LENGTH else None
+    return _short_text(state.get("status")) if isinstance(state, Mapping) else None
+
+
+def _short_text(value: object) -> str | None:
+    return value if isinstance(value, str) and len(value) <= _MAXIMUM_TEXT_LENGTH else None

@@ -26,7 +26,8 @@ from .hint_health import TIMELY, HintHealth
 from .subscriptions import Target
 
 _log: Final = logging.getLogger("aioimagebuilder")
-# The shortest time between two receives of an empty queue, for a server that does not wait for messages.
+# The shortest time between two receives of an empty queue, for a server that does not wait for messages, and
+# of one that returns messages again since they cannot be deleted.
 _SHORTEST_LONG_POLL: Final = 1.0
 _MAXIMUM_KNOWN_EVENTS: Final = 1000
 
@@ -116,8 +117,11 @@ class HintReceiver:
     async def aclose(self) -> None:
         """Stop at once, and close the queue."""
         self._wanted_by.clear()
-        await self._task.aclose()
-        await self._queue.aclose()
+        try:
+            await self._task.aclose()
+        finally:
+            # Also if asyncio cancels this, which no scope of anyio prevents.
+            await self._queue.aclose()
 
     async def _run(self) -> None:
         while self._wanted_by:
@@ -143,9 +147,7 @@ class HintReceiver:
         messages = await self._queue.receive()
         for message in messages:
             self._handle(message.body)
-        if messages:
-            await self._queue.delete(messages)
-        else:
+        if not messages or not await self._queue.delete(messages):
             await anyio.sleep_until(started + _SHORTEST_LONG_POLL)
 
     def _handle(self, body: str) -> None:

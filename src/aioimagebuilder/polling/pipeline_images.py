@@ -77,15 +77,16 @@ class PipelineImages:
 
     def is_new(self, image: Image) -> bool:
         """Return whether `image` was not listed before, or is another one of the same ARN."""
-        if image.id not in self._dates:
+        name = image.id.casefold()
+        if name not in self._dates:
             return True
         # That the service never reuses the build number of a deleted image is not documented.
-        before, now = self._dates[image.id], image.date_created
+        before, now = self._dates[name], image.date_created
         return before is not None and now is not None and now > before
 
     def is_known(self, arn: str) -> bool:
         """Return whether an image with this ARN, in any case, was listed."""
-        return arn.casefold() in {each.casefold() for each in self._dates}
+        return arn.casefold() in self._dates
 
     def next_read(self, *, is_whole: bool) -> ListRead:
         """Return the next read; of the whole list if `is_whole`, or if that is due."""
@@ -108,7 +109,7 @@ class PipelineImages:
             self._partial_reads_left = self._partial_reads_left - 1 if read.has_known else 0
             if self._token is not None:
                 self._token = read.last_token
-        self._dates.update((image.id, image.date_created) for image in read.images.values())
+        self._dates.update((image.id.casefold(), image.date_created) for image in read.images.values())
         return new
 
     def _find_order(self, read: ListRead) -> bool:

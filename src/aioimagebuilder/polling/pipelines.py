@@ -45,6 +45,8 @@ from .subscriptions import EndReason, Subscription, Target, UpdateQueue
 
 _log: Final = logging.getLogger("aioimagebuilder")
 _MAXIMUM_HINTED: Final = 1000
+# Seconds between two polls that hints cause: images of other pipelines may start all the time.
+_HINTED_DELAY: Final = 5.0
 
 
 class PipelineSubscription(Subscription):
@@ -243,10 +245,11 @@ class PipelinePoller:
             self._drop(pipeline)
 
     def poll_now(self, image_build_version_arn: str) -> None:
-        """Poll at once all pipelines that may have made this image, which a hint has named.
+        """Poll all pipelines that may have made this image, which a hint has named.
 
         The first hint of an image counts, for the pipelines that have not listed it yet: a hint does not name
-        the pipeline. Only a poll decides what is delivered.
+        the pipeline. They are polled at once, or five seconds after their last poll. Only a poll decides what
+        is delivered.
         """
         if image_build_version_arn in self._hinted:
             return
@@ -255,7 +258,9 @@ class PipelinePoller:
         self._hinted.add(image_build_version_arn)
         for pipeline in self._pipelines.values():
             if not pipeline.images.is_known(image_build_version_arn):
-                pipeline.poll_at(max(anyio.current_time(), self._caller.paused_until))
+                delay = min(_HINTED_DELAY, pipeline.cadence.min_delay) * pipeline.images.delays_between_polls
+                earliest = pipeline.attempted_at + delay
+                pipeline.poll_at(max(anyio.current_time(), self._caller.paused_until, earliest))
 
     async def aclose(self) -> None:
         """End every subscription, and stop polling."""

@@ -183,7 +183,7 @@ class Poller:
         for target in named:
             if not target.announce(hint, now):
                 continue
-            self._poll_at(target, max(now, self._caller.paused_until))
+            self._poll_at(target, min(self._queue.due_of(target), max(now, self._caller.paused_until)))
             for subscription in target.subscriptions if hint.is_waiting_step else ():
                 if subscription.on_waiting_step is not None:
                     subscription.on_waiting_step(subscription)
@@ -212,8 +212,6 @@ class Poller:
         self._is_closed = True
         await self._task.aclose()
         self._end_all()
-        if self._hints is not None:
-            await self._hints.aclose()
 
     async def _run(self) -> None:
         try:

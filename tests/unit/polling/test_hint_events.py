@@ -65,6 +65,12 @@ def test_event_of_the_user_guide_is_a_hint():
     }
 
 
+@pytest.mark.parametrize("event_id", [None, 7, [], "x" * 9999])
+def test_event_with_a_malformed_id_is_a_hint_without_one(event_id):
+    hint = parse_hint(json.dumps(image_event(ARN, "TESTING", id=event_id)), REGION)
+    assert (hint.image, hint.event_id) == (ARN, None)
+
+
 @pytest.mark.parametrize("missing", ["id", "account", "region", "detail", "time", "version"])
 def test_event_without_a_member_is_still_a_hint(missing):
     # moto leaves the account out.
@@ -73,7 +79,7 @@ def test_event_without_a_member_is_still_a_hint(missing):
 
 
 @pytest.mark.parametrize(
-    "detail", [None, [], "x", {}, {"state": None}, {"state": {"status": 7}}, {"state": {"status": "X" * 99}}]
+    "detail", [None, [], "x", {}, {"state": None}, {"state": {"status": 7}}, {"state": {"status": "X" * 999}}]
 )
 def test_malformed_detail_leaves_the_image(detail):
     hint = parse_hint(json.dumps(image_event(ARN, "TESTING", detail=detail)), REGION)

@@ -113,6 +113,14 @@ def test_image_that_breaks_the_order_is_found_by_a_whole_read():
     assert found == [image_arn(18)]
 
 
+def test_image_is_known_by_its_arn_in_any_case():
+    known = PipelineImages()
+    poll(known, Listing([image(1, 1)]))
+    assert known.is_known(image_arn(1).swapcase())
+    assert not known.is_known(image_arn(2))
+    assert not known.is_new(Image(arn=image_arn(1).upper()))
+
+
 def test_vanished_image_that_is_listed_again_is_not_new():
     known = PipelineImages()
     poll(known, Listing([image(1, 1), image(2, 2)]))
