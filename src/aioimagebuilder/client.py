@@ -5,8 +5,6 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, Unpack, cast
@@ -16,23 +14,23 @@ from aiobotocore.session import AioSession
 from botocore.config import Config
 
 from .aws.backoff import Backoff
-from .aws.call import AwsClient, Caller
-from .aws.cloudwatch import CloudWatchLogs, OpenClient
+from .aws.call import AwsClient
 from .aws.operations import NOT_OPEN, Configurations, Operations
 from .aws.reads import get
 from .aws.session import SessionArguments, check_client
-from .diagnosis.diagnoser import LOG_LINES, TIMEOUT, Diagnoser
+from .diagnosis.diagnoser import LOG_LINES, TIMEOUT
 from .errors import RequestError, ResourceInUseException
-from .logs import follow_build_log, pipeline_log, read_build_log
+from .logs import check_since, follow_build_log, pipeline_log, read_build_log
 from .models.diagnosis import Diagnosis
 from .models.executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
 from .models.identifiers import Identifier, ResourceKind
 from .models.kinds import ExecutionKind
 from .models.log_streams import LogLine
 from .models.statuses import WorkflowStepActionType
-from .polling.poller import Poller
+from .parts import Parts, open_parts
+from .polling.build_history import BuildHistory, MemoryBuildHistory, check_history
+from .polling.pace import PaceName
 from .polling.schedule import Cadence
-from .polling.step_inspector import StepInspector
 from .waiting.cancellation import Canceller
 from .waiting.options import (
     BuildOptions,
@@ -42,24 +40,13 @@ from .waiting.options import (
     WaitSettings,
     WatchDetail,
     check_cancellable,
+    parse_cadence,
     parse_seconds,
     several,
 )
 from .waiting.waiters import AsCompleted, AtDeadline, Watch, wait, wait_all
 
 _log: Final = logging.getLogger("aioimagebuilder")
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """The parts of an open client; closing the stack closes them."""
-
-    poller: Poller
-    inspector: StepInspector
-    cloudwatch: CloudWatchLogs
-    diagnoser: Diagnoser
-    canceller: Canceller
-    stack: AsyncExitStack
 
 
 class ImageBuilder(Operations):
@@ -87,7 +74,11 @@ class ImageBuilder(Operations):
             given.
         config: A botocore or aiobotocore config. Its ``retries`` are ignored, since tenacity retries.
         min_delay: The minimum delay between two polls of an execution, as seconds or timedelta.
-        max_delay: The maximum delay, up to which the delay grows, as seconds or timedelta.
+        max_delay: The maximum delay, up to which the delay grows, as seconds or timedelta; by default 30 s,
+            and 120 s where a forecast decides.
+        pace: How soon an execution is polled again. ``"smithy"``, the default, is Smithy's waiter backoff.
+            ``"forecast"`` learns how long the builds of a pipeline take, and polls when an end is likely.
+        history: Where builds that have ended are kept, for forecasts; by default in memory.
         not_found_grace: The time for which the service may not know an id that was never read, as seconds or
             timedelta.
         backoff: How calls are retried.
@@ -112,7 +103,9 @@ class ImageBuilder(Operations):
         logs_client: AwsClient | None = None,
         config: Config | None = None,
         min_delay: Duration = 5,
-        max_delay: Duration = 30,
+        max_delay: Duration | None = None,
+        pace: PaceName = "smithy",
+        history: BuildHistory | None = None,
         not_found_grace: Duration = 10,
         backoff: Backoff | None = None,
     ) -> None:
@@ -137,10 +130,13 @@ class ImageBuilder(Operations):
         check_client("logs_client", logs_client, "logs")
         self._client = client
         self._logs_client = logs_client
-        self._cadence = Cadence(parse_seconds(min_delay, "min_delay"), parse_seconds(max_delay, "max_delay"))
+        self._cadence = parse_cadence(min_delay, max_delay, pace)
+        self._pace: PaceName = pace
+        self._history = check_history(history) or MemoryBuildHistory()
         self._not_found_grace = parse_seconds(not_found_grace, "not_found_grace")
         self._backoff = backoff or Backoff()
-        self._open_parts: _Parts | None = None
+        self._canceller = Canceller(self, self._wait_for_end)
+        self._open_parts: Parts | None = None
 
     async def __aenter__(self) -> Self:
         """Open the client.
@@ -152,22 +148,16 @@ class ImageBuilder(Operations):
         """
         if self._open_parts is not None:
             raise RuntimeError("This ImageBuilder is already open: create another one, or share it.")
-        async with AsyncExitStack() as stack:
-            # A session reads botocore's files, which a given client does not need.
-            arguments = self._session_arguments if self._client else self._session_arguments.with_session()
-            client = self._client or await arguments.open_client(stack)
-            ca_bundle = None if self._client else arguments.ca_bundle
-            caller = Caller(client, self._backoff, ca_bundle=ca_bundle)
-            cloudwatch = CloudWatchLogs(self._open_logs_client(arguments), self._backoff, ca_bundle=ca_bundle)
-            stack.push_async_callback(cloudwatch.aclose)
-            inspector = StepInspector(caller)
-            stack.push_async_callback(inspector.aclose)
-            poller = Poller(caller, backoff=self._backoff, not_found_grace=self._not_found_grace)
-            stack.push_async_callback(poller.aclose)
-            diagnoser = Diagnoser(caller, cloudwatch, self._backoff)
-            canceller = Canceller(self, self._wait_for_end)
-            self._open_caller = caller
-            self._open_parts = _Parts(poller, inspector, cloudwatch, diagnoser, canceller, stack.pop_all())
+        parts = await open_parts(
+            self._session_arguments,
+            client=self._client,
+            logs_client=self._logs_client,
+            backoff=self._backoff,
+            not_found_grace=self._not_found_grace,
+            pace=self._pace,
+            history=self._history,
+        )
+        self._open_caller, self._open_parts = parts.caller, parts
         return self
 
     async def __aexit__(
@@ -188,17 +178,8 @@ class ImageBuilder(Operations):
             self._open_parts = self._open_caller = None
             await stack.aclose()
 
-    def _open_logs_client(self, arguments: SessionArguments) -> OpenClient | None:
-        if (client := self._logs_client) is not None:
-
-            async def given_client(_: AsyncExitStack) -> AwsClient:
-                return client
-
-            return given_client
-        return arguments.open_logs_client if self._client is None else None
-
     @property
-    def _parts(self) -> _Parts:
+    def _parts(self) -> Parts:
         if self._open_parts is None:
             raise RuntimeError(NOT_OPEN)
         return self._open_parts
@@ -208,7 +189,7 @@ class ImageBuilder(Operations):
         return wait(self._parts.poller, self._parts.inspector, settings, identifier)
 
     def _at_deadline(self, settings: WaitSettings) -> AtDeadline | None:
-        return self._parts.canceller.cancel_at_deadline if settings.on_timeout == "cancel" else None
+        return self._canceller.cancel_at_deadline if settings.on_timeout == "cancel" else None
 
     async def _wait(self, settings: WaitSettings, identifier: Identifier) -> Execution:
         parts = self._parts
@@ -531,7 +512,7 @@ class ImageBuilder(Operations):
         check_cancellable(found)
         seconds = math.inf if timeout is None else parse_seconds(timeout, "timeout")
         operations = self._until(deadline := anyio.current_time() + seconds)
-        return await self._parts.canceller.cancel(operations, found, deadline)
+        return await self._canceller.cancel(operations, found, deadline)
 
     async def resume(self, step: str | WorkflowStepExecution, *, reason: str | None = None) -> str:
         """Resume a build at a waiting step, and return the id of the step.
@@ -637,10 +618,7 @@ class ImageBuilder(Operations):
         """
         identifier = self._identify(arn, ExecutionKind.IMAGE, ResourceKind.IMAGE_PIPELINE)
         cadence = Cadence(parse_seconds(min_delay, "min_delay"), parse_seconds(max_delay, "max_delay"))
-        if since is not None and not isinstance(since, datetime):
-            raise TypeError(f"since must be a datetime, not {type(since).__name__}.")
-        if since is not None and since.tzinfo is None:
-            raise ValueError("since needs a time zone: use datetime.now(UTC), or .astimezone().")
+        check_since(since)
         cloudwatch = self._parts.cloudwatch
         cloudwatch.check()
         if identifier.kind is ResourceKind.IMAGE_PIPELINE:

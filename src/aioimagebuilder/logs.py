@@ -21,7 +21,7 @@ from .errors import (
 )
 from .models.executions import Image
 from .models.log_streams import LogLine, LogStream, image_log_stream, pipeline_log_group, pipeline_log_stream
-from .polling.schedule import Cadence, delay_before_poll
+from .polling.schedule import Cadence, smithy_delay
 from .waiting.waiters import Watch
 
 # CloudWatch Logs shows a line some seconds after it was written. A log is complete when so many consecutive
@@ -78,6 +78,19 @@ class LogReader:
             self._lines_at_last = self._lines_at_last + 1 if line.timestamp == self._last else 1
             self._last = line.timestamp
         return lines
+
+
+def check_since(since: datetime | None) -> None:
+    """Check a time from which lines are wanted.
+
+    Raises:
+        TypeError: It is not a datetime.
+        ValueError: It has no time zone.
+    """
+    if since is not None and not isinstance(since, datetime):
+        raise TypeError(f"since must be a datetime, not {type(since).__name__}.")
+    if since is not None and since.tzinfo is None:
+        raise ValueError("since needs a time zone: use datetime.now(UTC), or .astimezone().")
 
 
 async def read_build_log(
@@ -195,7 +208,7 @@ async def _until_ended(watch: Watch[Image]) -> None:
 
 
 def _delay(empty_reads: int, cadence: Cadence) -> float:
-    return delay_before_poll(max(1, empty_reads), cadence, random.random)
+    return smithy_delay(max(1, empty_reads), cadence, random.random).seconds
 
 
 def _open_build_log(cloudwatch: CloudWatchLogs, image: Image, since: datetime | None) -> LogReader:

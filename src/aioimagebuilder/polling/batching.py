@@ -11,7 +11,7 @@ that fails is not called again, or not for a while.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from ..models.executions import Execution
@@ -75,6 +75,9 @@ class Batcher:
 
     def __len__(self) -> int:
         return len(self._due)
+
+    def __iter__(self) -> Iterator[Identifier]:
+        return iter(self._due)
 
     def __contains__(self, identifier: Identifier) -> bool:
         return identifier in self._due

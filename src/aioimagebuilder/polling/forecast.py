@@ -41,6 +41,9 @@ class Forecast:
     Args:
         durations: The durations of comparable executions that succeeded, at least `MINIMUM_DURATIONS`.
 
+    Attributes:
+        usual: The median of executions without surprises.
+
     Raises:
         ValueError: There are too few durations.
     """
@@ -55,7 +58,7 @@ class Forecast:
         squares = sum((each - self._center) ** 2 for each in logarithms)
         variance = (_PRIOR_WEIGHT * _PRIOR_SPREAD**2 + squares) / self._freedom
         self._scale = math.sqrt(variance * (1 + 1 / count))
-        self._usual = math.exp(self._center)
+        self.usual: float = math.exp(self._center)
         self._polls: _PollSchedule | None = None
 
     def usual_survival(self, seconds: float) -> float:
@@ -65,11 +68,11 @@ class Forecast:
     def survival(self, seconds: float) -> float:
         """Return the share of all executions that take longer than this."""
         usual = (1 - _BACKGROUND) * self.usual_survival(seconds)
-        return usual + _BACKGROUND * math.exp(-seconds / self._usual)
+        return usual + _BACKGROUND * math.exp(-seconds / self.usual)
 
     def density(self, seconds: float) -> float:
         """Return the probability density of this duration."""
-        background = _BACKGROUND * math.exp(-seconds / self._usual) / self._usual
+        background = _BACKGROUND * math.exp(-seconds / self.usual) / self.usual
         if seconds < _SHORTEST:
             return background
         usual = student_t.density(self._deviation(seconds), self._freedom) / (self._scale * seconds)
@@ -87,7 +90,7 @@ class Forecast:
             elapsed: For how long it has run.
         """
         target = (1 - share) * self.survival(elapsed)
-        low, high = max(elapsed, 0.0), max(elapsed, self._usual)
+        low, high = max(elapsed, 0.0), max(elapsed, self.usual)
         while self.survival(high) > target:
             low, high = high, 2 * high
         for _ in range(60):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioimagebuilder.polling.schedule import Cadence, DueQueue, delay_before_poll, next_poll
+from aioimagebuilder.polling.schedule import Cadence, DueQueue, next_poll, smithy_delay
 
 DELAYS = st.floats(0.001, 1e6)
 CADENCES = st.builds(lambda a, b: Cadence(min(a, b), max(a, b)), DELAYS, DELAYS)
@@ -15,29 +15,30 @@ JITTER = st.floats(0, 1)
 
 @given(st.integers(1, 10**9), CADENCES, JITTER)
 def test_delay_is_within_its_bounds_at_any_attempt(attempt, cadence, jitter):
-    delay = delay_before_poll(attempt, cadence, lambda: jitter)
+    delay = smithy_delay(attempt, cadence, lambda: jitter).seconds
     assert cadence.min_delay <= delay <= cadence.max_delay * (1 + 1e-9)
 
 
 @given(st.integers(1, 60), CADENCES)
 def test_longest_delay_doubles_up_to_the_maximum(attempt, cadence):
-    longest = delay_before_poll(attempt, cadence, lambda: 1.0)
+    longest = smithy_delay(attempt, cadence, lambda: 1.0).seconds
     assert longest == pytest.approx(min(cadence.min_delay * 2 ** (attempt - 1), cadence.max_delay))
-    assert delay_before_poll(attempt, cadence, lambda: 0.0) == cadence.min_delay
+    assert smithy_delay(attempt, cadence, lambda: 0.0).seconds == cadence.min_delay
 
 
 @given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, st.floats(0, 1e6), JITTER)
 def test_poll_is_never_past_or_just_before_the_deadline(now, attempt, cadence, remaining, jitter):
     deadline = now + remaining
-    due = next_poll(now, attempt, cadence, deadline, lambda: jitter)
+    delay = smithy_delay(attempt, cadence, lambda: jitter)
+    due = next_poll(now, delay, cadence.min_delay, deadline)
     assert now <= due <= deadline
     assert due == deadline or deadline - due > cadence.min_delay
 
 
 @given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, JITTER)
 def test_poll_without_a_deadline_follows_the_delay_alone(now, attempt, cadence, jitter):
-    due = next_poll(now, attempt, cadence, math.inf, lambda: jitter)
-    assert due == now + delay_before_poll(attempt, cadence, lambda: jitter)
+    delay = smithy_delay(attempt, cadence, lambda: jitter)
+    assert next_poll(now, delay, cadence.min_delay, math.inf) == now + delay.seconds
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,8 @@ def test_poll_without_a_deadline_follows_the_delay_alone(now, attempt, cadence, 
 )
 def test_batch_is_joined_if_it_is_due_within_the_bounds(batch_due, jitter, due):
     # The delay before the third poll is 5 to 20 seconds.
-    assert next_poll(100.0, 3, Cadence(5, 60), math.inf, lambda: jitter, batch_due) == due
+    delay = smithy_delay(3, Cadence(5, 60), lambda: jitter)
+    assert next_poll(100.0, delay, 5.0, math.inf, batch_due) == due
 
 
 @given(CADENCES, CADENCES)

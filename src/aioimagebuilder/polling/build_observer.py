@@ -1,0 +1,173 @@
+"""What the reads of an execution show of its stages, and when it can be expected to end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
+from weakref import WeakKeyDictionary
+
+from ..models.executions import Execution, Image, WorkflowExecution
+from .build_history import CompletedBuild
+from .build_records import BuildRecords
+from .forecast import MINIMUM_DURATIONS, Forecast
+from .subscriptions import Target
+
+_IMAGE: Final = "image"
+# An execution that only one in a hundred exceeds is one that its history does not describe.
+_REFUTED: Final = 0.01
+# A stage that begins sooner or later than usual by this share of the whole is no reason to doubt.
+_TOLERANCE: Final = 0.02
+
+
+class Expectation(NamedTuple):
+    """A forecast, and for how long what it describes has run."""
+
+    forecast: Forecast
+    elapsed: float
+
+
+@dataclass(slots=True)
+class _Observed:
+    """What was seen of an execution. Times are those of the event loop.
+
+    Attributes:
+        pipeline: The pipeline, or what stands for it.
+        subject: What is built.
+        stage: The stage at the last read.
+        stage_started: When it started; ``None`` if it had before the first read.
+        started: When the execution started; ``None`` if that is unknown.
+        read_at: The time of the last read.
+        starts: When each stage started, as far as it was seen.
+        is_refuted: Whether its stages began at other times than usual: its history does not describe it.
+    """
+
+    pipeline: str
+    subject: str
+    stage: str
+    stage_started: float | None
+    started: float | None
+    read_at: float
+    starts: dict[str, float] = field(default_factory=dict)
+    is_refuted: bool = False
+
+
+class BuildObserver:
+    """Follows the stages of images and workflow executions, and records them when they have ended.
+
+    Args:
+        records: The builds that have ended.
+    """
+
+    def __init__(self, records: BuildRecords) -> None:
+        self._records = records
+        self._observed: WeakKeyDictionary[Target, _Observed] = WeakKeyDictionary()
+        # The pipeline of the builds of an image: only GetImage returns it.
+        self._pipelines: dict[str, str] = {}
+
+    def record(self, target: Target, execution: Execution, now: float) -> None:
+        """Record a read."""
+        if not isinstance(execution, Image | WorkflowExecution):
+            return
+        pipeline, stage = self._pipeline_of(execution), _stage_of(execution)
+        if pipeline is None or stage is None:
+            return
+        seen = self._observed.get(target)
+        if seen is None:
+            if execution.is_terminal:
+                return
+            subject = _subject_of(execution)
+            seen = self._observed[target] = _Observed(pipeline, subject, stage, None, None, now)
+        elif execution.is_terminal:
+            self._record_end(seen, execution, now)
+            return
+        elif stage != seen.stage:
+            self._record_stage(seen, stage, now)
+        seen.pipeline, seen.read_at = pipeline, now
+        if seen.started is None and (age := _age_of(execution)) is not None:
+            seen.started = now - age
+
+    def expectation(self, target: Target, now: float) -> Expectation | None:
+        """Return the expected end of an execution; ``None`` if too little is known, or it is an exception."""
+        seen = self._observed.get(target)
+        if seen is None or seen.is_refuted:
+            return None
+        found = self._expectation(seen, now)
+        if found is None or found.forecast.usual_survival(found.elapsed) < _REFUTED:
+            return None
+        return found
+
+    def _expectation(self, seen: _Observed, now: float) -> Expectation | None:
+        if seen.stage_started is not None:
+            forecast = self._records.forecast(seen.pipeline, seen.subject, seen.stage)
+            if forecast is not None:
+                return Expectation(forecast, now - seen.stage_started)
+        whole = self._records.forecast(seen.pipeline, seen.subject, None)
+        return None if whole is None or seen.started is None else Expectation(whole, now - seen.started)
+
+    def _record_stage(self, seen: _Observed, stage: str, now: float) -> None:
+        seen.stage = stage
+        # It began at any time since the read before.
+        seen.stage_started = seen.starts[stage] = (seen.read_at + now) / 2
+        if seen.started is None:
+            return
+        starts = self._records.starts(seen.pipeline, seen.subject, stage)
+        whole = self._records.forecast(seen.pipeline, seen.subject, None)
+        if whole is None or len(starts) < MINIMUM_DURATIONS:
+            return
+        tolerance = _TOLERANCE * whole.usual
+        sooner, later = seen.read_at - seen.started - tolerance, now - seen.started + tolerance
+        if Forecast(starts).is_unusual(sooner, later):
+            seen.is_refuted = True
+
+    def _record_end(self, seen: _Observed, execution: Image | WorkflowExecution, now: float) -> None:
+        duration = None if seen.started is None else (seen.read_at + now) / 2 - seen.started
+        if isinstance(execution, WorkflowExecution) and execution.start_time and execution.end_time:
+            duration = (execution.end_time - execution.start_time).total_seconds()
+        if duration is None or seen.started is None:
+            return
+        duration = max(0.0, duration)
+        stages = {
+            stage: min(max(0.0, started - seen.started), duration) for stage, started in seen.starts.items()
+        }
+        build = CompletedBuild(
+            id=execution.id,
+            subject=seen.subject,
+            succeeded=execution.outcome == "succeeded",
+            duration=duration,
+            stages=stages,
+        )
+        self._records.add(seen.pipeline, build)
+
+    def _pipeline_of(self, execution: Image | WorkflowExecution) -> str | None:
+        """Return the ARN of the pipeline; if the response names none, that of the image without version."""
+        arn = execution.arn if isinstance(execution, Image) else execution.image_build_version_arn
+        if arn is None:
+            return None
+        name = arn.rsplit("/", 2)[0]
+        if isinstance(execution, Image) and execution.source_pipeline_arn is not None:
+            self._pipelines[name] = execution.source_pipeline_arn
+            return execution.source_pipeline_arn
+        return self._pipelines.get(name, name)
+
+
+def utc_now() -> datetime:
+    """Return the present time."""
+    return datetime.now(UTC)
+
+
+def _age_of(execution: Image | WorkflowExecution) -> float | None:
+    started = execution.date_created if isinstance(execution, Image) else execution.start_time
+    return None if started is None else max(0.0, (utc_now() - started).total_seconds())
+
+
+def _subject_of(execution: Image | WorkflowExecution) -> str:
+    if isinstance(execution, Image):
+        return _IMAGE
+    return execution.workflow_build_version_arn or execution.type or ""
+
+
+def _stage_of(execution: Image | WorkflowExecution) -> str | None:
+    if isinstance(execution, WorkflowExecution) and execution.progress.steps_done:
+        return f"{execution.progress.steps_done} steps"
+    return execution.status

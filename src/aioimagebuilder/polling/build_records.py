@@ -1,0 +1,112 @@
+"""What is known of the builds that have ended: a copy of a `BuildHistory`, read in the background."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Sequence
+from typing import Final
+
+import anyio
+
+from ..aws.event_loops import BackgroundTask
+from .build_history import BuildHistory, CompletedBuild, with_build
+from .forecast import MINIMUM_DURATIONS, Forecast
+
+_log: Final = logging.getLogger("aioimagebuilder")
+# For each call of the store, and for what is left to store when the client is closed.
+_TIMEOUT: Final = 10.0
+_CLOSE_TIMEOUT: Final = 2.0
+
+
+class BuildRecords:
+    """The builds of the pipelines that a client has asked for, and forecasts made of them.
+
+    Args:
+        history: The store.
+    """
+
+    def __init__(self, history: BuildHistory) -> None:
+        self._history = history
+        self._builds: dict[str, tuple[CompletedBuild, ...]] = {}
+        self._forecasts: dict[str, dict[tuple[str, str | None], Forecast | None]] = {}
+        self._unloaded: deque[str] = deque()
+        self._unsaved: deque[tuple[str, CompletedBuild]] = deque()
+        self._task = BackgroundTask(self._run)
+
+    def add(self, pipeline: str, build: CompletedBuild) -> None:
+        """Add a build that has ended, and store it."""
+        self._known(pipeline)
+        self._put(pipeline, [build])
+        self._unsaved.append((pipeline, build))
+        self._task.start()
+
+    def starts(self, pipeline: str, subject: str, stage: str) -> list[float]:
+        """Return when this stage began in the builds that succeeded, in seconds from the start of each."""
+        return [each.stages[stage] for each in self._comparable(pipeline, subject) if stage in each.stages]
+
+    def forecast(self, pipeline: str, subject: str, stage: str | None) -> Forecast | None:
+        """Return the forecast of the time from the start of a stage to the end of the build.
+
+        Args:
+            pipeline: The pipeline.
+            subject: What is built.
+            stage: The stage; ``None`` for the whole build.
+
+        Returns:
+            The forecast; ``None`` if too few builds are known, or none yet.
+        """
+        self._known(pipeline)
+        forecasts = self._forecasts.setdefault(pipeline, {})
+        key = (subject, stage)
+        if key not in forecasts:
+            builds = self._comparable(pipeline, subject)
+            durations = [
+                each.duration - (0.0 if stage is None else each.stages[stage])
+                for each in builds
+                if stage is None or stage in each.stages
+            ]
+            forecasts[key] = Forecast(durations) if len(durations) >= MINIMUM_DURATIONS else None
+        return forecasts[key]
+
+    async def aclose(self) -> None:
+        """Stop to load, and store what has not been stored yet, for a limited time."""
+        await self._task.aclose()
+        self._unloaded.clear()
+        with anyio.move_on_after(_CLOSE_TIMEOUT, shield=True):
+            await self._run()
+
+    def _known(self, pipeline: str) -> Sequence[CompletedBuild]:
+        """Return the builds of a pipeline. The first time, they are loaded, and none is known yet."""
+        if pipeline not in self._builds:
+            self._builds[pipeline] = ()
+            self._unloaded.append(pipeline)
+            self._task.start()
+        return self._builds[pipeline]
+
+    def _comparable(self, pipeline: str, subject: str) -> list[CompletedBuild]:
+        return [each for each in self._known(pipeline) if each.subject == subject and each.succeeded]
+
+    def _put(self, pipeline: str, builds: Sequence[CompletedBuild]) -> None:
+        for build in builds:
+            self._builds[pipeline] = with_build(self._builds[pipeline], build)
+        self._forecasts.pop(pipeline, None)
+
+    async def _run(self) -> None:
+        while self._unloaded or self._unsaved:
+            try:
+                with anyio.move_on_after(_TIMEOUT):
+                    await (self._load(self._unloaded[0]) if self._unloaded else self._save(*self._unsaved[0]))
+            except Exception as error:  # noqa: BLE001 - the caller's store, which concerns no wait
+                _log.warning("%s failed", type(self._history).__name__, exc_info=error)
+            (self._unloaded or self._unsaved).popleft()
+
+    async def _load(self, pipeline: str) -> None:
+        loaded = await self._history.load(pipeline)
+        seen = self._builds[pipeline]
+        self._builds[pipeline] = ()
+        # What this client has seen end meanwhile is newer.
+        self._put(pipeline, [*loaded, *seen])
+
+    async def _save(self, pipeline: str, build: CompletedBuild) -> None:
+        await self._history.add(pipeline, build)

@@ -1,0 +1,100 @@
+"""How soon an execution is polled again: by Smithy's waiter backoff, or by a forecast of its end."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Iterable
+from typing import Final, Literal, Protocol
+from weakref import WeakKeyDictionary
+
+from .build_observer import BuildObserver
+from .build_records import BuildRecords
+from .schedule import Delay, smithy_delay
+from .subscriptions import Target
+
+PaceName = Literal["smithy", "forecast"]
+"""The names of the paces."""
+
+# The mean lateness to aim for, in min_delays: that of Smithy's backoff with its default delays.
+_LATENESS: Final = 2.0
+
+
+class Pace(Protocol):
+    """Decides how soon an execution is polled again, and which first."""
+
+    def delay(self, target: Target, now: float) -> Delay:
+        """Return the delay before the next poll of an execution that has just been polled."""
+        ...
+
+    def most_urgent(self, targets: Iterable[Target], now: float) -> Target | None:
+        """Return which of the executions that are due is polled first; ``None``: the one due longest."""
+        ...
+
+
+class SmithyPace:
+    """Smithy's waiter backoff: exponential from `min_delay` to `max_delay`, with jitter.
+
+    Args:
+        jitter: Returns a random number from 0 to 1.
+    """
+
+    def __init__(self, jitter: Callable[[], float] = random.random) -> None:
+        self._jitter = jitter
+
+    def delay(self, target: Target, now: float) -> Delay:
+        """Return the delay before the next poll."""
+        return smithy_delay(target.history.polls, target.cadence, self._jitter)
+
+    def most_urgent(self, targets: Iterable[Target], now: float) -> Target | None:
+        """Return ``None``: the one that has been due longest is polled first."""
+        return None
+
+
+class ForecastPace:
+    """Polls often when the end is likely, and seldom when it is not.
+
+    Where nothing is known, and where an execution refutes its history, it is Smithy's waiter backoff.
+
+    Args:
+        observer: Knows when executions are expected to end.
+        fallback: Decides where nothing is known.
+    """
+
+    def __init__(self, observer: BuildObserver, fallback: Pace) -> None:
+        self._observer = observer
+        self._fallback = fallback
+        self._delays: WeakKeyDictionary[Target, float] = WeakKeyDictionary()
+
+    def delay(self, target: Target, now: float) -> Delay:
+        """Return the delay before the next poll."""
+        expected = self._observer.expectation(target, now)
+        if expected is None:
+            delay = self._fallback.delay(target, now)
+        else:
+            cadence = target.cadence
+            wanted = expected.forecast.delay(expected.elapsed, _LATENESS * cadence.min_delay)
+            seconds = min(max(wanted, cadence.min_delay), cadence.longest_delay)
+            # Others that the same call reads may draw it forward, but not so far that it would be wasted.
+            delay = Delay(seconds, max(seconds / 2, cadence.min_delay), seconds)
+        self._delays[target] = delay.seconds
+        return delay
+
+    def most_urgent(self, targets: Iterable[Target], now: float) -> Target | None:
+        """Return the execution that is the most overdue, relative to its own delay."""
+        return max(targets, key=lambda each: self._urgency(each, now), default=None)
+
+    def _urgency(self, target: Target, now: float) -> float:
+        waited = now - target.history.seen_at
+        # None starves, however likely the end of others is.
+        if waited >= 2 * target.cadence.longest_delay:
+            return math.inf
+        return waited / self._delays.get(target, target.cadence.min_delay)
+
+
+def create_pace(name: PaceName, records: BuildRecords) -> tuple[Pace, BuildObserver | None]:
+    """Return the pace of this name, and the observer that it needs."""
+    if name == "smithy":
+        return SmithyPace(), None
+    observer = BuildObserver(records)
+    return ForecastPace(observer, SmithyPace()), observer
