@@ -245,6 +245,8 @@ class Batcher:
             image = next(iter(self._unexplored_images), None)
             if image is not None:
                 del self._unexplored_images[image]
+                # Its rows, which are received before the list is recorded, do not make it unexplored again.
+                self._page_counts.setdefault((KINDS[_WORKFLOW].list.operation, image), 1)
                 return Call(KINDS[_WORKFLOW].list, image, _WORKFLOW, (), _PAGE_SIZE)
         is_worth_it = len(unknown) >= _WORTH_SEARCHING and not self._has_searched
         if not is_worth_it or self._is_disabled(_IMAGE, of_account=True):
