@@ -127,6 +127,11 @@ if TYPE_CHECKING:
         WorkflowStepExecutionStatus,
         WorkflowType,
     )
+    from .polling.build_history import (
+        BuildHistory,
+        CompletedBuild,
+        MemoryBuildHistory,
+    )
     from .waiting.options import (
         PollOptions,
         WaitOptions,
@@ -142,12 +147,14 @@ __all__ = [
     "Ami",
     "AsCompleted",
     "Backoff",
+    "BuildHistory",
     "BuildType",
     "CallRateLimitExceededException",
     "CauseKind",
     "CertificateError",
     "ClientClosedError",
     "ClientException",
+    "CompletedBuild",
     "ComponentFailureContext",
     "ConnectionFailedError",
     "Container",
@@ -194,6 +201,7 @@ __all__ = [
     "LifecycleExecutionStatus",
     "LogLine",
     "MalformedResponseError",
+    "MemoryBuildHistory",
     "ObservationError",
     "OpenEnum",
     "OperationError",
@@ -247,6 +255,7 @@ if not TYPE_CHECKING:
         "models.diagnosis",
         "errors",
         "aws.backoff",
+        "polling.build_history",
         "waiting.options",
         "waiting.waiters",
         "client",

@@ -23,6 +23,7 @@ MODULES = (
     "models.log_streams",
     "models.shapes",
     "models.statuses",
+    "polling.build_history",
     "waiting.options",
     "waiting.waiters",
 )

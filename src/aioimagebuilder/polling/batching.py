@@ -121,6 +121,10 @@ class Batcher:
         parent = self._parents.get(identifier)
         return None if parent is None else (identifier.kind, parent)
 
+    def siblings(self, identifier: Identifier) -> Iterable[Identifier]:
+        """Return the executions that a list of the parent of `identifier` reads as well, and itself."""
+        return self._members.get((identifier.kind, self._parents.get(identifier)), (identifier,))
+
     def has_members(self, batch: Batch) -> bool:
         """Return whether a batch has members. That of all images is kept forever."""
         return batch[1] is None or batch in self._members

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Literal, Protocol
 from weakref import WeakKeyDictionary
 
@@ -23,8 +23,14 @@ _LATENESS: Final = 2.0
 class Pace(Protocol):
     """Decides how soon an execution is polled again, and which first."""
 
-    def delay(self, target: Target, now: float) -> Delay:
-        """Return the delay before the next poll of an execution that has just been polled."""
+    def delay(self, target: Target, siblings: Sequence[Target], now: float) -> Delay:
+        """Return the delay before the next poll of an execution that has just been polled.
+
+        Args:
+            target: The execution.
+            siblings: The executions that are always read by the same call, including itself.
+            now: The time.
+        """
         ...
 
     def most_urgent(self, targets: Iterable[Target], now: float) -> Target | None:
@@ -42,7 +48,7 @@ class SmithyPace:
     def __init__(self, jitter: Callable[[], float] = random.random) -> None:
         self._jitter = jitter
 
-    def delay(self, target: Target, now: float) -> Delay:
+    def delay(self, target: Target, siblings: Sequence[Target], now: float) -> Delay:
         """Return the delay before the next poll."""
         return smithy_delay(target.history.polls, target.cadence, self._jitter)
 
@@ -64,21 +70,29 @@ class ForecastPace:
     def __init__(self, observer: BuildObserver, fallback: Pace) -> None:
         self._observer = observer
         self._fallback = fallback
+        # The delay of each execution by itself, and the one that it was given.
+        self._wanted: WeakKeyDictionary[Target, float] = WeakKeyDictionary()
         self._delays: WeakKeyDictionary[Target, float] = WeakKeyDictionary()
 
-    def delay(self, target: Target, now: float) -> Delay:
+    def delay(self, target: Target, siblings: Sequence[Target], now: float) -> Delay:
         """Return the delay before the next poll."""
-        expected = self._observer.expectation(target, now)
-        if expected is None:
-            delay = self._fallback.delay(target, now)
-        else:
-            cadence = target.cadence
-            wanted = expected.forecast.delay(expected.elapsed, _LATENESS * cadence.min_delay)
-            seconds = min(max(wanted, cadence.min_delay), cadence.longest_delay)
-            # Others that the same call reads may draw it forward, but not so far that it would be wasted.
-            delay = Delay(seconds, max(seconds / 2, cadence.min_delay), seconds)
+        delay = self._forecast_delay(target, siblings, now) or self._fallback.delay(target, siblings, now)
         self._delays[target] = delay.seconds
         return delay
+
+    def _forecast_delay(self, target: Target, siblings: Sequence[Target], now: float) -> Delay | None:
+        cadence = target.cadence
+        expected = self._observer.expectation(target, now)
+        if expected is None:
+            self._wanted.pop(target, None)
+            return None
+        wanted = expected.forecast.delay(expected.elapsed, _LATENESS * cadence.min_delay)
+        self._wanted[target] = max(wanted, cadence.min_delay)
+        # The hazards of all that one call reads add up, and each is the inverse square of its delay.
+        hazards = [self._wanted[each] ** -2 for each in siblings if each in self._wanted]
+        seconds = min(max(sum(hazards) ** -0.5, cadence.min_delay), cadence.longest_delay)
+        # Others that the same call may read draw it forward, but not so far that it would be wasted.
+        return Delay(seconds, max(seconds / 2, cadence.min_delay), seconds)
 
     def most_urgent(self, targets: Iterable[Target], now: float) -> Target | None:
         """Return the execution that is the most overdue, relative to its own delay."""

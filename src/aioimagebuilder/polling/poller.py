@@ -369,7 +369,8 @@ class Poller:
         batch = self._batcher.batch_of(target.identifier)
         batch_due = None if batch is None else self._batch_due.get(batch)
         deadline = target.deadline
-        delay = self._pace.delay(target, now)
+        siblings = [self._targets[each] for each in self._batcher.siblings(target.identifier)]
+        delay = self._pace.delay(target, siblings, now)
         due = next_poll(now, delay, target.cadence.min_delay, deadline, batch_due)
         if batch is not None and due < deadline:
             self._batch_due[batch] = due
