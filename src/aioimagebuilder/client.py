@@ -215,8 +215,8 @@ class ImageBuilder(Operations):
             timeout: The time until the deadline, at which the last poll is made, as seconds or timedelta.
                 ``0`` polls once; ``None`` waits forever. It is measured by the event loop's monotonic clock,
                 which stands still on Linux and macOS while the machine sleeps.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
 
         Raises:
             ExecutionFailedError: It failed (`ExecutionCancelledError`: it was cancelled; `ImageDeletedError`:
@@ -240,8 +240,8 @@ class ImageBuilder(Operations):
         Args:
             image_build_version_arn: The ARN of the image build version.
             timeout: As in `wait`.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
         """
         kind = ExecutionKind.IMAGE
         return cast(
@@ -256,8 +256,8 @@ class ImageBuilder(Operations):
         Args:
             workflow_execution_id: The id, ``wf-…``.
             timeout: As in `wait`.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
         """
         kind = ExecutionKind.WORKFLOW_EXECUTION
         found = await self._wait_for(workflow_execution_id, kind, timeout=timeout, options=options)
@@ -271,8 +271,8 @@ class ImageBuilder(Operations):
         Args:
             step_execution_id: The id, ``step-…``.
             timeout: As in `wait`.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
         """
         kind = ExecutionKind.WORKFLOW_STEP_EXECUTION
         found = await self._wait_for(step_execution_id, kind, timeout=timeout, options=options)
@@ -289,8 +289,8 @@ class ImageBuilder(Operations):
         Args:
             lifecycle_execution_id: The id, ``lce-…``.
             timeout: As in `wait`.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
         """
         kind = ExecutionKind.LIFECYCLE_EXECUTION
         found = await self._wait_for(lifecycle_execution_id, kind, timeout=timeout, options=options)
@@ -315,7 +315,7 @@ class ImageBuilder(Operations):
                 change. The lists of steps are read at every second poll, as far as possible: a failure never
                 ends a watch.
             timeout: The time until the deadline, as seconds or timedelta; ``None`` watches forever.
-            options: `min_delay`, `max_delay`: see `PollOptions`.
+            options: `min_delay`, `max_delay`, `estimate`: see `PollOptions`.
 
         Raises:
             WaitTimeoutError, ObservationError: During the iteration, as in `wait`.
@@ -343,8 +343,8 @@ class ImageBuilder(Operations):
             timeout: The time until the deadline of all, as seconds or timedelta; ``None`` waits forever.
             fail_fast: Raise as soon as one does not succeed, with all that are known by then not to have
                 succeeded. Nothing is cancelled at AWS.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
 
         Raises:
             WaitGroupError: One or more did not succeed. It contains their exceptions in the order given, and
@@ -368,7 +368,7 @@ class ImageBuilder(Operations):
         Args:
             identifiers: Ids and ARNs of any kind, mixed. Duplicates are returned once.
             timeout: The time until the deadline of all, as seconds or timedelta; ``None`` waits forever.
-            options: `min_delay`, `max_delay`: see `PollOptions`.
+            options: `min_delay`, `max_delay`, `estimate`: see `PollOptions`.
 
         Raises:
             WaitGroupError: At the end, for those that timed out or could not be observed.
@@ -400,8 +400,8 @@ class ImageBuilder(Operations):
             client_token: A call with the same token and the same arguments joins the build: the service does
                 not start another one. 1 to 64 characters.
             tags: The tags of the new image.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`. And instead of a pipeline, the arguments of `create_image`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`. And instead of a pipeline, the arguments of `create_image`.
 
         Raises:
             OperationError: The build could not be started.
@@ -447,8 +447,8 @@ class ImageBuilder(Operations):
             image_build_version_arn: The image.
             timeout: The time until the deadline, as in `wait`.
             client_token: Makes the retry idempotent.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
 
         Raises:
             OperationError: It could not be retried.

@@ -11,7 +11,9 @@ from .aws.cloudwatch import CloudWatchLogs, OpenClient
 from .aws.session import SessionArguments
 from .diagnosis.diagnoser import Diagnoser
 from .polling.build_history import BuildHistory
+from .polling.build_observer import BuildObserver
 from .polling.build_records import BuildRecords
+from .polling.estimator import Estimator
 from .polling.pace import PaceName, create_pace
 from .polling.poller import Poller
 from .polling.step_inspector import StepInspector
@@ -65,7 +67,12 @@ async def open_parts(
         stack.push_async_callback(inspector.aclose)
         records = BuildRecords(history)
         stack.push_async_callback(records.aclose)
-        poller = Poller(caller, *create_pace(pace, records), backoff, not_found_grace=not_found_grace)
+        observer = BuildObserver(records)
+        estimator = Estimator(caller, observer, records, observes_all=pace == "forecast")
+        stack.push_async_callback(estimator.aclose)
+        poller = Poller(
+            caller, create_pace(pace, observer), estimator, backoff, not_found_grace=not_found_grace
+        )
         stack.push_async_callback(poller.aclose)
         diagnoser = Diagnoser(caller, cloudwatch, backoff)
         return Parts(caller, poller, inspector, cloudwatch, diagnoser, stack.pop_all())

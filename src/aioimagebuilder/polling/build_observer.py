@@ -76,7 +76,7 @@ class BuildObserver:
         if seen is None:
             if execution.is_terminal:
                 return
-            subject = _subject_of(execution)
+            subject = subject_of(execution)
             seen = self._observed[target] = _Observed(pipeline, subject, stage, None, None, now)
         elif execution.is_terminal:
             self._record_end(seen, execution, now)
@@ -87,23 +87,29 @@ class BuildObserver:
         if seen.started is None and (age := _age_of(execution)) is not None:
             seen.started = now - age
 
+    def whole(self, target: Target, now: float) -> Expectation | None:
+        """Return the forecast of the whole execution, and for how long it has run; ``None`` if unknown."""
+        seen = self._observed.get(target)
+        if seen is None or seen.started is None:
+            return None
+        forecast = self._records.forecast(seen.pipeline, seen.subject, None)
+        return None if forecast is None else Expectation(forecast, now - seen.started)
+
     def expectation(self, target: Target, now: float) -> Expectation | None:
         """Return the expected end of an execution; ``None`` if too little is known, or it is an exception."""
         seen = self._observed.get(target)
         if seen is None or seen.is_refuted:
             return None
-        found = self._expectation(seen, now)
+        found = self._of_stage(seen, now) or self.whole(target, now)
         if found is None or found.forecast.usual_survival(found.elapsed) < _REFUTED:
             return None
         return found
 
-    def _expectation(self, seen: _Observed, now: float) -> Expectation | None:
-        if seen.stage_started is not None:
-            forecast = self._records.forecast(seen.pipeline, seen.subject, seen.stage)
-            if forecast is not None:
-                return Expectation(forecast, now - seen.stage_started)
-        whole = self._records.forecast(seen.pipeline, seen.subject, None)
-        return None if whole is None or seen.started is None else Expectation(whole, now - seen.started)
+    def _of_stage(self, seen: _Observed, now: float) -> Expectation | None:
+        if seen.stage_started is None:
+            return None
+        forecast = self._records.forecast(seen.pipeline, seen.subject, seen.stage)
+        return None if forecast is None else Expectation(forecast, now - seen.stage_started)
 
     def _record_stage(self, seen: _Observed, stage: str, now: float) -> None:
         seen.stage = stage
@@ -144,11 +150,18 @@ class BuildObserver:
         arn = execution.arn if isinstance(execution, Image) else execution.image_build_version_arn
         if arn is None:
             return None
-        name = arn.rsplit("/", 2)[0]
-        if isinstance(execution, Image) and execution.source_pipeline_arn is not None:
-            self._pipelines[name] = execution.source_pipeline_arn
-            return execution.source_pipeline_arn
-        return self._pipelines.get(name, name)
+        return self.learn_pipeline(execution) or self.pipeline_arn(arn) or name_of(arn)
+
+    def learn_pipeline(self, execution: Execution) -> str | None:
+        """Return the pipeline of an image if the response names it."""
+        if not isinstance(execution, Image) or execution.arn is None or execution.source_pipeline_arn is None:
+            return None
+        self._pipelines[name_of(execution.arn)] = execution.source_pipeline_arn
+        return execution.source_pipeline_arn
+
+    def pipeline_arn(self, image_arn: str) -> str | None:
+        """Return the pipeline that has built images of the name of this one; ``None`` if unknown."""
+        return self._pipelines.get(name_of(image_arn))
 
 
 def utc_now() -> datetime:
@@ -156,12 +169,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def name_of(image_arn: str) -> str:
+    """Return the ARN of an image build version without its version."""
+    return image_arn.rsplit("/", 2)[0]
+
+
 def _age_of(execution: Image | WorkflowExecution) -> float | None:
     started = execution.date_created if isinstance(execution, Image) else execution.start_time
     return None if started is None else max(0.0, (utc_now() - started).total_seconds())
 
 
-def _subject_of(execution: Image | WorkflowExecution) -> str:
+def subject_of(execution: Image | WorkflowExecution) -> str:
+    """Return what an execution runs: the executions of one subject are comparable."""
     if isinstance(execution, Image):
         return _IMAGE
     return execution.workflow_build_version_arn or execution.type or ""

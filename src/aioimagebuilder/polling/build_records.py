@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import deque
 from collections.abc import Sequence
+from functools import reduce
 from typing import Final
 
 import anyio
@@ -40,6 +41,13 @@ class BuildRecords:
         self._put(pipeline, [build])
         self._unsaved.append((pipeline, build))
         self._task.start()
+
+    def add_read(self, pipeline: str, builds: Sequence[CompletedBuild]) -> None:
+        """Add builds that the service has returned. They are not stored: it returns them again."""
+        self._known(pipeline)
+        known = {each.id for each in self._builds[pipeline]}
+        # What this client or another has seen end knows more of the stages, and is newer.
+        self._put(pipeline, [each for each in builds if each.id not in known], is_older=True)
 
     def starts(self, pipeline: str, subject: str, stage: str) -> list[float]:
         """Return when this stage began in the builds that succeeded, in seconds from the start of each."""
@@ -87,9 +95,10 @@ class BuildRecords:
     def _comparable(self, pipeline: str, subject: str) -> list[CompletedBuild]:
         return [each for each in self._known(pipeline) if each.subject == subject and each.succeeded]
 
-    def _put(self, pipeline: str, builds: Sequence[CompletedBuild]) -> None:
-        for build in builds:
-            self._builds[pipeline] = with_build(self._builds[pipeline], build)
+    def _put(self, pipeline: str, builds: Sequence[CompletedBuild], *, is_older: bool = False) -> None:
+        before = self._builds[pipeline]
+        together = [*builds, *before] if is_older else [*before, *builds]
+        self._builds[pipeline] = reduce(with_build, together, ())
         self._forecasts.pop(pipeline, None)
 
     async def _run(self) -> None:
@@ -102,11 +111,8 @@ class BuildRecords:
             (self._unloaded or self._unsaved).popleft()
 
     async def _load(self, pipeline: str) -> None:
-        loaded = await self._history.load(pipeline)
-        seen = self._builds[pipeline]
-        self._builds[pipeline] = ()
         # What this client has seen end meanwhile is newer.
-        self._put(pipeline, [*loaded, *seen])
+        self._put(pipeline, await self._history.load(pipeline), is_older=True)
 
     async def _save(self, pipeline: str, build: CompletedBuild) -> None:
         await self._history.add(pipeline, build)

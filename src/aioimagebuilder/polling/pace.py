@@ -9,7 +9,6 @@ from typing import Final, Literal, Protocol
 from weakref import WeakKeyDictionary
 
 from .build_observer import BuildObserver
-from .build_records import BuildRecords
 from .schedule import Delay, smithy_delay
 from .subscriptions import Target
 
@@ -106,9 +105,6 @@ class ForecastPace:
         return waited / self._delays.get(target, target.cadence.min_delay)
 
 
-def create_pace(name: PaceName, records: BuildRecords) -> tuple[Pace, BuildObserver | None]:
-    """Return the pace of this name, and the observer that it needs."""
-    if name == "smithy":
-        return SmithyPace(), None
-    observer = BuildObserver(records)
-    return ForecastPace(observer, SmithyPace()), observer
+def create_pace(name: PaceName, observer: BuildObserver) -> Pace:
+    """Return the pace of this name."""
+    return SmithyPace() if name == "smithy" else ForecastPace(observer, SmithyPace())

@@ -34,7 +34,7 @@ from ..models.identifiers import Identifier
 from ..models.kinds import KINDS
 from ..models.redaction import one_line
 from .batching import Batch, Batcher, Call
-from .build_observer import BuildObserver
+from .estimator import Estimator
 from .history import Reruns
 from .pace import Pace
 from .requests import Request, stops_list_retries
@@ -53,7 +53,7 @@ class Poller:
     Args:
         caller: Makes the calls.
         pace: Decides how soon an execution is polled again.
-        observer: Is shown what is read; ``None`` if no forecast is wanted.
+        estimator: Is shown what is read, and delivers estimates.
         backoff: How tenacity retries a read.
         not_found_grace: Seconds for which the service may not know an id that was never read.
     """
@@ -62,7 +62,7 @@ class Poller:
         self,
         caller: Caller,
         pace: Pace,
-        observer: BuildObserver | None,
+        estimator: Estimator,
         backoff: Backoff,
         *,
         not_found_grace: float,
@@ -71,7 +71,7 @@ class Poller:
         self._backoff = backoff
         self._not_found_grace = not_found_grace
         self._pace = pace
-        self._observer = observer
+        self._estimator = estimator
         self._targets: dict[Identifier, Target] = {}
         self._queue: DueQueue[Target] = DueQueue()
         self._batcher = Batcher()
@@ -91,13 +91,19 @@ class Poller:
         return not self._targets and not self._task.is_running
 
     def subscribe(
-        self, identifier: Identifier, *, cadence: Cadence, deadline: float, queue: UpdateQueue
+        self,
+        identifier: Identifier,
+        *,
+        cadence: Cadence,
+        deadline: float,
+        queue: UpdateQueue,
+        estimate: bool = False,
     ) -> Subscription:
         """Poll `identifier` until it is terminal or `unsubscribe` is called. Updates go to `queue`."""
         self.check_origin()
         now = anyio.current_time()
         target = self._targets.get(identifier) or Target(identifier, now)
-        subscription = Subscription(target, cadence, deadline, queue, now)
+        subscription = Subscription(target, cadence, deadline, queue, now, wants_estimate=estimate)
         if self._is_closed:
             subscription.end(EndReason.CLOSED, now)
             return subscription
@@ -341,8 +347,7 @@ class Poller:
         seen = target.history.seen
         assert seen is not None  # noqa: S101 - for the type checker: one has just been recorded
         self._warn_of_unknown_status(execution)
-        if self._observer is not None:
-            self._observer.record(target, seen, now)
+        self._estimator.record(target, seen, now)
         for subscription in target.subscriptions:
             subscription.deliver(seen, is_news=is_news)
         if seen.is_terminal:

@@ -10,6 +10,7 @@ from functools import reduce
 
 import anyio
 
+from ..models.estimates import Estimate
 from ..models.executions import Detail, Execution
 from ..models.identifiers import Identifier
 from .history import History
@@ -77,11 +78,14 @@ class Subscription:
         ended_at: When it ended for that reason.
         failure: The error, if the reason is FAILURE.
         on_read: Called after each read that did not return a terminal state.
+        wants_estimate: Whether to deliver when the execution can be expected to end.
     """
 
     __slots__ = (
         "_detail",
         "_detail_status",
+        "_estimate",
+        "_estimate_delivered",
         "_history",
         "_is_updated",
         "_polls_before",
@@ -96,10 +100,18 @@ class Subscription:
         "on_read",
         "started",
         "target",
+        "wants_estimate",
     )
 
     def __init__(
-        self, target: Target, cadence: Cadence, deadline: float, queue: UpdateQueue, now: float
+        self,
+        target: Target,
+        cadence: Cadence,
+        deadline: float,
+        queue: UpdateQueue,
+        now: float,
+        *,
+        wants_estimate: bool = False,
     ) -> None:
         self.target: Target = target
         self._queue = queue
@@ -116,6 +128,9 @@ class Subscription:
         self.end_reason: EndReason | None = None
         self.ended_at: float = math.inf
         self.failure: Exception | None = None
+        self._estimate: Estimate | None = None
+        self._estimate_delivered: Estimate | None = None
+        self.wants_estimate: bool = wants_estimate
         self.on_read: Callable[[Subscription], None] | None = None
 
     @property
@@ -169,6 +184,16 @@ class Subscription:
         if self._with_detail(seen).progress != before.progress:
             self._put(seen)
 
+    def deliver_estimate(self, estimate: Estimate | None) -> None:
+        """Deliver an estimate, which is an update by itself if it differs enough from the one before."""
+        self._estimate = estimate
+        seen = self.history.seen
+        if seen is None or self.end_reason is not None or estimate is None:
+            return
+        if estimate.is_news_after(self._estimate_delivered):
+            self._estimate_delivered = estimate
+            self._put(seen)
+
     def end(self, reason: EndReason, now: float, failure: Exception | None = None) -> None:
         """End the subscription without a terminal state, unless a list has returned one."""
         if self.end_reason is not None:
@@ -190,9 +215,10 @@ class Subscription:
 
     def _with_detail(self, execution: Execution) -> Execution:
         # A detail that was read at another status is outdated.
-        if self._detail is None or execution.is_terminal or execution.status != self._detail_status:
+        detail = self._detail if execution.status == self._detail_status else None
+        if execution.is_terminal or (detail is None and self._estimate is None):
             return execution
-        return replace(execution, detail=self._detail)
+        return replace(execution, detail=replace(detail or Detail(), estimate=self._estimate))
 
 
 class Target:

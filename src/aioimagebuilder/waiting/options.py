@@ -32,10 +32,14 @@ class PollOptions(TypedDict, total=False):
         min_delay: The minimum delay between two polls of an execution, as seconds or timedelta; by default
             the client's.
         max_delay: The maximum delay, up to which the delay grows; by default the client's.
+        estimate: Whether to estimate when the execution ends, for images and workflow executions, as
+            `progress.expected_end`: from the last images of its pipeline, which are read once by up to six
+            calls. False by default.
     """
 
     min_delay: Duration | None
     max_delay: Duration | None
+    estimate: bool
 
 
 class WaitOptions(PollOptions, total=False):
@@ -57,6 +61,9 @@ class WaitOptions(PollOptions, total=False):
         min_delay: The minimum delay between two polls of an execution, as seconds or timedelta; by default
             the client's.
         max_delay: The maximum delay, up to which the delay grows; by default the client's.
+        estimate: Whether to estimate when the execution ends, for images and workflow executions, as
+            `progress.expected_end`: from the last images of its pipeline, which are read once by up to six
+            calls. False by default.
     """
 
     check: bool
@@ -79,6 +86,7 @@ class WaitSettings:
     on_waiting_step: OnWaitingStep = "ignore"
     on_timeout: OnTimeout = "leave"
     diagnose: bool = False
+    estimate: bool = False
     steps: bool = False
     waiting_steps: bool = False
 
@@ -139,6 +147,7 @@ class WaitSettings:
             on_waiting_step=on_waiting_step,
             on_timeout=given.get("on_timeout", "leave"),
             diagnose=given.get("diagnose", False),
+            estimate=given.get("estimate", False),
             steps=detail == "steps",
             waiting_steps=watches or on_waiting_step != "ignore",
         )

@@ -61,7 +61,11 @@ class _Consumer:
             self._deadline = self._give_up_at = anyio.current_time() + settings.timeout
         for identifier in identifiers:
             subscription = self._poller.subscribe(
-                identifier, cadence=settings.cadence, deadline=self._deadline, queue=self._updates
+                identifier,
+                cadence=settings.cadence,
+                deadline=self._deadline,
+                queue=self._updates,
+                estimate=settings.estimate,
             )
             self._subscriptions[identifier] = subscription
             if settings.waiting_steps or settings.steps:
