@@ -166,7 +166,7 @@ def test_build_that_began_long_ago_is_not_forecast_from_now(run):
         service = ScriptedService()
         await anyio.sleep(25 * MINUTE)
         image = service.image(
-            (0.0, "BUILDING"), (5 * MINUTE, "AVAILABLE"), dateCreated=_time(0), sourcePipelineArn=PIPELINE
+            (0.0, "TESTING"), (5 * MINUTE, "AVAILABLE"), dateCreated=_time(0), sourcePipelineArn=PIPELINE
         )
         await _wait(service, image, _History(28, 29, 30, 31, 32))
         return max(_gaps(service))

@@ -21,10 +21,23 @@ _TOLERANCE: Final = 0.02
 
 
 class Expectation(NamedTuple):
-    """A forecast, and for how long what it describes has run."""
+    """A forecast, and for how long what it describes has run.
+
+    Attributes:
+        forecast: The forecast of the time from the start of a stage to the end.
+        elapsed: The seconds since that start.
+        following: The same from the start of the next stage, which has not begun; ``None`` if there is none.
+    """
 
     forecast: Forecast
     elapsed: float
+    following: Forecast | None = None
+
+    def delay(self, lateness: float) -> float:
+        """Return the seconds until the next poll, for a mean lateness in seconds."""
+        delay = self.forecast.delay(self.elapsed, lateness)
+        # It still has to go through the next stage, which can begin now at the earliest.
+        return delay if self.following is None else max(delay, self.following.delay(0.0, lateness))
 
 
 @dataclass(slots=True)
@@ -103,7 +116,11 @@ class BuildObserver:
         found = self._of_stage(seen, now) or self.whole(target, now)
         if found is None or found.forecast.usual_survival(found.elapsed) < _REFUTED:
             return None
-        return found
+        following = self._records.next_stage(seen.pipeline, seen.subject, seen.stage)
+        if following is None:
+            return found
+        forecast = self._records.forecast(seen.pipeline, seen.subject, following, has_begun=False)
+        return found._replace(following=forecast)
 
     def _of_stage(self, seen: _Observed, now: float) -> Expectation | None:
         if seen.stage_started is None:

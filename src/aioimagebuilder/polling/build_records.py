@@ -6,13 +6,14 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from functools import reduce
+from statistics import median
 from typing import Final
 
 import anyio
 
 from ..aws.event_loops import BackgroundTask
 from .build_history import BuildHistory, CompletedBuild, with_build
-from .forecast import MINIMUM_DURATIONS, Forecast
+from .forecast import MINIMUM_DURATIONS, SURPRISES, Forecast
 
 _log: Final = logging.getLogger("aioimagebuilder")
 # For each call of the store, and for what is left to store when the client is closed.
@@ -30,7 +31,7 @@ class BuildRecords:
     def __init__(self, history: BuildHistory) -> None:
         self._history = history
         self._builds: dict[str, tuple[CompletedBuild, ...]] = {}
-        self._forecasts: dict[str, dict[tuple[str, str | None], Forecast | None]] = {}
+        self._forecasts: dict[str, dict[tuple[str, str | None, bool], Forecast | None]] = {}
         self._unloaded: deque[str] = deque()
         self._unsaved: deque[tuple[str, CompletedBuild]] = deque()
         self._task = BackgroundTask(self._run)
@@ -53,28 +54,42 @@ class BuildRecords:
         """Return when this stage began in the builds that succeeded, in seconds from the start of each."""
         return [each.stages[stage] for each in self._comparable(pipeline, subject) if stage in each.stages]
 
-    def forecast(self, pipeline: str, subject: str, stage: str | None) -> Forecast | None:
+    def next_stage(self, pipeline: str, subject: str, stage: str) -> str | None:
+        """Return the stage that usually follows this one; ``None`` if none is known to."""
+        starts: dict[str, list[float]] = {}
+        for build in self._comparable(pipeline, subject):
+            for name, start in build.stages.items():
+                starts.setdefault(name, []).append(start)
+        present = median(starts[stage]) if stage in starts else 0.0
+        later = {name: median(each) for name, each in starts.items() if len(each) >= MINIMUM_DURATIONS}
+        return min((name for name in later if later[name] > present), key=later.__getitem__, default=None)
+
+    def forecast(
+        self, pipeline: str, subject: str, stage: str | None, *, has_begun: bool = True
+    ) -> Forecast | None:
         """Return the forecast of the time from the start of a stage to the end of the build.
 
         Args:
             pipeline: The pipeline.
             subject: What is built.
             stage: The stage; ``None`` for the whole build.
+            has_begun: Whether the stage has begun. Until then, any surprise of the whole may still come.
 
         Returns:
             The forecast; ``None`` if too few builds are known, or none yet.
         """
         self._known(pipeline)
         forecasts = self._forecasts.setdefault(pipeline, {})
-        key = (subject, stage)
+        key = (subject, stage, has_begun)
         if key not in forecasts:
-            builds = self._comparable(pipeline, subject)
-            durations = [
-                each.duration - (0.0 if stage is None else each.stages[stage])
-                for each in builds
-                if stage is None or stage in each.stages
-            ]
-            forecasts[key] = Forecast(durations) if len(durations) >= MINIMUM_DURATIONS else None
+            comparable = self._comparable(pipeline, subject)
+            builds = [each for each in comparable if stage is None or stage in each.stages]
+            durations = [each.duration - (0.0 if stage is None else each.stages[stage]) for each in builds]
+            # Surprises come at any time, so there are fewer of them in what remains than in the whole.
+            share = sum(durations) / max(sum(each.duration for each in builds), 1.0) if has_begun else 1.0
+            surprises = SURPRISES * min(share, 1.0)
+            is_enough = len(durations) >= MINIMUM_DURATIONS
+            forecasts[key] = Forecast(durations, surprises=surprises) if is_enough else None
         return forecasts[key]
 
     async def aclose(self) -> None:

@@ -23,11 +23,13 @@ from . import student_t
 MINIMUM_DURATIONS: Final = 2
 """With fewer durations there is no forecast."""
 
+SURPRISES: Final = 0.1
+"""The share of executions that end at any time: early failures, and other surprises."""
+
 _PRIOR_SPREAD: Final = 0.25
 _PRIOR_WEIGHT: Final = 4
-_BACKGROUND: Final = 0.1
 # A duration is beyond what is usual if fewer executions than this took as long, or as short.
-_UNUSUAL: Final = 0.025
+_UNUSUAL: Final = 0.05
 _SHORTEST: Final = 1.0
 _LONGEST: Final = 1e12
 # The times at which the hazard is known, and between which it is interpolated.
@@ -40,6 +42,7 @@ class Forecast:
 
     Args:
         durations: The durations of comparable executions that succeeded, at least `MINIMUM_DURATIONS`.
+        surprises: The share of executions that end at any time.
 
     Attributes:
         usual: The median of executions without surprises.
@@ -48,7 +51,7 @@ class Forecast:
         ValueError: There are too few durations.
     """
 
-    def __init__(self, durations: Sequence[float]) -> None:
+    def __init__(self, durations: Sequence[float], *, surprises: float = SURPRISES) -> None:
         if len(durations) < MINIMUM_DURATIONS:
             raise ValueError(f"A forecast needs {MINIMUM_DURATIONS} durations, not {len(durations)}.")
         logarithms = [math.log(min(max(each, _SHORTEST), _LONGEST)) for each in durations]
@@ -59,6 +62,7 @@ class Forecast:
         variance = (_PRIOR_WEIGHT * _PRIOR_SPREAD**2 + squares) / self._freedom
         self._scale = math.sqrt(variance * (1 + 1 / count))
         self.usual: float = math.exp(self._center)
+        self._surprises = surprises
         self._polls: _PollSchedule | None = None
 
     def usual_survival(self, seconds: float) -> float:
@@ -67,16 +71,16 @@ class Forecast:
 
     def survival(self, seconds: float) -> float:
         """Return the share of all executions that take longer than this."""
-        usual = (1 - _BACKGROUND) * self.usual_survival(seconds)
-        return usual + _BACKGROUND * math.exp(-seconds / self.usual)
+        usual = (1 - self._surprises) * self.usual_survival(seconds)
+        return usual + self._surprises * math.exp(-seconds / self.usual)
 
     def density(self, seconds: float) -> float:
         """Return the probability density of this duration."""
-        background = _BACKGROUND * math.exp(-seconds / self.usual) / self.usual
+        background = self._surprises * math.exp(-seconds / self.usual) / self.usual
         if seconds < _SHORTEST:
             return background
         usual = student_t.density(self._deviation(seconds), self._freedom) / (self._scale * seconds)
-        return (1 - _BACKGROUND) * usual + background
+        return (1 - self._surprises) * usual + background
 
     def hazard(self, seconds: float) -> float:
         """Return the chance to end within the next second, of an execution that has taken this long."""
