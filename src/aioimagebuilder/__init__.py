@@ -79,6 +79,9 @@ if TYPE_CHECKING:
         Source,
         SourceState,
     )
+    from .models.estimates import (
+        Estimate,
+    )
     from .models.executions import (
         Detail,
         Execution,
@@ -164,6 +167,7 @@ __all__ = [
     "Diagnosis",
     "DistributionFailureContext",
     "DryRunOperationException",
+    "Estimate",
     "Execution",
     "ExecutionCancelledError",
     "ExecutionFailedError",
@@ -249,6 +253,7 @@ if not TYPE_CHECKING:
         "models.statuses",
         "models.kinds",
         "models.shapes",
+        "models.estimates",
         "models.executions",
         "models.log_streams",
         "models.causes",

@@ -18,6 +18,7 @@ MODULES = (
     "errors",
     "models.causes",
     "models.diagnosis",
+    "models.estimates",
     "models.executions",
     "models.kinds",
     "models.log_streams",
