@@ -16,6 +16,7 @@ from support.scripted_service import ScriptedService, image_arn
 
 EPOCH = datetime(2026, 1, 1, tzinfo=UTC)
 MINUTE = 60.0
+HALF_AN_HOUR = 1800.0
 PIPELINE = "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/demo"
 WORKFLOW = "arn:aws:imagebuilder:us-east-1:123456789012:workflow/build/demo/1.0.0/1"
 
@@ -172,6 +173,19 @@ def test_build_that_began_long_ago_is_not_forecast_from_now(run):
         return max(_gaps(service))
 
     assert run(main) < 60
+
+
+def test_stage_that_some_builds_skip_is_not_waited_for(run):
+    """One of the earlier builds had no stage TESTING, nor has this one."""
+    history = _History(28, 29, 30, 31)
+    without = CompletedBuild(id=image_arn(9), subject="image", succeeded=True, duration=HALF_AN_HOUR)
+    history._builds[PIPELINE] += (without,)
+    service = ScriptedService()
+    image = service.image(
+        (0.0, "BUILDING"), (HALF_AN_HOUR, "AVAILABLE"), dateCreated=_time(0), sourcePipelineArn=PIPELINE
+    )
+    run(lambda: _wait(service, image, history))
+    assert service.times[-1] - HALF_AN_HOUR < 30
 
 
 def test_steps_of_a_workflow_execution_are_its_stages(run):

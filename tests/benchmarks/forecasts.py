@@ -74,7 +74,9 @@ async def _wait_in_turn(case: Case, pace: Any, waits: int) -> Row:
     for _ in range(waits):
         image = _image("demo")
         history = MemoryBuildHistory()
-        for build in draw_history(rng, case.spread, lie=case.lie, image=image)[: case.builds]:
+        for build in draw_history(rng, case.spread, lie=case.lie, image=image, is_staged=case.is_staged)[
+            : case.builds
+        ]:
             await history.add(_pipeline("demo"), build)
         started = anyio.current_time()
         run = draw_run(rng, case.spread, image=image, started=started, is_staged=case.is_staged)
@@ -176,7 +178,7 @@ def _draw_herd(images: int, *, is_staged: bool) -> tuple[list[Run], dict[str, li
         for workflow in _WORKFLOWS:
             of = {"image": image, "workflow": workflow}
             key = image.rsplit("/", 2)[0]
-            histories.setdefault(key, []).extend(draw_history(rng, _HERD_SPREAD, **of))
+            histories.setdefault(key, []).extend(draw_history(rng, _HERD_SPREAD, is_staged=is_staged, **of))
             runs.append(draw_run(rng, _HERD_SPREAD, started=started, is_staged=is_staged, **of))
     return runs, histories
 
@@ -270,7 +272,7 @@ def main() -> int:
     parser = report.create_parser(__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer waits and a smaller herd")
     parsed = parser.parse_args()
-    waits, images = (100, 20) if parsed.quick else (500, 100)
+    waits, images = (50, 20) if parsed.quick else (300, 100)
     with service_clock():
         rows = [row for case in (*_LEARNT, *_MISLED) for row in _compare(case, waits)]
         report.print_table("one wait at a time", rows)

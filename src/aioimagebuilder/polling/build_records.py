@@ -55,13 +55,14 @@ class BuildRecords:
         return [each.stages[stage] for each in self._comparable(pipeline, subject) if stage in each.stages]
 
     def next_stage(self, pipeline: str, subject: str, stage: str) -> str | None:
-        """Return the stage that usually follows this one; ``None`` if none is known to."""
+        """Return the stage that follows this one in all builds; ``None`` if there is none."""
+        builds = self._comparable(pipeline, subject)
         starts: dict[str, list[float]] = {}
-        for build in self._comparable(pipeline, subject):
+        for build in builds:
             for name, start in build.stages.items():
                 starts.setdefault(name, []).append(start)
         present = median(starts[stage]) if stage in starts else 0.0
-        later = {name: median(each) for name, each in starts.items() if len(each) >= MINIMUM_DURATIONS}
+        later = {name: median(each) for name, each in starts.items() if len(each) == len(builds)}
         return min((name for name in later if later[name] > present), key=later.__getitem__, default=None)
 
     def forecast(
