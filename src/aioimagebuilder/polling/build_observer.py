@@ -119,7 +119,7 @@ class BuildObserver:
         following = self._records.next_stage(seen.pipeline, seen.subject, seen.stage)
         if following is None:
             return found
-        forecast = self._records.forecast(seen.pipeline, seen.subject, following, has_begun=False)
+        forecast = self._records.forecast(seen.pipeline, seen.subject, following, present=seen.stage)
         return found._replace(following=forecast)
 
     def _of_stage(self, seen: _Observed, now: float) -> Expectation | None:

@@ -6,7 +6,7 @@ import logging
 from collections import deque
 from collections.abc import Sequence
 from functools import reduce
-from statistics import median
+from statistics import fmean, median
 from typing import Final
 
 import anyio
@@ -31,7 +31,7 @@ class BuildRecords:
     def __init__(self, history: BuildHistory) -> None:
         self._history = history
         self._builds: dict[str, tuple[CompletedBuild, ...]] = {}
-        self._forecasts: dict[str, dict[tuple[str, str | None, bool], Forecast | None]] = {}
+        self._forecasts: dict[str, dict[tuple[str, str | None, str | None], Forecast | None]] = {}
         self._unloaded: deque[str] = deque()
         self._unsaved: deque[tuple[str, CompletedBuild]] = deque()
         self._task = BackgroundTask(self._run)
@@ -66,7 +66,7 @@ class BuildRecords:
         return min((name for name in later if later[name] > present), key=later.__getitem__, default=None)
 
     def forecast(
-        self, pipeline: str, subject: str, stage: str | None, *, has_begun: bool = True
+        self, pipeline: str, subject: str, stage: str | None, *, present: str | None = None
     ) -> Forecast | None:
         """Return the forecast of the time from the start of a stage to the end of the build.
 
@@ -74,23 +74,23 @@ class BuildRecords:
             pipeline: The pipeline.
             subject: What is built.
             stage: The stage; ``None`` for the whole build.
-            has_begun: Whether the stage has begun. Until then, any surprise of the whole may still come.
+            present: The stage that runs, if it is an earlier one.
 
         Returns:
             The forecast; ``None`` if too few builds are known, or none yet.
         """
         self._known(pipeline)
         forecasts = self._forecasts.setdefault(pipeline, {})
-        key = (subject, stage, has_begun)
+        key = (subject, stage, present)
         if key not in forecasts:
-            comparable = self._comparable(pipeline, subject)
-            builds = [each for each in comparable if stage is None or stage in each.stages]
-            durations = [each.duration - (0.0 if stage is None else each.stages[stage]) for each in builds]
+            builds = self._comparable(pipeline, subject)
+            durations = _remaining(builds, stage)
             # Surprises come at any time, so there are fewer of them in what remains than in the whole.
-            share = sum(durations) / max(sum(each.duration for each in builds), 1.0) if has_begun else 1.0
-            surprises = SURPRISES * min(share, 1.0)
+            whole = _remaining(builds, None)
+            rest = _remaining(builds, present or stage) or whole
+            share = min(fmean(rest) / max(fmean(whole), 1.0), 1.0) if whole else 1.0
             is_enough = len(durations) >= MINIMUM_DURATIONS
-            forecasts[key] = Forecast(durations, surprises=surprises) if is_enough else None
+            forecasts[key] = Forecast(durations, surprises=SURPRISES * share) if is_enough else None
         return forecasts[key]
 
     async def aclose(self) -> None:
@@ -132,3 +132,10 @@ class BuildRecords:
 
     async def _save(self, pipeline: str, build: CompletedBuild) -> None:
         await self._history.add(pipeline, build)
+
+
+def _remaining(builds: Sequence[CompletedBuild], stage: str | None) -> list[float]:
+    """Return the seconds from the start of a stage to the end, of the builds in which it is known."""
+    if stage is None:
+        return [each.duration for each in builds]
+    return [each.duration - each.stages[stage] for each in builds if stage in each.stages]
