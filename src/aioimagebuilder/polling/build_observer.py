@@ -108,10 +108,15 @@ class BuildObserver:
         forecast = self._records.forecast(seen.pipeline, seen.subject, None)
         return None if forecast is None else Expectation(forecast, now - seen.started)
 
+    def is_refuted(self, target: Target) -> bool:
+        """Return whether stages of an execution began so much sooner or later than usual that it differs."""
+        seen = self._observed.get(target)
+        return seen is not None and seen.is_refuted
+
     def expectation(self, target: Target, now: float) -> Expectation | None:
         """Return the expected end of an execution; ``None`` if too little is known, or it is an exception."""
         seen = self._observed.get(target)
-        if seen is None or seen.is_refuted:
+        if seen is None:
             return None
         found = self._of_stage(seen, now) or self.whole(target, now)
         if found is None or found.forecast.usual_survival(found.elapsed) < _REFUTED:

@@ -83,7 +83,7 @@ class ForecastPace:
     def _forecast_delay(self, target: Target, siblings: Sequence[Target], now: float) -> Delay | None:
         cadence = target.cadence
         expected = self._observer.expectation(target, now)
-        if expected is None:
+        if expected is None or self._observer.is_refuted(target):
             self._wanted.pop(target, None)
             return None
         wanted = expected.delay(_LATENESS * cadence.min_delay)
