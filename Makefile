@@ -3,11 +3,13 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
 READY := $(VENV)/.ready
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python
 
 .PHONY: demo test randomized check docs coverage mutants fuzz bench pictures format clean
 
-demo: $(READY)
+demo: $(INSTALLED)
 	@$(BIN)/python -m aioimagebuilder demo
 
 # In three processes, since many tests wait in real time. To debug one test: `make test ARGS="-n 0 -k NAME"`.
@@ -33,14 +35,14 @@ docs: $(READY)
 
 # Coverage of lines and branches of the core: less than 98 % is an error.
 coverage: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group coverage
+	@$(INSTALL) --group coverage
 	$(BIN)/coverage run -m pytest tests/unit tests/behavior tests/fuzz tests/integration $(ARGS)
 	$(BIN)/coverage report
 
 # Mutates the modules that decide when and what is polled, and lists the mutants that no test detects: a quarter of
 # an hour. `.venv/bin/mutmut show NAME` shows one.
 mutants: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group mutants
+	@$(INSTALL) --group mutants
 	$(BIN)/mutmut run $(ARGS)
 	$(BIN)/mutmut results
 
@@ -48,13 +50,14 @@ mutants: $(READY)
 # kept in .fuzz/. There are wheels of atheris for Linux only.
 SECONDS ?= 60
 fuzz: $(READY)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --group fuzz
+	@$(INSTALL) --group fuzz
 	$(BIN)/python tests/fuzz/fuzz_responses.py -max_total_time=$(SECONDS) $(ARGS)
 
 # Compares the library with other waiters, in about ten minutes. `make bench ARGS=--quick` omits the slow ones.
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/herd.py $(ARGS)
 	$(BIN)/python tests/benchmarks/single_wait.py
+	$(BIN)/python tests/benchmarks/hinted_wait.py
 	$(BIN)/python tests/benchmarks/many_waits.py
 	$(BIN)/python tests/benchmarks/scale.py
 	$(BIN)/python tests/benchmarks/forecasts.py $(ARGS)
@@ -70,11 +73,16 @@ format: $(READY)
 clean:
 	rm -rf $(VENV) .venv-* build dist
 
-# The environment is set up again when pyproject.toml changes.
-$(READY): pyproject.toml
+# Both are set up again when pyproject.toml changes. uv downloads in parallel, so `make demo` starts within a minute.
+$(INSTALLED): pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
-	@echo "Setting up $(VENV) (once) ..."
+	@echo "Installing the library, its command line and its simulator in $(VENV) (once, up to a minute) ..."
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "pip>=25.1"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[cli,testing,trio]' --group test --group check
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=0.9"
+	@$(INSTALL) --editable '.[cli,testing]'
+	@touch $@
+
+$(READY): $(INSTALLED)
+	@echo "Installing what the tests and checks need in $(VENV) (once, up to a minute) ..."
+	@$(INSTALL) --editable '.[cli,testing,trio]' --group test --group check
 	@touch $@

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from .aws.backoff import (
         Backoff,
     )
+    from .aws.sqs import (
+        SqsHints,
+    )
     from .client import (
         ImageBuilder,
     )
@@ -139,6 +142,9 @@ if TYPE_CHECKING:
         PollOptions,
         WaitOptions,
     )
+    from .waiting.pipelines import (
+        PipelineWatch,
+    )
     from .waiting.waiters import (
         AsCompleted,
         Watch,
@@ -212,6 +218,7 @@ __all__ = [
     "Outcome",
     "OutputResources",
     "ParameterValidationError",
+    "PipelineWatch",
     "Place",
     "PollOptions",
     "Progress",
@@ -228,6 +235,7 @@ __all__ = [
     "ServiceUnavailableException",
     "Source",
     "SourceState",
+    "SqsHints",
     "ThrottledError",
     "TooManyRequestsException",
     "WaitError",
@@ -260,9 +268,11 @@ if not TYPE_CHECKING:
         "models.diagnosis",
         "errors",
         "aws.backoff",
+        "aws.sqs",
         "polling.build_history",
         "waiting.options",
         "waiting.waiters",
+        "waiting.pipelines",
         "client",
     )
 

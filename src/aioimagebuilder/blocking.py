@@ -27,6 +27,7 @@ from botocore.config import Config
 from . import client
 from .aws.backoff import Backoff
 from .aws.event_loops import check_process
+from .aws.sqs import SqsHints
 from .polling.build_history import BuildHistory
 from .polling.pace import PaceName
 from .waiting.options import Duration
@@ -153,7 +154,7 @@ class ImageBuilder:
     """A blocking client of EC2 Image Builder with the methods of `aioimagebuilder.ImageBuilder`.
 
     It is a context manager, and may be shared by threads. The arguments are those of the async client, except
-    `client` and `logs_client`: an open aiobotocore client belongs to another event loop.
+    `client`, `logs_client` and that of `hints`: an open aiobotocore client belongs to another event loop.
     """
 
     def __init__(
@@ -173,6 +174,8 @@ class ImageBuilder:
         history: BuildHistory | None = None,
         not_found_grace: Duration = 10,
         backoff: Backoff | None = None,
+        hints: SqsHints | None = None,
+        hinted_max_delay: Duration = 300,
     ) -> None:
         self._open: tuple[_EventLoopThread, ExitStack] | None = None
         self._client = _Async(
@@ -190,6 +193,8 @@ class ImageBuilder:
             history=history,
             not_found_grace=not_found_grace,
             backoff=backoff,
+            hints=hints,
+            hinted_max_delay=hinted_max_delay,
         )
 
     def __enter__(self) -> Self:
@@ -247,7 +252,9 @@ class ImageBuilder:
     wait_for_workflow_step = _Blocking(_Async.wait_for_workflow_step)
     wait_for_lifecycle_execution = _Blocking(_Async.wait_for_lifecycle_execution)
     wait_all = _Blocking(_Async.wait_all)
+    wait_for_next_image = _Blocking(_Async.wait_for_next_image)
     watch = _Iterating(_Async.watch)
+    watch_pipeline = _Iterating(_Async.watch_pipeline)
     diagnose = _Blocking(_Async.diagnose)
     logs = _Iterating(_Async.logs)
     as_completed = _Iterating(_Async.as_completed)

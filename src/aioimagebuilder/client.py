@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import logging
-import math
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Self, Unpack, cast
+from typing import Final, Self, TypeVar, Unpack, cast
 
-import anyio
 from aiobotocore.session import AioSession
 from botocore.config import Config
 
 from .aws.backoff import Backoff
 from .aws.call import AwsClient
-from .aws.operations import NOT_OPEN, Configurations, Operations
-from .aws.reads import get
-from .aws.session import SessionArguments, check_client
+from .aws.operations import NOT_OPEN, Operations
+from .aws.session import SessionArguments
+from .aws.sqs import SqsHints, check_hints
 from .diagnosis.diagnoser import LOG_LINES, TIMEOUT
-from .errors import RequestError, ResourceInUseException
-from .logs import check_since, follow_build_log, pipeline_log, read_build_log
+from .errors import ResourceInUseException
+from .logs import check_log_arguments, follow_build_log, read_log
 from .models.diagnosis import Diagnosis
 from .models.executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
 from .models.identifiers import Identifier, ResourceKind
@@ -31,7 +29,6 @@ from .parts import Parts, open_parts
 from .polling.build_history import BuildHistory, MemoryBuildHistory, check_history
 from .polling.pace import PaceName
 from .polling.schedule import Cadence
-from .waiting.cancellation import Canceller
 from .waiting.options import (
     BuildOptions,
     Duration,
@@ -43,8 +40,12 @@ from .waiting.options import (
     parse_cadence,
     parse_seconds,
     several,
+    split_options,
 )
+from .waiting.pipelines import PipelineWatch, next_image, watch_pipeline
 from .waiting.waiters import AsCompleted, AtDeadline, Watch, wait, wait_all
+
+X = TypeVar("X", bound=Execution)
 
 _log: Final = logging.getLogger("aioimagebuilder")
 
@@ -82,6 +83,8 @@ class ImageBuilder(Operations):
         not_found_grace: The time for which the service may not know an id that was never read, as seconds or
             timedelta.
         backoff: How calls are retried.
+        hints: A queue of Image Builder's events, which cause polls at once of what they name.
+        hinted_max_delay: The maximum delay of images while hints are proven, as seconds or timedelta.
 
     Raises:
         ValueError: Two arguments are mutually exclusive, or the delays are not 0 < min_delay <= max_delay.
@@ -108,9 +111,11 @@ class ImageBuilder(Operations):
         history: BuildHistory | None = None,
         not_found_grace: Duration = 10,
         backoff: Backoff | None = None,
+        hints: SqsHints | None = None,
+        hinted_max_delay: Duration = 300,
     ) -> None:
         super().__init__()
-        self._session_arguments = SessionArguments(
+        self._arguments = SessionArguments(
             region_name=region_name,
             profile_name=profile_name,
             endpoint_url=endpoint_url,
@@ -119,23 +124,19 @@ class ImageBuilder(Operations):
             aws_session_token=aws_session_token,
             session=session,
             config=config,
+            client=client,
+            logs_client=logs_client,
         )
-        if client is not None and self._session_arguments != SessionArguments():
-            raise ValueError("Pass client= alone: it has its own region, endpoint and credentials.")
-        if session is not None and profile_name is not None:
-            raise ValueError("Pass session= or profile_name=, not both: a session has its own profile.")
         if not isinstance(backoff, Backoff | None):
             raise TypeError(f"backoff must be a Backoff, not {type(backoff).__name__}.")
-        check_client("client", client, "imagebuilder")
-        check_client("logs_client", logs_client, "logs")
-        self._client = client
-        self._logs_client = logs_client
+        check_hints(hints, has_client=client is not None)
+        self._hints = hints
+        self._hinted_max_delay = parse_seconds(hinted_max_delay, "hinted_max_delay")
         self._cadence = parse_cadence(min_delay, max_delay, pace)
         self._pace: PaceName = pace
         self._history = check_history(history) or MemoryBuildHistory()
         self._not_found_grace = parse_seconds(not_found_grace, "not_found_grace")
         self._backoff = backoff or Backoff()
-        self._canceller = Canceller(self, self._wait_for_end)
         self._open_parts: Parts | None = None
 
     async def __aenter__(self) -> Self:
@@ -149,13 +150,15 @@ class ImageBuilder(Operations):
         if self._open_parts is not None:
             raise RuntimeError("This ImageBuilder is already open: create another one, or share it.")
         parts = await open_parts(
-            self._session_arguments,
-            client=self._client,
-            logs_client=self._logs_client,
+            self._arguments,
+            self,
+            cadence=self._cadence,
             backoff=self._backoff,
             not_found_grace=self._not_found_grace,
             pace=self._pace,
             history=self._history,
+            hints=self._hints,
+            hinted_max_delay=self._hinted_max_delay,
         )
         self._open_caller, self._open_parts = parts.caller, parts
         return self
@@ -184,12 +187,8 @@ class ImageBuilder(Operations):
             raise RuntimeError(NOT_OPEN)
         return self._open_parts
 
-    def _wait_for_end(self, identifier: Identifier, deadline: float) -> Awaitable[Execution]:
-        settings = WaitSettings(cadence=self._cadence, timeout=None, check=False).until(deadline)
-        return wait(self._parts.poller, self._parts.inspector, settings, identifier)
-
     def _at_deadline(self, settings: WaitSettings) -> AtDeadline | None:
-        return self._canceller.cancel_at_deadline if settings.on_timeout == "cancel" else None
+        return self._parts.canceller.cancel_at_deadline if settings.on_timeout == "cancel" else None
 
     async def _wait(self, settings: WaitSettings, identifier: Identifier) -> Execution:
         parts = self._parts
@@ -197,10 +196,11 @@ class ImageBuilder(Operations):
         return await (parts.diagnoser.explain(waiting) if settings.diagnose else waiting)
 
     async def _wait_for(
-        self, value: str, *kinds: ExecutionKind, timeout: Duration | None, options: WaitOptions
-    ) -> Execution:
-        identifier = self._identify(value, *kinds)
-        return await self._wait(WaitSettings.parse(self._cadence, timeout, options, [identifier]), identifier)
+        self, value: str, cls: type[X] | None, timeout: Duration | None, options: WaitOptions
+    ) -> X:
+        identifier = self._identify(value) if cls is None else self._identify(value, cls.kind)
+        settings = WaitSettings.parse(self._cadence, timeout, options, [identifier])
+        return cast("X", await self._wait(settings, identifier))
 
     async def wait(
         self, identifier: str, *, timeout: Duration | None, **options: Unpack[WaitOptions]
@@ -227,7 +227,7 @@ class ImageBuilder(Operations):
                 the deadline.
             ValueError: The id is malformed or of another region, or an option is invalid.
         """
-        return await self._wait_for(identifier, timeout=timeout, options=options)
+        return await self._wait_for(identifier, None, timeout, options)
 
     async def wait_for_image(
         self, image_build_version_arn: str, *, timeout: Duration | None, **options: Unpack[WaitOptions]
@@ -243,10 +243,7 @@ class ImageBuilder(Operations):
             options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
                 `estimate`: see `WaitOptions`.
         """
-        kind = ExecutionKind.IMAGE
-        return cast(
-            "Image", await self._wait_for(image_build_version_arn, kind, timeout=timeout, options=options)
-        )
+        return await self._wait_for(image_build_version_arn, Image, timeout, options)
 
     async def wait_for_workflow_execution(
         self, workflow_execution_id: str, *, timeout: Duration | None, **options: Unpack[WaitOptions]
@@ -259,9 +256,7 @@ class ImageBuilder(Operations):
             options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
                 `estimate`: see `WaitOptions`.
         """
-        kind = ExecutionKind.WORKFLOW_EXECUTION
-        found = await self._wait_for(workflow_execution_id, kind, timeout=timeout, options=options)
-        return cast("WorkflowExecution", found)
+        return await self._wait_for(workflow_execution_id, WorkflowExecution, timeout, options)
 
     async def wait_for_workflow_step(
         self, step_execution_id: str, *, timeout: Duration | None, **options: Unpack[WaitOptions]
@@ -274,9 +269,7 @@ class ImageBuilder(Operations):
             options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
                 `estimate`: see `WaitOptions`.
         """
-        kind = ExecutionKind.WORKFLOW_STEP_EXECUTION
-        found = await self._wait_for(step_execution_id, kind, timeout=timeout, options=options)
-        return cast("WorkflowStepExecution", found)
+        return await self._wait_for(step_execution_id, WorkflowStepExecution, timeout, options)
 
     async def wait_for_lifecycle_execution(
         self, lifecycle_execution_id: str, *, timeout: Duration | None, **options: Unpack[WaitOptions]
@@ -292,9 +285,7 @@ class ImageBuilder(Operations):
             options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
                 `estimate`: see `WaitOptions`.
         """
-        kind = ExecutionKind.LIFECYCLE_EXECUTION
-        found = await self._wait_for(lifecycle_execution_id, kind, timeout=timeout, options=options)
-        return cast("LifecycleExecution", found)
+        return await self._wait_for(lifecycle_execution_id, LifecycleExecution, timeout, options)
 
     def watch(
         self,
@@ -408,26 +399,74 @@ class ImageBuilder(Operations):
             ExecutionFailedError, WaitTimeoutError, WaitingForActionError, ObservationError: As in `wait`.
             ValueError: Both a pipeline and a recipe are given, or neither; or as in `wait`.
         """
-        names = Configurations.__annotations__
-        given = dict(options)
-        configurations = cast("Configurations", {name: given.pop(name) for name in names if name in given})
-        settings = WaitSettings.parse(self._cadence, timeout, cast("WaitOptions", given), ())
+        waiting, configurations = split_options(options)
+        settings = WaitSettings.parse(self._cadence, timeout, waiting, ())
         operations = self._until(deadline := settings.deadline)
-        if (pipeline_arn is None) == (not configurations):
-            raise ValueError("Pass either pipeline_arn, or a recipe and configurations as for create_image.")
-        if pipeline_arn is not None:
-            operation = "StartImagePipelineExecution"
-            arn = await operations.start_image_pipeline_execution(
-                pipeline_arn, tags=tags, client_token=client_token
-            )
-        elif "infrastructure_configuration_arn" not in configurations:
-            raise ValueError("A build of a recipe also needs infrastructure_configuration_arn.")
-        else:
-            operation = "CreateImage"
-            arn = await operations.create_image(**configurations, tags=tags, client_token=client_token)
-        identifier = self._identify_returned(operation, arn, ExecutionKind.IMAGE)
+        identifier = await operations._start_build(  # noqa: SLF001 - a method of this class
+            pipeline_arn, tags=tags, client_token=client_token, **configurations
+        )
         _log.info("Building %s", identifier)
         return cast("Image", await self._wait(settings.until(deadline), identifier))
+
+    async def wait_for_next_image(
+        self,
+        pipeline_arn: str,
+        *,
+        timeout: Duration | None,
+        after: str | Image | None = None,
+        **options: Unpack[WaitOptions],
+    ) -> Image:
+        """Wait until a pipeline has made its next image, whoever starts the build, and return the image.
+
+        Args:
+            pipeline_arn: The pipeline.
+            timeout: The time until the deadline, as in `wait`; for the image to appear and to end.
+            after: The image, or its ARN, after which the next one was created. By default, the next one is
+                what the list of the pipeline's images does not contain when it is first read, at once.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
+
+        Raises:
+            WaitTimeoutError: No image had appeared at the deadline, or it was still being built.
+            ObservationError: The pipeline does not exist (any more), or it or the image is unobservable.
+            ExecutionFailedError, WaitingForActionError, ValueError: As in `wait`.
+        """
+        pipeline = self._identify(pipeline_arn, ResourceKind.IMAGE_PIPELINE)
+        settings = WaitSettings.parse(self._cadence, timeout, options, ())
+        deadline = settings.deadline
+        image = await next_image(self._parts.pipelines, settings, pipeline, after)
+        identifier = self._identify_returned("ListImagePipelineImages", image.id, ExecutionKind.IMAGE)
+        return cast("Image", await self._wait(settings.until(deadline), identifier))
+
+    def watch_pipeline(
+        self,
+        pipeline_arn: str,
+        *,
+        after: str | Image | None = None,
+        include_running: bool = False,
+        timeout: Duration | None = None,
+        **options: Unpack[PollOptions],
+    ) -> PipelineWatch:
+        """Iterate over the new images of a pipeline, each as it appears, once, in the order of creation.
+
+        An image is mostly still being built then: pass its `id` to `wait` or `watch`.
+
+        Args:
+            pipeline_arn: The pipeline.
+            after: The image, or its ARN, after which all were created. By default, new images are those
+                that the list of the pipeline's images does not contain when it is first read.
+            include_running: Whether to begin with those that are being built when it is first read.
+            timeout: The time until the deadline, as seconds or timedelta; ``None`` watches forever.
+            options: `min_delay`, `max_delay`: see `PollOptions`. `estimate` has no effect.
+
+        Raises:
+            WaitTimeoutError, ObservationError: During the iteration, as in `wait_for_next_image`.
+            ValueError: An ARN is malformed or of another region, or an option is invalid.
+        """
+        found = self._identify(pipeline_arn, ResourceKind.IMAGE_PIPELINE)
+        settings = WaitSettings.parse(self._cadence, timeout, options, (), accepts=PollOptions)
+        pipelines = self._parts.pipelines
+        return watch_pipeline(pipelines, settings, found, after, include_running=include_running)
 
     async def retry(
         self,
@@ -483,12 +522,7 @@ class ImageBuilder(Operations):
     async def _request_retry(
         self, operations: Operations, identifier: Identifier, client_token: str | None
     ) -> str:
-        arn = await operations._change(  # noqa: SLF001 - a method of this class
-            "RetryImage",
-            "imageBuildVersionArn",
-            client_token,
-            image_build_version_arn=identifier.value,
-        )
+        arn = await operations._retry_image(identifier, client_token)  # noqa: SLF001 - a method of this class
         self._parts.poller.expect_rerun(identifier)
         return arn
 
@@ -510,48 +544,14 @@ class ImageBuilder(Operations):
         """
         found = self._identify(identifier)
         check_cancellable(found)
-        seconds = math.inf if timeout is None else parse_seconds(timeout, "timeout")
-        operations = self._until(deadline := anyio.current_time() + seconds)
-        return await self._canceller.cancel(operations, found, deadline)
+        deadline = WaitSettings.parse(self._cadence, timeout, {}, ()).deadline
+        return await self._parts.canceller.cancel(self._until(deadline), found, deadline)
 
-    async def resume(self, step: str | WorkflowStepExecution, *, reason: str | None = None) -> str:
-        """Resume a build at a waiting step, and return the id of the step.
-
-        Args:
-            step: The step or its id, from ``progress.waiting_steps`` or `WaitingForActionError.steps`.
-            reason: The reason, of up to 1024 characters, which becomes an output of the step.
-
-        Raises:
-            OperationError: The service rejected it, since the step does not wait (any more).
-            ValueError: The id is malformed.
-        """
-        return await self._answer(step, WorkflowStepActionType.RESUME, reason)
-
-    async def stop(self, step: str | WorkflowStepExecution, *, reason: str) -> str:
-        """Fail a waiting step, and return its id. The workflow decides whether the build continues.
-
-        Args:
-            step: The step or its id, from ``progress.waiting_steps`` or `WaitingForActionError.steps`.
-            reason: The reason, of up to 1024 characters, which becomes the reason of the failed image.
-
-        Raises:
-            OperationError: The service rejected it, since the step does not wait (any more).
-            ValueError: The id is malformed.
-        """
-        return await self._answer(step, WorkflowStepActionType.STOP, reason)
-
-    async def _answer(
+    async def _answer_step(
         self, step: str | WorkflowStepExecution, action: WorkflowStepActionType, reason: str | None
     ) -> str:
-        step_id = step if isinstance(step, str) else step.id
-        arn = None if isinstance(step, str) else step.image_build_version_arn
-        # SendWorkflowStepAction also requires the image.
-        arn = arn or (await self.get_workflow_step_execution(step_id)).image_build_version_arn
-        if arn is None:
-            raise RequestError.create("SendWorkflowStepAction", f"the image of {step_id} is unknown")
-        self._identify_returned("GetWorkflowStepExecution", arn, ExecutionKind.IMAGE)
-        answered = await self.send_workflow_step_action(step_id, arn, action, reason=reason)
-        self._parts.inspector.step_answered(step_id)
+        answered = await super()._answer_step(step, action, reason)
+        self._parts.inspector.step_answered(step if isinstance(step, str) else step.id)
         return answered
 
     async def diagnose(
@@ -575,12 +575,8 @@ class ImageBuilder(Operations):
                 invalid.
         """
         found = self._identify(identifier)
-        if log_lines < 0:
-            raise ValueError(f"log_lines must be a number of lines of at least 0, not {log_lines}.")
         limit = parse_seconds(timeout, "timeout")
-        retrying = self._backoff.for_time(limit, before_sleep=lambda _: None)
-        subject = await get(self._caller, found.kind, found.value, retrying=retrying)
-        return await self._parts.diagnoser.diagnose(subject, log_lines=log_lines, timeout=limit)
+        return await self._parts.diagnoser.read_and_diagnose(found, log_lines=log_lines, timeout=limit)
 
     def logs(
         self,
@@ -596,10 +592,6 @@ class ImageBuilder(Operations):
         A log that does not exist (yet) has no lines. Following a build ends when the build has ended and no
         more lines come. Following a pipeline continues from day to day, until you stop. Throttles of
         CloudWatch Logs slow it down, and lose nothing.
-
-        The log group is that of the logging configuration, otherwise ``/aws/imagebuilder/<image name>`` with
-        the stream ``<x.y.z>/<build>``, or ``/aws/imagebuilder/pipeline/<name>`` with a stream for each day
-        (user guide, "Monitor Image Builder events and logs with Amazon CloudWatch Logs").
 
         Args:
             arn: An image build version, or a pipeline.
@@ -618,11 +610,8 @@ class ImageBuilder(Operations):
         """
         identifier = self._identify(arn, ExecutionKind.IMAGE, ResourceKind.IMAGE_PIPELINE)
         cadence = Cadence(parse_seconds(min_delay, "min_delay"), parse_seconds(max_delay, "max_delay"))
-        check_since(since)
         cloudwatch = self._parts.cloudwatch
-        cloudwatch.check()
-        if identifier.kind is ResourceKind.IMAGE_PIPELINE:
-            return pipeline_log(self._caller, cloudwatch, arn, since, cadence if follow else None)
-        if not follow:
-            return read_build_log(self._caller, cloudwatch, arn, since)
-        return follow_build_log(cast("Watch[Image]", self.watch(arn)), cloudwatch, since, cadence)
+        check_log_arguments(cloudwatch, since)
+        if follow and identifier.kind is ExecutionKind.IMAGE:
+            return follow_build_log(cast("Watch[Image]", self.watch(arn)), cloudwatch, since, cadence)
+        return read_log(self._caller, cloudwatch, identifier, since, cadence if follow else None)

@@ -111,7 +111,7 @@ class ObservationError(WaitError):
 
 
 class ExecutionNotFoundError(ObservationError):
-    """The service knows no such execution in this account and region."""
+    """The service knows no such execution, or pipeline, in this account and region."""
 
 
 class ClientClosedError(ObservationError):

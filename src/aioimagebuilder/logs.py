@@ -20,6 +20,7 @@ from .errors import (
     ThrottledError,
 )
 from .models.executions import Image
+from .models.identifiers import Identifier, ResourceKind
 from .models.log_streams import LogLine, LogStream, image_log_stream, pipeline_log_group, pipeline_log_stream
 from .polling.schedule import Cadence, smithy_delay
 from .waiting.waiters import Watch
@@ -80,17 +81,31 @@ class LogReader:
         return lines
 
 
-def check_since(since: datetime | None) -> None:
-    """Check a time from which lines are wanted.
+def check_log_arguments(cloudwatch: CloudWatchLogs, since: datetime | None) -> None:
+    """Check the arguments of `ImageBuilder.logs`.
 
     Raises:
-        TypeError: It is not a datetime.
-        ValueError: It has no time zone.
+        TypeError: `since` is not a datetime.
+        ValueError: `since` has no time zone, or there is no client of CloudWatch Logs.
     """
     if since is not None and not isinstance(since, datetime):
         raise TypeError(f"since must be a datetime, not {type(since).__name__}.")
     if since is not None and since.tzinfo is None:
         raise ValueError("since needs a time zone: use datetime.now(UTC), or .astimezone().")
+    cloudwatch.check()
+
+
+def read_log(
+    caller: Caller,
+    cloudwatch: CloudWatchLogs,
+    identifier: Identifier,
+    since: datetime | None,
+    cadence: Cadence | None,
+) -> AsyncGenerator[LogLine]:
+    """Return the lines of a build's log, or of a pipeline's, which is followed if there is a cadence."""
+    if identifier.kind is ResourceKind.IMAGE_PIPELINE:
+        return pipeline_log(caller, cloudwatch, identifier.value, since, cadence)
+    return read_build_log(caller, cloudwatch, identifier.value, since)
 
 
 async def read_build_log(

@@ -10,9 +10,10 @@ import anyio.lowlevel
 import pytest
 import trio
 
-from aioimagebuilder import ClientClosedError, ImageBuilder, ImageStatus
+from aioimagebuilder import ClientClosedError, ImageBuilder, ImageStatus, PipelineWatch
 from aioimagebuilder.polling.poller import Poller
 from support.scripted_service import (
+    PIPELINE,
     ScriptedService,
     aws_error,
     image_arn,
@@ -23,7 +24,6 @@ from support.scripted_service import (
 )
 from support.stepping import Steps
 
-PIPELINE = "arn:aws:imagebuilder:us-east-1:123456789012:image-pipeline/demo"
 RECIPE = PIPELINE.replace("image-pipeline", "image-recipe") + "/1.0.0"
 INFRASTRUCTURE = PIPELINE.replace("image-pipeline", "infrastructure-configuration")
 DISTRIBUTION = PIPELINE.replace("image-pipeline", "distribution-configuration")
@@ -73,6 +73,11 @@ async def _collect(items: AsyncIterable[object]) -> list[object]:
     return [each async for each in items]
 
 
+async def _first(watch: PipelineWatch) -> object:
+    async with watch:
+        return await anext(watch)
+
+
 Call = Callable[[ImageBuilder], Coroutine[Any, Any, object]]
 
 
@@ -117,10 +122,12 @@ CALLS: dict[str, Call] = {
     "wait": lambda ib: ib.wait(workflow_id(), timeout=600),
     "wait_all": lambda ib: ib.wait_all(WORKFLOWS, timeout=600),
     "wait_for_image": lambda ib: ib.wait_for_image(IMAGE, timeout=600),
+    "wait_for_next_image": lambda ib: ib.wait_for_next_image(PIPELINE, after=image_arn(0), timeout=600),
     "wait_for_lifecycle_execution": lambda ib: ib.wait_for_lifecycle_execution(lifecycle_id(), timeout=600),
     "wait_for_workflow_execution": lambda ib: ib.wait_for_workflow_execution(workflow_id(), timeout=600),
     "wait_for_workflow_step": lambda ib: ib.wait_for_workflow_step(STEP, timeout=600),
     "watch": lambda ib: _collect(ib.watch(IMAGE, detail="steps")),
+    "watch_pipeline": lambda ib: _first(ib.watch_pipeline(PIPELINE, include_running=True)),
 }
 
 
@@ -135,7 +142,7 @@ def _service(steps: Steps) -> Service:
     service.step(
         (0, "RUNNING"), (END, "COMPLETED"), workflowExecutionId=workflow_id(), imageBuildVersionArn=IMAGE
     )
-    service.image((0, "BUILDING"), (END, "AVAILABLE"))
+    service.image((0, "BUILDING"), (END, "AVAILABLE"), sourcePipelineArn=PIPELINE)
     service.lifecycle((0, "IN_PROGRESS"), (END, "SUCCESS"))
     return service
 
@@ -155,7 +162,7 @@ async def _call_and_cancel(name: str, cancel_at: int | None) -> Steps:
 
     # As the client of CloudWatch Logs, the service returns no lines.
     async with ImageBuilder(client=service, logs_client=service, min_delay=2, max_delay=4) as ib:
-        poller = ib._parts.poller
+        poller, pipelines = ib._parts.poller, ib._parts.pipelines
         async with anyio.create_task_group() as tasks:
             bystanders = [workflow_id(), IMAGE]
             for identifier in bystanders:
@@ -168,6 +175,7 @@ async def _call_and_cancel(name: str, cancel_at: int | None) -> Steps:
         await anyio.sleep(0.1)
         assert ended == ["closed" if name == "aclose" else "succeeded"] * len(bystanders)
         assert poller.is_idle
+        assert pipelines.is_idle
         assert service.in_flight == 0
     if name == "aclose":
         return steps

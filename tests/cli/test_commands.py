@@ -195,26 +195,6 @@ def test_refused_retry_says_what_can_be_retried(simulator: Simulator, cli: Cli) 
     assert "AMI that failed in its test or distribution phase" in cli("retry", "--help").stdout
 
 
-@pytest.mark.parametrize("by", ["name", "arn"])
-def test_watch_of_a_pipeline_shows_its_running_build(simulator: Simulator, cli: Cli, by: str) -> None:
-    pipeline = simulator.create_pipeline("demo")
-    argument = "demo" if by == "name" else pipeline
-    unbuilt = cli("watch", argument)
-    assert (unbuilt.code, unbuilt.stdout) == (4, "")
-    assert "has built no image yet" in unbuilt.stderr
-    simulator.set_time_scale(0)
-    ended = simulator.start_build(pipeline)
-    simulator.advance(3600)
-    assert cli("watch", argument, "--quiet").stdout.startswith(f"{ended}\tsucceeded")
-    running, newer = simulator.start_build(pipeline), simulator.start_build(pipeline)
-    cancellation = cli.start("cancel", newer, "--quiet")
-    wait_until(lambda: simulator.call_count("CancelImageCreation") == 1)
-    simulator.advance(120)
-    assert finish(cancellation).code == 0
-    result = cli("watch", argument, "--timeout", "0", "--quiet")
-    assert (result.code, result.stdout.partition("\t")[0]) == (124, running)
-
-
 def test_logs_accepts_the_name_of_a_pipeline(simulator: Simulator, cli: Cli) -> None:
     arn = simulator.start_build(simulator.create_pipeline("demo"))
     result = cli("logs", "demo")

@@ -55,7 +55,7 @@ def test_simulate_reports_a_port_in_use(cli: Cli) -> None:
     assert re.fullmatch(r"Error: cannot listen on port \d+: .+\n", result.stderr)
 
 
-@pytest.mark.parametrize("missing", ["moto", "werkzeug"])
+@pytest.mark.parametrize("missing", ["croniter", "moto", "werkzeug"])
 @pytest.mark.parametrize("command", ["demo", "simulate"])
 def test_simulator_without_its_extra_is_one_line(command: str, missing: str) -> None:
     code = (

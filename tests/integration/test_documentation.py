@@ -41,6 +41,9 @@ OUTPUTS = {
     "getting-started.md-2": r"([A-Z]+.*\n)+AVAILABLE\nAVAILABLE\n",
     "getting-started.md-3": r"AVAILABLE\n",
     "testing.md-1": r"(?s).*\b2 passed\b.*",
+    "testing.md-2": r"\['BUILDING', 'TESTING', 'DISTRIBUTING', 'AVAILABLE'\]\n",
+    "testing.md-3": r"(?s).*\b1 passed\b.*",
+    "testing.md-4": r"AVAILABLE\n",
 }
 
 
@@ -134,9 +137,10 @@ def test_tree_of_errors_matches_library():
 def test_actions_of_iam_page_are_operations_of_aws():
     session = Session()
     operations = {
-        service: session.get_service_model(service).operation_names for service in ("imagebuilder", "logs")
+        service: session.get_service_model(service).operation_names
+        for service in ("imagebuilder", "logs", "events", "sqs", "sns")
     }
-    actions = re.findall(r"\b(imagebuilder|logs):([A-Z]\w+)", DOCS["iam.md"])
+    actions = re.findall(rf"\b({'|'.join(operations)}):([A-Z]\w+)", DOCS["iam.md"])
     assert {row.get.operation for row in KINDS.values()} <= {operation for _, operation in actions}
     for service, operation in actions:
         assert operation in operations[service]

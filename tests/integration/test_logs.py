@@ -254,7 +254,7 @@ async def test_imagebuilder_endpoint_is_not_used_for_logs(endpoint_url, logs_end
         region_name="eu-west-1", endpoint_url=endpoint_url, aws_access_key_id="a", aws_secret_access_key="b"
     ).with_session()
     async with AsyncExitStack() as stack:
-        client = await arguments.open_logs_client(stack)
+        client = await arguments.opener("logs")(stack)
         assert client.meta.endpoint_url == logs_endpoint_url
 
 

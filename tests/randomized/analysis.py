@@ -112,6 +112,18 @@ class Analysis:
         """Return the min_delay and max_delay of a waiter."""
         return record.waiter.cadence or self.scenario.cadence
 
+    def image_of(self, execution: ScriptedExecution) -> ScriptedExecution | None:
+        """Return the image that an execution is, or runs in; ``None`` for none, or an unknown one."""
+        found: ScriptedExecution | None = execution
+        while found is not None and found.kind is not IMAGE:
+            found = self.scenario.executions.get(found.parent or "")
+        return found
+
+    def hints_of(self, execution: ScriptedExecution) -> int:
+        """Return the number of messages that name the image of an execution."""
+        image, hints = self.image_of(execution), self.scenario.hints
+        return 0 if image is None or hints is None else hints.named[image.identifier]
+
     def wait_periods_of(self, execution: ScriptedExecution) -> list[WaitPeriod]:
         """Return the wait periods of an execution, ordered by their start."""
         return self._wait_periods.get(execution.identifier, [])

@@ -41,7 +41,9 @@ def _check_waiter_law(analysis: Analysis) -> Iterator[str]:
         min_delay = min(analysis.cadence_of(record)[0] for record in records)
         # Each waiter may cause a first poll, a last one, and one after a list without the execution. One more
         # falls on the end of the grace period of a new id.
+        # And each hint may cause two.
         allowed = 3 * len(records) + 1 + analysis.seconds_awaited(execution) / min_delay
+        allowed += 2 * analysis.hints_of(execution)
         total += allowed
         allowed += sum(call.error is not None for call in gets)
         allowed += sum(call.first_row == 0 for call in analysis.calls_for(execution)) - len(gets)

@@ -19,6 +19,7 @@ from aioimagebuilder.aws.backoff import TRANSIENT_ERRORS
 from randomized.analysis import TOLERANCE, Analysis, Delivery
 from randomized.call_budget import check_call_budget
 from randomized.executions import ScriptedExecution
+from randomized.kinds import IMAGE
 from randomized.runner import History
 from randomized.waiters import Record, Result
 from randomized.watch_invariants import check_watch
@@ -147,7 +148,11 @@ def _check_promptness(
     available_at = max(execution.times[terminal.index], record.started, fault_end or 0.0)
     recovery = 0.0 if fault_end is None else _RECOVERY_TIME
     recovery += _PERMIT_INTERVAL * (analysis.awaited_count + 5)
-    latest = available_at + sum(analysis.cadence_of(record)) + 2 * analysis.scenario.latency + recovery
+    min_delay, max_delay = analysis.cadence_of(record)
+    # Only what has announced something can be relied on.
+    if execution.kind is IMAGE and (hints := analysis.scenario.hints) is not None and hints.named:
+        max_delay = max(max_delay, hints.max_delay)
+    latest = available_at + min_delay + max_delay + 2 * analysis.scenario.latency + recovery
     if terminal.at > latest:
         yield f"the state was available at {available_at:.3f}, but was read at {terminal.at:.3f}"
 

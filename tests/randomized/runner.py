@@ -10,14 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from random import Random
+from typing import Any
 
 import anyio
 
-from aioimagebuilder import ImageBuilder
+from aioimagebuilder import ImageBuilder, SqsHints
 from randomized.clock import describe_leftovers, event_loop_clock, run_reproducibly
 from randomized.scenarios import Scenario, draw_scenario
 from randomized.service import Call, Service
 from randomized.waiters import Record, WaiterRunner
+from support.scripted_queue import URL
 
 # Cancelled calls end in the next step of the event loop.
 _CANCELLATION_TIME = 1e-9
@@ -100,7 +102,13 @@ async def _run(scenario: Scenario, backend: str) -> History:
     service = Service(scenario, now)
     min_delay, max_delay = scenario.cadence
     grace = scenario.not_found_grace
-    ib = ImageBuilder(client=service, min_delay=min_delay, max_delay=max_delay, not_found_grace=grace)
+    options: dict[str, Any] = {}
+    if scenario.hints is not None:
+        options["hints"] = SqsHints(URL, client=scenario.hints.open_queue(now))
+        options["hinted_max_delay"] = scenario.hints.max_delay
+    ib = ImageBuilder(
+        client=service, min_delay=min_delay, max_delay=max_delay, not_found_grace=grace, **options
+    )
     runner = WaiterRunner(ib, now)
     service.has_waiters = lambda: runner.active > 0
     history = History(scenario, service.calls, runner.records, service.unneeded_calls)

@@ -8,6 +8,7 @@ from random import Random
 
 from randomized.executions import ScriptedExecution, draw_execution
 from randomized.faults import DENIED_LISTS, Fault, draw_fault
+from randomized.hints import Hints, draw_hints
 from randomized.kinds import IMAGE, LIFECYCLE, STEP, WORKFLOW, Kind, image_arn, policy_arn, uuid, version_arn
 from randomized.waiters import Waiter, draw_waiter
 
@@ -29,6 +30,7 @@ class Scenario:
         page_size: The number of rows of a page.
         rate_limit: The calls per second that the service permits; ``None`` for no limit.
         closes_at: When the client is closed during the waits; ``None`` if it is closed after them.
+        hints: The push hints; ``None`` for none.
     """
 
     seed: int
@@ -41,6 +43,7 @@ class Scenario:
     page_size: int
     rate_limit: float | None
     closes_at: float | None
+    hints: Hints | None
 
     @property
     def horizon(self) -> float:
@@ -79,6 +82,7 @@ def draw_scenario(seed: int) -> Scenario:
         page_size=rng.choice((25, 25, 25, 3)),
         rate_limit=rng.choice((None, None, 2.0, 10.0)),
         closes_at=rng.uniform(0, max_duration) if rng.random() < 0.03 else None,
+        hints=draw_hints(seed, executions, max_duration),
     )
 
 

@@ -43,7 +43,7 @@ def _exceed_deadlines(patch):
 
 
 def _omit_last_poll(patch):
-    def next_poll(now, delay, min_delay, deadline, batch_due=None):
+    def next_poll(now, delay, cadence, deadline, *_):
         return now + delay.seconds
 
     patch.setattr("aioimagebuilder.polling.poller.next_poll", next_poll)

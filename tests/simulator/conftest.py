@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import boto3
 import pytest
 from botocore.config import Config
 
-from aioimagebuilder.testing import Simulator
+from aioimagebuilder.testing import BuildScript, Simulator
+from simulator.outputs import distribute
 
 NO_RETRIES = Config(retries={"total_max_attempts": 1})
 
@@ -56,3 +58,42 @@ def built(simulator: Simulator, client: Any) -> str:
     response = client.start_image_pipeline_execution(imagePipelineArn=simulator.create_pipeline())
     simulator.advance(3600)
     return str(response["imageBuildVersionArn"])
+
+
+@pytest.fixture
+def no_default_amis(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep moto from registering hundreds of AMIs in each region."""
+    monkeypatch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
+
+
+@pytest.fixture
+def connect(simulator: Simulator) -> Iterator[Callable[..., Any]]:
+    """Return a function that creates a client of a service in a region."""
+    with contextlib.ExitStack() as stack:
+
+        def create(service: str, region: str = "us-east-1") -> Any:
+            arguments = {**simulator.client_arguments, "region_name": region}
+            created: Any = boto3.client(service, config=NO_RETRIES, **arguments)
+            return stack.enter_context(contextlib.closing(created))
+
+        yield create
+
+
+@pytest.fixture
+def ec2(connect: Callable[..., Any]) -> Any:
+    return connect("ec2")
+
+
+@pytest.fixture
+def start(simulator: Simulator, client: Any) -> Callable[..., str]:
+    """Return a function that starts a build with distributions."""
+
+    def start_build(*distributions: Any, script: BuildScript | None = None, **arguments: Any) -> str:
+        pipeline = simulator.create_pipeline(**arguments)
+        if distributions:
+            distribute(client, *distributions)
+        if script is not None:
+            simulator.script(script)
+        return simulator.start_build(pipeline)
+
+    return start_build

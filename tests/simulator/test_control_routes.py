@@ -7,6 +7,7 @@ import json
 import re
 import urllib.request
 from dataclasses import asdict, fields
+from inspect import Parameter
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,8 +15,10 @@ import boto3
 import pytest
 
 from aioimagebuilder.testing import BuildScript, Fault
-from aioimagebuilder.testing.control_routes import ROUTES, describe_routes
+from aioimagebuilder.testing.control_routes import ROUTES
 from simulator.support import get_status, list_executions, raises_error
+
+PAGE = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture
@@ -80,17 +83,21 @@ def test_calls_routes_list_and_clear_calls(send, client):
     assert send("GET", "calls")[1] == {"calls": [], "count": 0}
 
 
-def test_lifecycle_runs_route_runs_policy(send, client):
-    arn = client.create_lifecycle_policy(
-        name="policy",
+@pytest.fixture
+def policy(client):
+    return client.create_lifecycle_policy(
+        name="old-images",
         executionRole="role",
         resourceType="AMI_IMAGE",
         policyDetails=[{"action": {"type": "DELETE"}, "filter": {"type": "COUNT", "value": 1}}],
         resourceSelection={"tagMap": {"a": "b"}},
     )["lifecyclePolicyArn"]
-    _, response = send("POST", "lifecycle-runs", {"policy": arn, "seconds": 5})
+
+
+def test_lifecycle_runs_route_runs_policy(send, client, policy):
+    _, response = send("POST", "lifecycle-runs", {"policy": policy, "seconds": 5})
     run = client.get_lifecycle_execution(lifecycleExecutionId=response["id"])["lifecycleExecution"]
-    assert (run["lifecyclePolicyArn"], run["state"]) == (arn, {"status": "IN_PROGRESS"})
+    assert (run["lifecyclePolicyArn"], run["state"]) == (policy, {"status": "IN_PROGRESS"})
 
 
 def test_reset_route_discards_resources_of_all_services(send, simulator, client, built):
@@ -156,12 +163,32 @@ def test_list_of_routes_is_served_without_slash(simulator):
 
 
 def test_table_of_routes_in_documentation_matches_them():
-    page = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
-    table = re.findall(r"^\| `(\w+ /_simulator/.*?)` \| (.*?) \| (.*?) ?\| (.*?) ?\|$", page, re.MULTILINE)
+    table = re.findall(r"^\| `(\w+ /_simulator/.*?)` \| (.*?) \| (.*?) ?\| (.*?) ?\|$", PAGE, re.MULTILINE)
     documented = [
-        (route, summary, re.findall(r"`(\w+)`", takes), re.findall(r"`(\w+)`", returns))
+        (route, summary, re.findall(r"(\**)`(\w+)`", takes), re.findall(r"`(\w+)`", returns))
         for route, summary, takes, returns in table
     ]
     assert documented == [
-        (each["route"], each["summary"], list(each["takes"]), each["returns"]) for each in describe_routes()
+        (
+            f"{route.method} /_simulator/{route.path}",
+            route.summary,
+            [("**" * (member.default is Parameter.empty), name) for name, member in route.takes.items()],
+            list(route.returns),
+        )
+        for route in ROUTES.values()
     ]
+
+
+def test_example_calls_of_documentation_get_their_responses(send, policy):
+    calls = re.findall(
+        r"^curl \$url/(\S*)(?: -X (\w+))?(?:\s(?:\\\n)?\s*-d '([^']+)')?\n# (\{.*)$", PAGE, re.MULTILINE
+    )
+    assert len(calls) == PAGE.count("\ncurl $url")
+    called = set()
+    for path, option, body, expected in calls:
+        method = option or ("POST" if body else "GET")
+        status, response = send(method, path, json.loads(body) if body else None)
+        assert (status, path) == (200, path)
+        assert re.fullmatch(".*".join(map(re.escape, expected.split("…"))), json.dumps(response)), response
+        called.add((method, path.partition("?")[0]))
+    assert called == set(ROUTES)

@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from aioimagebuilder.testing import BuildScript, Fault, control, register
+from simulator.support import COMPONENT_DOCUMENT
 
 register()
 register()
@@ -25,7 +26,7 @@ def create_pipeline(client):
         name="web-server",
         semanticVersion="1.0.0",
         platform="Linux",
-        data="name: web\nschemaVersion: 1.0\nphases:\n  - name: build\n    steps: []\n",
+        data=COMPONENT_DOCUMENT,
     )
     recipe = client.create_image_recipe(
         name="web-server",
@@ -38,7 +39,12 @@ def create_pipeline(client):
     )
     distribution = client.create_distribution_configuration(
         name="web-server",
-        distributions=[{"region": "eu-west-1", "amiDistributionConfiguration": {"name": "web {{date}}"}}],
+        distributions=[
+            {
+                "region": "eu-west-1",
+                "amiDistributionConfiguration": {"name": "web {{imagebuilder:buildDate}}"},
+            }
+        ],
     )
     return client.create_image_pipeline(
         name="web-server",

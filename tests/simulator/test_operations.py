@@ -1,16 +1,22 @@
-"""Every implemented operation, called at least once, with its responses validated by botocore."""
+"""Every operation of the service model, called at least once, with its responses validated by botocore."""
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import json
 
+import boto3
+import botocore.session
 import pytest
 from botocore import xform_name
+from botocore.config import Config
 from botocore.validate import ParamValidator
 
 from aioimagebuilder.testing import BuildScript
 from aioimagebuilder.testing.imagebuilder.operations.dispatch import HANDLERS
 from aioimagebuilder.testing.imagebuilder.validation import operation, service_model
+from simulator.support import COMPONENT_DOCUMENT, WORKFLOW_DOCUMENT, raises_error
 
 BASE = "arn:aws:imagebuilder:us-east-1:123456789012"
 ROLE = {"executionRole": "role"}
@@ -41,18 +47,31 @@ class ValidatingCaller:
         return response
 
 
+def call_policy_operations(call, noun, arn):
+    member = f"{noun[0].lower()}{noun[1:]}Arn"
+    statement = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "210987654321"},
+        "Action": f"imagebuilder:Get{noun}",
+        "Resource": arn,
+    }
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    assert call(f"Get{noun}Policy", **{member: arn})["policy"] == "{}"
+    assert call(f"Put{noun}Policy", **{member: arn}, policy=policy)[member] == arn
+    assert call(f"Get{noun}Policy", **{member: arn})["policy"] == policy
+
+
 def call_resource_operations(call, simulator):
-    document = "steps: [{name: Check, action: RunCommand}]"
     component = call(
         "CreateComponent",
         name="part",
         semanticVersion="1.0.0",
         platform="Linux",
-        data="phases: [{name: build}]",
+        data=COMPONENT_DOCUMENT,
     )["componentBuildVersionArn"]
-    workflow = call("CreateWorkflow", name="own", semanticVersion="1.0.0", type="TEST", data=document)[
-        "workflowBuildVersionArn"
-    ]
+    workflow = call(
+        "CreateWorkflow", name="own", semanticVersion="1.0.0", type="TEST", data=WORKFLOW_DOCUMENT
+    )["workflowBuildVersionArn"]
     parts = [{"componentArn": component}]
     recipe = call(
         "CreateImageRecipe",
@@ -91,6 +110,13 @@ def call_resource_operations(call, simulator):
         **ROLE,
     )["imagePipelineArn"]
     policy = call("CreateLifecyclePolicy", **POLICY)["lifecyclePolicyArn"]
+    script = {"type": "BUILD", "format": "SHELL", "platform": "Linux", "data": "echo"}
+    call("ImportComponent", name="script", semanticVersion="1.0.0", **script)
+    shared = {"Component": component, "ImageRecipe": recipe, "ContainerRecipe": container}
+    for noun, arn in shared.items():
+        call_policy_operations(call, noun, arn)
+    bought = "arn:aws:imagebuilder:us-east-1:aws-marketplace:component/bought/1.0.0/1"
+    call("GetMarketplaceResource", resourceType="COMPONENT_DATA", resourceArn=bought)
     call("TagResource", resourceArn=pipeline, tags={"a": "b"})
     call("ListTagsForResource", resourceArn=pipeline)
     call("UntagResource", resourceArn=pipeline, tagKeys=["a"])
@@ -176,8 +202,10 @@ def call_build_operations(call, simulator, named):
     distribution = {"distributionConfigurationArn": named["DistributionConfiguration"][1]}
     call("DistributeImage", sourceImage="ami-12345678", **distribution, **ROLE)
     simulator.advance(7200)
-    for name in ("ListImages", "ListImageBuildVersions"):
+    for name in ("ListImages", "ListImageBuildVersions", "ListImageScanFindings"):
         call(name)
+    call("ListImagePackages", imageBuildVersionArn=built)
+    call_policy_operations(call, "Image", built)
     call("DeleteImage", imageBuildVersionArn=waiting)
     return f"{BASE}:image/machine/1.0.0/1"
 
@@ -210,9 +238,48 @@ def test_every_operation_returns_valid_response(simulator, client):
     for noun in reversed(named):
         member, arn = named[noun]
         call(f"Delete{noun}", **{member: arn})
-    assert call.called == set(HANDLERS)
+    assert call.called == set(service_model().operation_names)
 
 
-@pytest.mark.parametrize("name", sorted(HANDLERS))
-def test_operation_is_in_service_model(name):
-    assert name in service_model().operation_names
+@pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
+def test_unknown_operation_is_refused_without_retries(simulator, monkeypatch, mode):
+    monkeypatch.delitem(HANDLERS, "ListComponents")
+    with client_with_retries(simulator, mode) as client, raises_error("UnknownOperationException", 501):
+        client.list_components()
+    assert simulator.call_count("ListComponents") == 1
+
+
+def test_operation_of_newer_model_is_refused(simulator, tmp_path):
+    loader = botocore.session.get_session().get_component("data_loader")
+    model = loader.load_service_model("imagebuilder", "service-2")
+    model["operations"]["ListDreams"] = {
+        **model["operations"]["ListImages"],
+        "name": "ListDreams",
+        "http": {"method": "POST", "requestUri": "/ListDreams"},
+    }
+    folder = tmp_path / "imagebuilder" / "2019-12-02"
+    folder.mkdir(parents=True)
+    (folder / "service-2.json").write_text(json.dumps(model))
+    session = botocore.session.get_session()
+    session.get_component("data_loader").search_paths.insert(0, str(tmp_path))
+    newer = session.create_client("imagebuilder", **simulator.client_arguments)
+    with (
+        contextlib.closing(newer),
+        raises_error("UnknownOperationException", 501, "does not know the operation POST /ListDreams"),
+    ):
+        newer.list_dreams()
+
+
+@pytest.mark.parametrize("mode", ["legacy", "standard", "adaptive"])
+def test_bug_is_returned_without_retries(simulator, mode):
+    identifier = simulator.add_execution("workflow_execution", [("RUNNING", None)])
+    [row] = simulator.control.backend("123456789012", "us-east-1").workflows.values()
+    row.history.states[0]["totalStepCount"] = "seven"
+    with client_with_retries(simulator, mode) as client, raises_error("SimulatorBug", 501, "totalStepCount"):
+        client.get_workflow_execution(workflowExecutionId=identifier)
+    assert simulator.call_count("GetWorkflowExecution") == 1
+
+
+def client_with_retries(simulator, mode):
+    config = Config(retries={"mode": mode})
+    return contextlib.closing(boto3.client("imagebuilder", config=config, **simulator.client_arguments))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
+
 import pytest
+import yaml
 from botocore.exceptions import ClientError
 
-from simulator.support import raises_error
+from simulator.support import COMPONENT_DOCUMENT, WORKFLOW_DOCUMENT, raises_error
 
 BASE = "arn:aws:imagebuilder:us-east-1:123456789012"
-COMPONENT = {"platform": "Linux", "data": "name: x\nphases:\n  - name: build\n"}
+COMPONENT = {"platform": "Linux", "data": COMPONENT_DOCUMENT}
 
 
 def create_component(client, name="thing", version="1.0.0", **members):
@@ -58,22 +61,6 @@ def test_wildcard_recipe_version_becomes_next_version(client):
     assert [arn.rpartition("/")[2] for arn in arns] == ["1.0.0", "1.0.1", "1.1.0"]
 
 
-def test_managed_resources_exist(client):
-    amazon = "arn:aws:imagebuilder:us-east-1:aws"
-    workflow_arn = f"{amazon}:workflow/build/build-image/x.x.x"
-    workflow = client.get_workflow(workflowBuildVersionArn=workflow_arn)["workflow"]
-    assert (workflow["owner"], workflow["type"]) == ("Amazon", "BUILD")
-    assert "LaunchBuildInstance" in workflow["data"]
-    component_arn = f"{amazon}:component/update-linux/x.x.x"
-    component = client.get_component(componentBuildVersionArn=component_arn)["component"]
-    assert component["arn"] == f"{amazon}:component/update-linux/1.0.2/1"
-    create_recipe(client, parts=[f"{amazon}:component/update-linux/x.x.x"])
-    listed = client.list_workflows(owner="Amazon")["workflowVersionList"]
-    assert "test-image" in [each["name"] for each in listed]
-    with raises_error("ResourceNotFoundException", 404):
-        client.get_workflow(workflowBuildVersionArn=f"{amazon}:workflow/build/nothing/x.x.x")
-
-
 def test_lists_show_versions_and_builds(client):
     create_component(client)
     create_component(client)
@@ -83,9 +70,7 @@ def test_lists_show_versions_and_builds(client):
     builds = client.list_component_build_versions(componentVersionArn=f"{BASE}:component/thing/1.0.0")
     assert [each["arn"][-2:] for each in builds["componentSummaryList"]] == ["/1", "/2"]
     assert len(client.list_component_build_versions()["componentSummaryList"]) == 3
-    client.create_workflow(
-        name="own", semanticVersion="1.0.0", type="TEST", data="steps: [{name: Check, action: RunCommand}]"
-    )
+    client.create_workflow(name="own", semanticVersion="1.0.0", type="TEST", data=WORKFLOW_DOCUMENT)
     [own] = client.list_workflow_build_versions()["workflowSummaryList"]
     assert own["arn"] == f"{BASE}:workflow/test/own/1.0.0/1"
 
@@ -110,13 +95,6 @@ def test_dry_run_creates_nothing(client):
     with raises_error("DryRunOperationException", 412):
         create_component(client, dryRun=True)
     assert client.list_components()["componentVersionList"] == []
-
-
-@pytest.mark.parametrize("members", [{"uri": "s3://bucket/key"}, {"data": "steps: ["}, {"data": "no: steps"}])
-def test_invalid_workflow_document_is_rejected(client, members):
-    given = {"data": "steps: [{name: Check, action: RunCommand}]", **members}
-    with raises_error("InvalidRequestException", 400):
-        client.create_workflow(name="own", semanticVersion="1.0.0", type="TEST", **given)
 
 
 def test_pipeline_requires_recipe_and_execution_role(client, simulator):
@@ -164,6 +142,117 @@ def test_same_client_token_returns_same_response(client, simulator):
         client.start_image_pipeline_execution(imagePipelineArn=other, clientToken="deploy-42")
     fresh = client.start_image_pipeline_execution(imagePipelineArn=pipeline)
     assert fresh["imageBuildVersionArn"] != first["imageBuildVersionArn"]
+
+
+def test_imported_component_runs_script_in_one_step(client):
+    for platform, kind, action in (
+        ("Linux", "BUILD", "ExecuteBash"),
+        ("Windows", "TEST", "ExecutePowerShell"),
+    ):
+        arn = client.import_component(
+            name=f"script-{platform}",
+            semanticVersion="1.0.0",
+            type=kind,
+            format="SHELL",
+            platform=platform,
+            data="echo one\necho two\n",
+        )["componentBuildVersionArn"]
+        component = client.get_component(componentBuildVersionArn=arn)["component"]
+        assert (component["type"], component["platform"]) == (kind, platform)
+        [phase] = yaml.safe_load(component["data"])["phases"]
+        [step] = phase["steps"]
+        assert (phase["name"], step["action"]) == (kind.lower(), action)
+        assert step["inputs"]["commands"] == ["echo one\necho two\n"]
+
+
+def test_component_import_requires_data_or_uri(client):
+    request = {"name": "script", "semanticVersion": "1.0.0", "type": "TEST", "platform": "Linux"}
+    arn = client.import_component(**request, format="SHELL", uri="s3://bucket/key")[
+        "componentBuildVersionArn"
+    ]
+    assert client.get_component(componentBuildVersionArn=arn)["component"]["type"] == "TEST"
+    for members in ({}, {"uri": "s3://bucket/key", "data": "echo"}):
+        with raises_error("InvalidParameterCombinationException", 400):
+            client.import_component(**request, format="SHELL", **members)
+
+
+def test_workflow_has_parameters_of_its_document(client):
+    parameters = [
+        {"name": "topic", "type": "string", "default": "My Topic", "description": "Where to ask."},
+        {"name": "ask", "type": "boolean", "default": False},
+    ]
+    document = yaml.safe_dump({**yaml.safe_load(WORKFLOW_DOCUMENT), "parameters": parameters})
+    arn = client.create_workflow(name="own", semanticVersion="1.0.0", type="TEST", data=document)[
+        "workflowBuildVersionArn"
+    ]
+    topic = {"name": "topic", "type": "string", "defaultValue": ["My Topic"], "description": "Where to ask."}
+    assert client.get_workflow(workflowBuildVersionArn=arn)["workflow"]["parameters"] == [
+        topic,
+        {"name": "ask", "type": "boolean", "defaultValue": ["false"]},
+    ]
+
+
+def test_marketplace_component_has_data_and_artifacts(client):
+    bought = "arn:aws:imagebuilder:us-east-1:aws-marketplace:component/bought/1.0.0/1"
+    data = client.get_marketplace_resource(resourceType="COMPONENT_DATA", resourceArn=bought)
+    assert data["resourceArn"] == bought
+    assert b"name: bought" in base64.b64decode(data["data"])
+    artifact = {"resourceType": "COMPONENT_ARTIFACT", "resourceArn": bought}
+    found = client.get_marketplace_resource(**artifact, resourceLocation="s3://bucket/some/key")
+    assert found["url"].startswith("https://bucket.s3.us-east-1.amazonaws.com/some/key?")
+    with raises_error("InvalidRequestException", 400):
+        client.get_marketplace_resource(**artifact)
+    with raises_error("InvalidRequestException", 400):
+        client.get_marketplace_resource(resourceType="COMPONENT_DATA", resourceArn=create_component(client))
+
+
+def test_every_kind_of_resource_has_tags(client, simulator):
+    simulator.start_build(simulator.create_pipeline())
+    recipe = create_recipe(client, tags={"a": "0", "b": "2"})
+    assert client.list_image_recipes()["imageRecipeSummaryList"][-1]["tags"] == {"a": "0", "b": "2"}
+    assert client.get_image_recipe(imageRecipeArn=recipe)["imageRecipe"]["tags"] == {"a": "0", "b": "2"}
+    workflow = simulator.create_workflow("own", WORKFLOW_DOCUMENT)
+    for arn in (
+        recipe,
+        workflow,
+        f"{BASE}:component/thing/1.0.0/1",
+        f"{BASE}:image/demo/1.0.0/1",
+        f"{BASE}:image-pipeline/demo",
+        f"{BASE}:infrastructure-configuration/demo-infrastructure",
+    ):
+        client.tag_resource(resourceArn=arn, tags={"a": "1", "c": "3"})
+        client.untag_resource(resourceArn=arn, tagKeys=["b", "c", "unknown"])
+        assert client.list_tags_for_resource(resourceArn=arn)["tags"] == {"a": "1"}
+
+
+def test_tags_are_limited(client):
+    arn = create_component(client, tags={"first": "1"})
+    client.tag_resource(resourceArn=arn, tags={f"key-{number}": "" for number in range(49)})
+    with raises_error("InvalidParameterException", 400, "51 tags"):
+        client.tag_resource(resourceArn=arn, tags={"one": "more"})
+    client.tag_resource(resourceArn=arn, tags={"first": "changed"})
+    with raises_error("InvalidParameterException", 400):
+        client.tag_resource(resourceArn=arn, tags={"aws:mine": "1"})
+    with raises_error("InvalidRequestException", 400):
+        create_component(client, tags={"aws:mine": "1"})
+    assert len(client.list_tags_for_resource(resourceArn=arn)["tags"]) == 50
+
+
+def test_tags_require_own_resource(client):
+    unknown = f"{BASE}:component/nothing/1.0.0/1"
+    managed = "arn:aws:imagebuilder:us-east-1:aws:workflow/build/build-image/1.0.3/1"
+    for arn, code, status in (
+        (unknown, "ResourceNotFoundException", 404),
+        (f"{BASE}:image/nothing/1.0.0/1", "ResourceNotFoundException", 404),
+        (managed, "ForbiddenException", 403),
+    ):
+        with raises_error(code, status):
+            client.tag_resource(resourceArn=arn, tags={"a": "1"})
+        with raises_error(code, status):
+            client.untag_resource(resourceArn=arn, tagKeys=["a"])
+    assert client.list_tags_for_resource(resourceArn=managed)["tags"] == {}
+    with raises_error("ResourceNotFoundException", 404):
+        client.list_tags_for_resource(resourceArn=unknown)
 
 
 def test_tags_can_be_added_and_removed(client, simulator, built):

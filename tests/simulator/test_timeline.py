@@ -16,6 +16,7 @@ from aioimagebuilder.testing.simulation.documents import parse_workflow, plan_st
 from aioimagebuilder.testing.simulation.plan import BuildPlan, PlannedWorkflow
 from aioimagebuilder.testing.simulation.run_context import StepAction
 from aioimagebuilder.testing.simulation.timeline import Interventions, compute
+from simulator.support import WORKFLOW_DOCUMENT
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
 COMPONENT = "arn:aws:imagebuilder:us-east-1:123456789012:component/demo/1.0.0/1"
@@ -224,11 +225,11 @@ def test_distribution_workflow_has_its_own_execution():
 
 
 def test_test_workflows_run_serially_or_five_in_parallel():
-    alone = [workflow(f"test-image-{number}", "TEST", data=TEST_DOCUMENT) for number in range(3)]
+    alone = [workflow(f"test-image-{number}", "TEST", data=WORKFLOW_DOCUMENT) for number in range(3)]
     rows = run(None, BUILD, *alone).workflows[1:]
     assert all(later.history.start >= earlier.history.end for earlier, later in pairwise(rows))
     group = [
-        workflow(f"test-image-{number}", "TEST", data=TEST_DOCUMENT, parallel_group="g")
+        workflow(f"test-image-{number}", "TEST", data=WORKFLOW_DOCUMENT, parallel_group="g")
         for number in range(7)
     ]
     rows = run(None, BUILD, *group).workflows[1:]
@@ -238,12 +239,9 @@ def test_test_workflows_run_serially_or_five_in_parallel():
     assert {last(row)["parallelGroup"] for row in rows} == {"g"}
 
 
-TEST_DOCUMENT = "steps: [{name: Check, action: RunCommand}]"
-
-
 def test_parallel_group_starts_no_tests_after_failure():
     group = [
-        workflow(f"test-{number}", "TEST", data=TEST_DOCUMENT, parallel_group="g") for number in range(6)
+        workflow(f"test-{number}", "TEST", data=WORKFLOW_DOCUMENT, parallel_group="g") for number in range(6)
     ]
     timeline = run(BuildScript(steps={"test-0/Check": StepScript(status="FAILED")}), BUILD, *group)
     assert len(timeline.workflows) == 1 + 5
@@ -318,11 +316,11 @@ def find_waiting_step(timeline):
 
 
 def test_waiting_step_fails_after_three_days():
-    timeline = run(BuildScript(), workflow(data="steps: [{name: Approve, action: WaitForAction}]"))
+    timeline = run(BuildScript(), workflow(data=WORKFLOW_DOCUMENT.replace("RunCommand", "WaitForAction")))
     identifier, (start, end) = find_waiting_step(timeline)
     assert end - start == 3 * 24 * 3600
-    failed = last(find_step(timeline, "Approve"))
-    assert (failed["stepExecutionId"], failed["message"]) == (identifier, "Step Approve timed out")
+    failed = last(find_step(timeline, "Check"))
+    assert (failed["stepExecutionId"], failed["message"]) == (identifier, "Step Check timed out")
     assert failed["timeoutSeconds"] == ACTIONS["WaitForAction"].timeout
 
 

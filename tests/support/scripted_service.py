@@ -13,6 +13,9 @@ REGION = "us-east-1"
 UNKNOWN = "FROBNICATING"
 
 
+PIPELINE = f"arn:aws:imagebuilder:{REGION}:123456789012:image-pipeline/demo"
+
+
 def uuid(number: int) -> str:
     return f"{number:08x}-0000-4000-8000-{number:012x}"
 
@@ -97,6 +100,7 @@ _LISTS = {
     "list_lifecycle_executions": ("resourceArn", "lifecycleExecutions", "lifecycleExecutionId"),
     "list_image_build_versions": ("imageVersionArn", "imageSummaryList", "arn"),
     "list_waiting_workflow_steps": (None, "steps", "stepExecutionId"),
+    "list_image_pipeline_images": ("imagePipelineArn", "imageSummaryList", "arn"),
 }
 
 
@@ -115,6 +119,8 @@ class ScriptedService:
         lists_lead: For how many seconds lists are ahead of Gets.
         faults: Like `fault`, for single operations.
         actions: The operations that change something, given their parameters and the time.
+        page_size: The number of rows in a page of a list.
+        newest_first: Whether lists are in the reverse order of the scripts.
     """
 
     latency: float = 0.01
@@ -128,6 +134,7 @@ class ScriptedService:
     faults: dict[str, Callable[[float], BaseException | None]] = field(default_factory=dict)
     actions: dict[str, Callable[[dict, float], dict]] = field(default_factory=dict)
     page_size: int = 25
+    newest_first: bool = False
     meta = SimpleNamespace(region_name=REGION)
     in_flight: int = 0
     started: float = math.nan
@@ -194,12 +201,16 @@ class ScriptedService:
                 continue
             if parameter is None and members["status"] != "WAITING":
                 continue
-            if id_member == "arn":
+            if parameter == "imagePipelineArn":
+                row_parent = members.get("sourcePipelineArn")
+            elif id_member == "arn":
                 row_parent = identifier.rpartition("/")[0]
             else:
                 row_parent = members.get("lifecyclePolicyArn" if parameter == "resourceArn" else parameter)
             if parent is None or row_parent == parent:
                 rows.append({name: members[name] for name in members if name not in self.get_only})
+        if self.newest_first:
+            rows.reverse()
         start = int(params.get("nextToken", 0))
         response = {output: rows[start : start + self.page_size]}
         if parent is not None and parameter != "resourceArn":

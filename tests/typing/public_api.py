@@ -19,8 +19,10 @@ from aioimagebuilder import (
     LogLine,
     OpenEnum,
     Outcome,
+    PipelineWatch,
     Progress,
     RootCause,
+    SqsHints,
     WaitError,
     WaitGroupError,
     WaitingForActionError,
@@ -52,11 +54,22 @@ async def waits(ib: ImageBuilder) -> None:
         assert_type(each.progress, Progress)
 
 
+def hints() -> None:
+    queue = SqsHints("https://sqs.eu-west-1.amazonaws.com/123456789012/hints")
+    assert_type(queue.region, str | None)
+    ImageBuilder(hints=queue, hinted_max_delay=timedelta(minutes=5))
+    blocking.ImageBuilder(hints=queue, hinted_max_delay=300)
+
+
 async def builds_and_actions(ib: ImageBuilder) -> None:
     assert_type(await ib.build("arn:…", timeout=3600, client_token="t", on_timeout="cancel"), Image)
     recipe = ib.build(timeout=1, image_recipe_arn="arn:…", infrastructure_configuration_arn="arn:…")
     assert_type(await recipe, Image)
     assert_type(await ib.retry(ARN, timeout=None, on_waiting_step="report"), Image)
+    assert_type(await ib.wait_for_next_image("arn:…", timeout=None, after=ARN, diagnose=True), Image)
+    assert_type(ib.watch_pipeline("arn:…", include_running=True, min_delay=1), PipelineWatch)
+    async for image in ib.watch_pipeline("arn:…", after=await ib.get_image(ARN)):
+        assert_type(image, Image)
     assert_type(await ib.cancel(ARN, timeout=timedelta(minutes=5)), Execution)
     assert_type(await ib.resume("step-…", reason="looks good"), str)
     assert_type(await ib.wait(ARN, timeout=1, on_waiting_step="raise", on_timeout="cancel"), Execution)
@@ -118,6 +131,8 @@ def blocking_client() -> None:
         assert_type(ib.wait_all([ARN], timeout=None, check=False), list[Execution])
         assert_type(ib.build("arn:…", timeout=3600, on_timeout="cancel"), Image)
         assert_type(ib.cancel(ARN), Execution)
+        assert_type(ib.wait_for_next_image("arn:…", timeout=1), Image)
+        assert_type(ib.watch_pipeline("arn:…"), blocking.BlockingIterator[Image])
         assert_type(ib.watch(ARN, min_delay=1), blocking.BlockingIterator[Execution])
         for each in ib.list_workflow_executions(ARN, page_size=5):
             assert_type(each, WorkflowExecution)

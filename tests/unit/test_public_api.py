@@ -14,6 +14,7 @@ from aioimagebuilder import blocking, client
 # The modules whose public classes are exported.
 MODULES = (
     "aws.backoff",
+    "aws.sqs",
     "client",
     "errors",
     "models.causes",
@@ -26,18 +27,23 @@ MODULES = (
     "models.statuses",
     "polling.build_history",
     "waiting.options",
+    "waiting.pipelines",
     "waiting.waiters",
 )
 # Classes in them that are not meant for users.
 INTERNAL = {
     "BuildOptions",
     "Configurations",
+    "Consumer",
     "Gathering",
     "GetOperation",
     "IdentifierFormat",
     "Kind",
     "ListOperation",
     "LogStream",
+    "Publisher",
+    "Message",
+    "SqsQueue",
     "WaitSettings",
 }
 
@@ -72,7 +78,7 @@ def test_every_public_class_of_a_public_module_is_exported():
             [name for name in dir(client.ImageBuilder) if name.startswith("wait")] + ["build", "retry"],
             aioimagebuilder.WaitOptions,
         ),
-        (["watch", "as_completed"], aioimagebuilder.PollOptions),
+        (["watch", "watch_pipeline", "as_completed"], aioimagebuilder.PollOptions),
     ],
 )
 def test_help_of_a_waiting_method_names_its_options(cls, names, options):

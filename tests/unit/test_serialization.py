@@ -26,6 +26,7 @@ from aioimagebuilder import (
     OpenEnum,
     OperationError,
     ResourceNotFoundException,
+    SqsHints,
     WaitError,
     WaitGroupError,
     WorkflowExecution,
@@ -33,7 +34,9 @@ from aioimagebuilder import (
 from support.scripted_service import ScriptedService, workflow_id
 
 PUBLIC = [getattr(aioimagebuilder, name) for name in aioimagebuilder.__all__]
-VALUES = [cls for cls in PUBLIC if dataclasses.is_dataclass(cls) and cls is not Backoff]
+# Arguments of a client, which may contain what cannot be duplicated.
+ARGUMENTS = {Backoff, SqsHints}
+VALUES = [cls for cls in PUBLIC if dataclasses.is_dataclass(cls) and cls not in ARGUMENTS]
 ENUMS = [cls for cls in PUBLIC if isinstance(cls, type) and issubclass(cls, Enum) and len(cls)]
 ERRORS = [cls for cls in PUBLIC if isinstance(cls, type) and issubclass(cls, ImageBuilderError)]
 

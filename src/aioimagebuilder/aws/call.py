@@ -7,6 +7,7 @@ import logging
 import math
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from contextlib import AsyncExitStack
 from typing import Final, Protocol, Self, TypeVar, cast
 
 import anyio
@@ -56,6 +57,10 @@ class AwsClient(Protocol):
     @property
     def meta(self) -> AwsClientMeta:
         """The metadata of the client."""
+
+
+OpenClient = Callable[[AsyncExitStack], Awaitable[AwsClient]]
+"""Opens a client, which the stack closes."""
 
 
 class Caller:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +12,7 @@ from tenacity import AsyncRetrying
 
 from ..models.log_streams import LogLine, LogStream, milliseconds, time_of
 from .backoff import Backoff
-from .call import AwsClient, Caller, Response, parameters
-
-OpenClient = Callable[[AsyncExitStack], Awaitable[AwsClient]]
+from .call import Caller, OpenClient, Response, parameters
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,6 +88,8 @@ _BY_STATUS: Final[Sequence[tuple[Container[int], type[OperationError]]]] = (
     ({403}, AccessDeniedException),
     ({404}, ResourceNotFoundException),
     (range(400, 500), RequestError),
+    # Not Implemented: a server that lacks an operation lacks it in the next attempt as well.
+    ({501}, RequestError),
     (range(500, 600), ServerError),
 )
 

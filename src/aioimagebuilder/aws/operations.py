@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from typing import Final, TypedDict, TypeVar, cast
+from typing import Final, TypedDict, TypeVar, Unpack, cast
 from uuid import uuid4
 
-from ..errors import MalformedResponseError
+from ..errors import MalformedResponseError, RequestError
 from ..models.executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
 from ..models.identifiers import Identifier, IdentifierKind, ResourceKind
 from ..models.kinds import KINDS, ExecutionKind, ListOperation
@@ -105,6 +105,78 @@ class Operations:
 
         params["client_token"] = str(uuid4()) if client_token is None else client_token
         return await self._caller.call(operation, parameters(**params), parse)
+
+    async def _start_build(
+        self,
+        pipeline_arn: str | None,
+        *,
+        tags: Tags | None,
+        client_token: str | None,
+        **configurations: Unpack[Configurations],
+    ) -> Identifier:
+        """Start a build of a pipeline, or else of a recipe, and return the image.
+
+        Raises:
+            ValueError: Both a pipeline and a recipe are given, or neither, or the recipe lacks something.
+        """
+        if (pipeline_arn is None) == (not configurations):
+            raise ValueError("Pass either pipeline_arn, or a recipe and configurations as for create_image.")
+        if pipeline_arn is not None:
+            operation = "StartImagePipelineExecution"
+            arn = await self.start_image_pipeline_execution(
+                pipeline_arn, tags=tags, client_token=client_token
+            )
+        elif "infrastructure_configuration_arn" not in configurations:
+            raise ValueError("A build of a recipe also needs infrastructure_configuration_arn.")
+        else:
+            operation = "CreateImage"
+            arn = await self.create_image(**configurations, tags=tags, client_token=client_token)
+        return self._identify_returned(operation, arn, ExecutionKind.IMAGE)
+
+    async def _retry_image(self, identifier: Identifier, client_token: str | None) -> str:
+        """Request a retry of an image, and return its ARN."""
+        return await self._change(
+            "RetryImage", "imageBuildVersionArn", client_token, image_build_version_arn=identifier.value
+        )
+
+    async def resume(self, step: str | WorkflowStepExecution, *, reason: str | None = None) -> str:
+        """Resume a build at a waiting step, and return the id of the step.
+
+        Args:
+            step: The step or its id, from ``progress.waiting_steps`` or `WaitingForActionError.steps`.
+            reason: The reason, of up to 1024 characters, which becomes an output of the step.
+
+        Raises:
+            OperationError: The service rejected it, since the step does not wait (any more).
+            ValueError: The id is malformed.
+        """
+        return await self._answer_step(step, WorkflowStepActionType.RESUME, reason)
+
+    async def stop(self, step: str | WorkflowStepExecution, *, reason: str) -> str:
+        """Fail a waiting step, and return its id. The workflow decides whether the build continues.
+
+        Args:
+            step: The step or its id, from ``progress.waiting_steps`` or `WaitingForActionError.steps`.
+            reason: The reason, of up to 1024 characters, which becomes the reason of the failed image.
+
+        Raises:
+            OperationError: The service rejected it, since the step does not wait (any more).
+            ValueError: The id is malformed.
+        """
+        return await self._answer_step(step, WorkflowStepActionType.STOP, reason)
+
+    async def _answer_step(
+        self, step: str | WorkflowStepExecution, action: WorkflowStepActionType, reason: str | None
+    ) -> str:
+        """Answer a waiting step, and return its id."""
+        step_id = step if isinstance(step, str) else step.id
+        arn = None if isinstance(step, str) else step.image_build_version_arn
+        # SendWorkflowStepAction also requires the image.
+        arn = arn or (await self.get_workflow_step_execution(step_id)).image_build_version_arn
+        if arn is None:
+            raise RequestError.create("SendWorkflowStepAction", f"the image of {step_id} is unknown")
+        self._identify_returned("GetWorkflowStepExecution", arn, ExecutionKind.IMAGE)
+        return await self.send_workflow_step_action(step_id, arn, action, reason=reason)
 
     async def get_image(self, image_build_version_arn: str) -> Image:
         """Return an image build version: its state, the reason of a failure, and its output."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import Final, TypeVar, cast
+from typing import Final, NamedTuple, TypeVar, cast
 
 from tenacity import AsyncRetrying
 
-from ..models.executions import EXECUTION_CLASSES, Execution
+from ..models.executions import EXECUTION_CLASSES, Execution, Image
 from ..models.identifiers import IdentifierKind
 from ..models.kinds import KINDS, ListOperation
 from .call import Caller, Response
@@ -23,6 +23,15 @@ IMAGE_PIPELINE_IMAGES: Final = ListOperation(
 LIFECYCLE_EXECUTION_RESOURCES: Final = ListOperation(
     "ListLifecycleExecutionResources", "lifecycleExecutionId", "resources"
 )
+# The maximum of maxResults (model, RestrictedInteger).
+_LARGEST_PAGE: Final = 25
+
+
+class ImagePage(NamedTuple):
+    """A page of the images of a pipeline, and the token of the page that follows it."""
+
+    images: Sequence[Image]
+    next_token: str | None
 
 
 async def get(
@@ -120,3 +129,36 @@ async def list_executions(
     async with aclosing(found) as pages:
         async for page in pages:
             yield [execution for execution in page if execution.id]
+
+
+def list_pipeline_images(
+    caller: Caller,
+    pipeline_arn: str,
+    token: str | None,
+    *,
+    retrying: AsyncRetrying | None = None,
+    has_permit: bool = False,
+) -> AsyncGenerator[ImagePage]:
+    """Return the images of a pipeline page by page, without rows that lack an ARN.
+
+    Args:
+        caller: Makes the calls.
+        pipeline_arn: The pipeline.
+        token: The token of the first page to read; ``None`` for the first of the list.
+        retrying: As in `Caller.call`, for each page.
+        has_permit: As in `Caller.call`, for the first page.
+
+    Raises:
+        OperationError: A call failed.
+    """
+    listing = IMAGE_PIPELINE_IMAGES
+
+    def parse_page(response: Response) -> ImagePage:
+        rows = cast("Sequence[object]", response.get(listing.output) or ())
+        images = [image for row in rows if (image := Image.parse(row)).id]
+        return ImagePage(images, cast("str | None", response.get("nextToken")))
+
+    params: dict[str, object] = {"imagePipelineArn": pipeline_arn, "maxResults": _LARGEST_PAGE}
+    if token is not None:
+        params["nextToken"] = token
+    return caller.pages(listing.operation, params, parse_page, retrying=retrying, has_permit=has_permit)

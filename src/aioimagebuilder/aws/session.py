@@ -27,12 +27,12 @@ from botocore.utils import get_environ_proxies
 
 from ..errors import CredentialsError
 from ..models.redaction import redact_chain
-from .call import AwsClient
+from .call import AwsClient, OpenClient
 from .error_mapping import from_botocore
 from .event_loops import running_trio
 
 _SERVICE: Final = "imagebuilder"
-_LOGS_SERVICE: Final = "logs"
+_CLIENTS: Final = {"client", "logs_client"}
 _CONNECT_TIMEOUT: Final = 10
 _READ_TIMEOUT: Final = 30
 
@@ -49,13 +49,22 @@ class SessionArguments:
     aws_session_token: str | None = field(default=None, repr=False)
     session: AioSession | None = None
     config: Config | None = None
+    client: AwsClient | None = None
+    logs_client: AwsClient | None = None
 
     def __post_init__(self) -> None:
+        members = {name: value for name, value in vars(self).items() if name not in _CLIENTS}
+        if self.client is not None and any(value is not None for value in members.values()):
+            raise ValueError("Pass client= alone: it has its own region, endpoint and credentials.")
+        check_client("client", self.client, _SERVICE)
+        check_client("logs_client", self.logs_client, "logs")
         if self.session is not None and not isinstance(self.session, AioSession):
             raise TypeError(
                 f"session= must be a session of aiobotocore, not {_name(self.session)}: "
                 "use aiobotocore.session.get_session()."
             )
+        if self.session is not None and self.profile_name is not None:
+            raise ValueError("Pass session= or profile_name=, not both: a session has its own profile.")
         if not isinstance(self.config, Config | None):
             raise TypeError(f"config= must be a config of botocore or aiobotocore, not {_name(self.config)}.")
 
@@ -63,41 +72,72 @@ class SessionArguments:
         """Return these arguments with a session, which the other methods need.
 
         Unless a session is given, which has a region of its own, AWS_REGION is respected: botocore reads only
-        AWS_DEFAULT_REGION, unlike the other SDKs.
+        AWS_DEFAULT_REGION, unlike the other SDKs. A given client needs no session, which reads botocore's
+        files.
         """
-        if self.session is not None:
+        if self.session is not None or self.client is not None:
             return self
         session = AioSession(profile=self.profile_name)
         # Also for the clients of credentials providers. On trio, it is replaced.
         session.set_default_client_config(_NON_REDIRECTING)
         region_name = self.region_name or os.environ.get("AWS_REGION") or None
-        return replace(self, session=session, region_name=region_name)
+        return replace(self, session=session, profile_name=None, region_name=region_name)
 
     async def open_client(self, stack: AsyncExitStack) -> AwsClient:
-        """Open a client of Image Builder, which `stack` closes.
+        """Return the given client of Image Builder, or open one, which `stack` closes.
 
         Raises:
             ValueError: There is no region or no such profile, or botocore rejects an argument.
             CredentialsError: There are no credentials.
             RuntimeError: It runs on trio, and httpx2 is not installed.
         """
-        return await self._open(stack, _SERVICE, self.endpoint_url)
+        return self.client or await self._open(stack, _SERVICE, self.endpoint_url)
 
-    async def open_logs_client(self, stack: AsyncExitStack) -> AwsClient:
-        """Open a client of CloudWatch Logs, which `stack` closes; raises the same errors as `open_client`."""
-        # An endpoint of Image Builder (a VPC or FIPS endpoint) does not serve CloudWatch Logs.
-        is_specific = _SERVICE in (urlsplit(self.endpoint_url or "").hostname or "")
-        return await self._open(stack, _LOGS_SERVICE, None if is_specific else self.endpoint_url)
+    def opener(
+        self,
+        service: str,
+        given: AwsClient | None = None,
+        *,
+        region_name: str | None = None,
+        read_timeout: float = 0.0,
+    ) -> OpenClient | None:
+        """Return a function that opens a client of another service, with the errors of `open_client`.
 
-    async def _open(self, stack: AsyncExitStack, service: str, endpoint_url: str | None) -> AwsClient:
+        Return ``None`` if there is no such client, and one of Image Builder is given.
+
+        Args:
+            service: The service.
+            given: A client to return instead, which is not closed.
+            region_name: The region, if it is not that of these arguments.
+            read_timeout: The timeout of the HTTP client in seconds, unless that of the config is longer.
+        """
+        if given is None and self.client is not None:
+            return None
+
+        async def open_client(stack: AsyncExitStack) -> AwsClient:
+            if given is not None:
+                return given
+            # An endpoint of Image Builder (a VPC or FIPS endpoint) does not serve other services.
+            is_specific = _SERVICE in (urlsplit(self.endpoint_url or "").hostname or "")
+            endpoint_url = None if is_specific else self.endpoint_url
+            there = replace(self, region_name=region_name or self.region_name)
+            return await there._open(stack, service, endpoint_url, read_timeout)  # noqa: SLF001 - of this class
+
+        return open_client
+
+    async def _open(
+        self, stack: AsyncExitStack, service: str, endpoint_url: str | None, read_timeout: float = 0.0
+    ) -> AwsClient:
         try:
             session = cast("AioSession", self.session)
             config = self._config()
+            if config.read_timeout is not None and config.read_timeout < read_timeout:
+                config = config.merge(Config(read_timeout=read_timeout))
             if running_trio() is not None:
                 _prepare_for_trio(session, self.config)
             elif getattr(config, "http_session_cls", None) is AIOHTTPSession:
                 config = config.merge(_NON_REDIRECTING)
-            await anyio.to_thread.run_sync(_check_files, self.ca_bundle, config.client_cert)
+            await anyio.to_thread.run_sync(_check_files, cast("str", self.ca_bundle), config.client_cert)
             has_credentials = await self._has_credentials(session)
             client = await stack.enter_async_context(
                 session.create_client(
@@ -128,8 +168,10 @@ class SessionArguments:
         return cast("AwsClient", client)
 
     @property
-    def ca_bundle(self) -> str:
-        """The path of the file with which certificates are verified."""
+    def ca_bundle(self) -> str | None:
+        """The path of the file with which certificates are verified; ``None`` for that of a given client."""
+        if self.client is not None:
+            return None
         session = cast("AioSession", self.session)
         path = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
         return cast("str", path or get_cert_path(True))

@@ -100,6 +100,12 @@ def aioimagebuilder() -> None:
 
 @aioimagebuilder.command()
 @click.argument("identifiers", metavar="ID...", nargs=-1)
+@click.option(
+    "--next",
+    "next_of",
+    metavar="PIPELINE",
+    help="Instead of IDs: wait for the next image that this pipeline (ARN or name) makes.",
+)
 @option("--fail-fast", is_flag=True, help="Exit at the first failure.")
 @wait_options
 @connection_options
@@ -122,8 +128,8 @@ def watch(**arguments: object) -> int:
     """Show the progress of an execution until it ends.
 
     The progress consists of stages, workflows and steps. With --output json, each change is one event.
-    Instead of an ID, the ARN or the name of a pipeline shows its newest running build, or else its newest
-    image.
+    Instead of an ID, the ARN or the name of a pipeline shows its running builds and each new one as it
+    appears, until the timeout.
     """
     return _run_command("watch", "watch", **arguments)
 
@@ -269,6 +275,31 @@ def timeline(**arguments: object) -> int:
     The output is a Gantt chart as text, JSON, SVG or HTML.
     """
     return _run_command("timeline", "timeline", **arguments)
+
+
+@aioimagebuilder.group(subcommand_metavar="COMMAND ...")
+def hints() -> None:
+    """Set up push hints.
+
+    With hints, --hints QUEUE_URL makes a change be seen within a second.
+    """
+
+
+@hints.command()
+@click.option(
+    "--queues",
+    type=click.IntRange(1, 100),
+    default=1,
+    show_default=True,
+    help="Number of queues: one for each process that waits. Several are subscribed to an SNS topic.",
+)
+def template(**arguments: object) -> int:
+    """Print a CloudFormation template.
+
+    It has a rule of EventBridge for the events of Image Builder, and a queue that receives them. Nothing is
+    created: deploy it with "aws cloudformation deploy".
+    """
+    return _run_command("hints", "template", **arguments)
 
 
 @aioimagebuilder.command()

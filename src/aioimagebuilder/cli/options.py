@@ -54,6 +54,7 @@ class WaitOptions:
     time_scale: float = 1.0
     on_timeout: Literal["leave", "cancel"] = "leave"
     on_waiting_step: Literal["report", "raise"] = "report"
+    hints: str | None = None
 
 
 def environment_variable(option: str) -> str:
@@ -230,6 +231,11 @@ def _delays(minimum: str, maximum: str) -> tuple[Callable[[Command], Command], .
     )
 
 
+_hints: Final = option(
+    "--hints",
+    metavar="QUEUE_URL",
+    help='SQS queue of push hints; see "aioimagebuilder hints template".',
+)
 _progress: Final = (
     _duration_option(
         "--heartbeat", "1m", "Without a terminal, print a line this often while nothing changes."
@@ -258,8 +264,9 @@ wait_options: Final = _option_group(
         ["report", "raise"],
         "At a waiting step, report it and keep waiting, or exit with code 5.",
     ),
+    _hints,
 )
 cancel_options: Final = _option_group(
-    WaitOptions, "options", _timeout("10m"), *_delays("5s", "30s"), *_progress
+    WaitOptions, "options", _timeout("10m"), *_delays("5s", "30s"), *_progress, _hints
 )
 log_options: Final = _option_group(WaitOptions, "options", *_delays("2s", "15s"))

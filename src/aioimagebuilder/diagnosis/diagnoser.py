@@ -10,9 +10,11 @@ import anyio
 from ..aws.backoff import Backoff
 from ..aws.call import Caller
 from ..aws.cloudwatch import CloudWatchLogs
+from ..aws.reads import get
 from ..errors import ExecutionFailedError, WaitError, WaitGroupError
 from ..models.diagnosis import Diagnosis
 from ..models.executions import Execution
+from ..models.identifiers import Identifier
 from .collector import Collector
 from .conclusion import conclude
 
@@ -45,6 +47,19 @@ class Diagnoser:
         """Return the diagnosis of an execution. It never raises for something that cannot be read."""
         collector = Collector(self._caller, self._cloudwatch, self._backoff, log_lines=log_lines)
         return conclude(await collector.collect(subject, timeout=timeout), log_lines=log_lines)
+
+    async def read_and_diagnose(self, identifier: Identifier, *, log_lines: int, timeout: float) -> Diagnosis:
+        """Read an execution and return its diagnosis.
+
+        Raises:
+            OperationError: The execution could not be read.
+            ValueError: The number of lines is negative.
+        """
+        if log_lines < 0:
+            raise ValueError(f"log_lines must be a number of lines of at least 0, not {log_lines}.")
+        retrying = self._backoff.for_time(timeout, before_sleep=lambda _: None)
+        subject = await get(self._caller, identifier.kind, identifier.value, retrying=retrying)
+        return await self.diagnose(subject, log_lines=log_lines, timeout=timeout)
 
     async def explain(self, waiting: Awaitable[T]) -> T:
         """Await `waiting`; if it raises for failed executions, add their diagnoses to the exceptions."""

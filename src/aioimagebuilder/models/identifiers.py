@@ -69,7 +69,8 @@ _HINTS: Final[Mapping[IdentifierKind, str]] = {
     ),
     ResourceKind.IMAGE_PIPELINE: (
         " A pipeline has many builds: start one with start_image_pipeline_execution() and wait for the ARN "
-        "that it returns, or list them with list_image_pipeline_images()."
+        "that it returns, wait for the next one with wait_for_next_image(), or list them with "
+        "list_image_pipeline_images()."
     ),
     ResourceKind.LIFECYCLE_POLICY: " A policy has many runs: list them with list_lifecycle_executions().",
 }

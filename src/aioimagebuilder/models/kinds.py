@@ -110,6 +110,9 @@ class Kind:
         cancel: The operation that cancels an execution; ``None`` if the service cannot cancel this kind.
         has_steps: Whether an execution runs steps that can be listed.
         has_waiting_steps: Whether ListWaitingWorkflowSteps reports steps of an execution.
+        is_of_image: Whether it is an image or runs in the build of one, whose events are hints to poll it.
+        announced: The statuses whose beginning EventBridge announces (user guide, "EventBridge events in
+            Image Builder"); only those of images.
     """
 
     identifier: IdentifierFormat
@@ -123,6 +126,8 @@ class Kind:
     cancel: str | None = None
     has_steps: bool = False
     has_waiting_steps: bool = False
+    is_of_image: bool = False
+    announced: frozenset[str] = frozenset()
 
 
 # Identifiers may be of other kinds as well, so the keys are not typed as ExecutionKind.
@@ -157,6 +162,18 @@ KINDS: Final[Mapping[StrEnum, Kind]] = {
         cancel="CancelImageCreation",
         has_steps=True,
         has_waiting_steps=True,
+        is_of_image=True,
+        announced=frozenset(
+            {
+                ImageStatus.BUILDING,
+                ImageStatus.TESTING,
+                ImageStatus.DISTRIBUTING,
+                ImageStatus.INTEGRATING,
+                ImageStatus.AVAILABLE,
+                ImageStatus.CANCELLED,
+                ImageStatus.FAILED,
+            }
+        ),
     ),
     ExecutionKind.WORKFLOW_EXECUTION: Kind(
         identifier=IdentifierFormat(f"wf-{UUID}", "wf-12345678-1234-1234-1234-123456789012"),
@@ -185,6 +202,7 @@ KINDS: Final[Mapping[StrEnum, Kind]] = {
         },
         has_steps=True,
         has_waiting_steps=True,
+        is_of_image=True,
     ),
     ExecutionKind.WORKFLOW_STEP_EXECUTION: Kind(
         identifier=IdentifierFormat(f"step-{UUID}", "step-12345678-1234-1234-1234-123456789012"),
@@ -212,6 +230,7 @@ KINDS: Final[Mapping[StrEnum, Kind]] = {
             # While attempts are left; afterwards it is terminal.
             WorkflowStepExecutionStatus.FAILED: 2,
         },
+        is_of_image=True,
     ),
     ExecutionKind.LIFECYCLE_EXECUTION: Kind(
         identifier=IdentifierFormat(f"lce-{UUID}", "lce-12345678-1234-1234-1234-123456789012"),

@@ -15,6 +15,7 @@ from ..errors import (
 )
 from ..models.executions import Execution, Image
 from ..models.identifiers import Identifier
+from ..models.kinds import KINDS
 from ..models.statuses import ImageStatus
 from .schedule import Cadence
 
@@ -26,6 +27,9 @@ _NOT_FOUND_ERRORS: Final = (
     ClientException,
 )
 _RETRIABLE_STATUSES: Final = frozenset({ImageStatus.FAILED, ImageStatus.CANCELLED})
+
+# A read may be older than the hint that caused it: the event precedes the state that reads return.
+_LOOKS_AGAIN_AFTER: Final = 2.0
 
 RERUN_GRACE_PERIOD: Final = 120.0
 """Seconds after RetryImage during which a read may return the state from before it."""
@@ -104,9 +108,46 @@ class History:
         is_new = self.is_unread and now - self.started < not_found_grace
         return not (is_new and isinstance(error, _NOT_FOUND_ERRORS))
 
+    def has_reached(self, status: str) -> bool:
+        """Return whether the newest state has this status, or one that follows it."""
+        if self.seen is None or self.seen.status is None:
+            return False
+        ranks = KINDS[self.seen.kind].ranks
+        return self.seen.status == status or ranks.get(self.seen.status, -1) >= ranks.get(status, math.inf)
+
     def is_outdated(self, now: float, cadence: Cadence) -> bool:
         """Return whether the present state is unknown: no read has succeeded for the time of two polls."""
         return now - self.seen_at > 2 * cadence.longest_delay
+
+
+@dataclass(slots=True)
+class Announcement:
+    """What a hint said of an execution, until reads have shown it.
+
+    Attributes:
+        status: The status that it has reached; ``None`` if the hint did not say.
+        received_at: When the hint was received.
+        reads: The number of reads that have started since then.
+        is_settled: Whether reads have shown it, or enough of them were made.
+    """
+
+    status: str | None
+    received_at: float
+    reads: int = 0
+    is_settled: bool = False
+
+    def next_read(self, read_started: float, now: float, min_delay: float) -> float:
+        """Return when another read is due after one that did not show it; infinity if none is.
+
+        Args:
+            read_started: When that read started.
+            now: The time.
+            min_delay: The minimum delay between two polls.
+        """
+        if read_started < self.received_at:
+            return now
+        self.reads += 1
+        return now + min(_LOOKS_AGAIN_AFTER, min_delay) if self.reads == 1 else math.inf
 
 
 @dataclass(slots=True)

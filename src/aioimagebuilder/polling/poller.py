@@ -35,6 +35,8 @@ from ..models.kinds import KINDS
 from ..models.redaction import one_line
 from .batching import Batch, Batcher, Call
 from .estimator import Estimator
+from .hint_events import Hint
+from .hints import HintReceiver
 from .history import Reruns
 from .pace import Pace
 from .requests import Request, stops_list_retries
@@ -56,6 +58,7 @@ class Poller:
         estimator: Is shown what is read, and delivers estimates.
         backoff: How tenacity retries a read.
         not_found_grace: Seconds for which the service may not know an id that was never read.
+        hints: Receives push hints, which make what they name due at once; ``None`` for none.
     """
 
     def __init__(
@@ -66,12 +69,16 @@ class Poller:
         backoff: Backoff,
         *,
         not_found_grace: float,
+        hints: HintReceiver | None = None,
     ) -> None:
         self._caller = caller
         self._backoff = backoff
         self._not_found_grace = not_found_grace
         self._pace = pace
         self._estimator = estimator
+        self._hints = hints
+        if hints is not None:
+            hints.connect(self.poll_hinted, self._shorten_delays)
         self._targets: dict[Identifier, Target] = {}
         self._queue: DueQueue[Target] = DueQueue()
         self._batcher = Batcher()
@@ -91,19 +98,13 @@ class Poller:
         return not self._targets and not self._task.is_running
 
     def subscribe(
-        self,
-        identifier: Identifier,
-        *,
-        cadence: Cadence,
-        deadline: float,
-        queue: UpdateQueue,
-        estimate: bool = False,
+        self, identifier: Identifier, *, cadence: Cadence, deadline: float, queue: UpdateQueue
     ) -> Subscription:
         """Poll `identifier` until it is terminal or `unsubscribe` is called. Updates go to `queue`."""
         self.check_origin()
         now = anyio.current_time()
         target = self._targets.get(identifier) or Target(identifier, now)
-        subscription = Subscription(target, cadence, deadline, queue, now, wants_estimate=estimate)
+        subscription = Subscription(target, cadence, deadline, queue, now)
         if self._is_closed:
             subscription.end(EndReason.CLOSED, now)
             return subscription
@@ -123,6 +124,8 @@ class Poller:
         else:
             self._poll_at(target, now)
         self._task.start()
+        if self._hints is not None and KINDS[identifier.kind].is_of_image:
+            self._hints.start(self)
         return subscription
 
     def check_origin(self) -> None:
@@ -135,6 +138,29 @@ class Poller:
         target.subscriptions.pop(subscription, None)
         if not target.subscriptions:
             self._drop(target)
+
+    def poll_hinted(self, hint: Hint) -> bool:
+        """Poll at once what a hint names, and what runs in that image. Return whether anything is awaited.
+
+        What is in flight is polled again: its response may be older than the hint.
+        """
+        now = anyio.current_time()
+        named = [each for each in self._targets.values() if each.is_named_by(hint)]
+        for target in named:
+            if not target.announce(hint, now):
+                continue
+            self._poll_at(target, max(now, self._caller.paused_until))
+            for subscription in target.subscriptions if hint.is_waiting_step else ():
+                if subscription.on_waiting_step is not None:
+                    subscription.on_waiting_step(subscription)
+        return bool(named)
+
+    def _shorten_delays(self) -> None:
+        """Poll images as without hints, which are no longer proven."""
+        now = anyio.current_time()
+        for target in self._targets.values():
+            if now + target.cadence.max_delay < self._queue.due_of(target) < math.inf:
+                self._schedule_next(target, now, math.inf)
 
     def expect_rerun(self, identifier: Identifier, before: Execution | None = None) -> None:
         """Prepare for a retry of `identifier`: for a while, its state before the retry is not news.
@@ -152,6 +178,8 @@ class Poller:
         self._is_closed = True
         await self._task.aclose()
         self._end_all()
+        if self._hints is not None:
+            await self._hints.aclose()
 
     async def _run(self) -> None:
         try:
@@ -330,7 +358,7 @@ class Poller:
             target.history.polls += is_additional
             self._deliver(target, execution, now)
             if is_additional and self._is_current(target) and target not in self._requests:
-                self._schedule_next(target, now)
+                self._schedule_next(target, now, request.attempted_at)
 
     def _is_incomplete_end(self, identifier: Identifier, execution: Execution, now: float) -> bool:
         """Return whether a row of a list is the end of a wait, and lacks members that a Get returns."""
@@ -343,11 +371,14 @@ class Poller:
         if self._reruns.precedes(target.identifier, execution, now):
             target.history.withhold(execution, now)
             return
+        before = target.history.seen
         is_news = target.history.record(execution, now)
         seen = target.history.seen
         assert seen is not None  # noqa: S101 - for the type checker: one has just been recorded
         self._warn_of_unknown_status(execution)
         self._estimator.record(target, seen, now)
+        if self._hints is not None and is_news:
+            self._hints.found(execution, before)
         for subscription in target.subscriptions:
             subscription.deliver(seen, is_news=is_news)
         if seen.is_terminal:
@@ -367,23 +398,25 @@ class Poller:
                 continue
             self._expire(target, request.attempted_at)
             if self._is_current(target):
-                self._schedule_next(target, now)
+                self._schedule_next(target, now, request.attempted_at)
 
-    def _schedule_next(self, target: Target, now: float) -> None:
+    def _schedule_next(self, target: Target, now: float, read_started: float) -> None:
         history = target.history
+        due_to_hint = target.next_read(read_started, now)
         batch = self._batcher.batch_of(target.identifier)
         batch_due = None if batch is None else self._batch_due.get(batch)
         deadline = target.deadline
         siblings = [self._targets[each] for each in self._batcher.siblings(target.identifier)]
         delay = self._pace.delay(target, siblings, now)
-        due = next_poll(now, delay, target.cadence.min_delay, deadline, batch_due)
+        hinted = None if self._hints is None else self._hints.delay(target)
+        due = next_poll(now, delay, target.cadence, deadline, batch_due, hinted)
         if batch is not None and due < deadline:
             self._batch_due[batch] = due
         if history.is_unread:
             # Poll at the end of the grace period of an unknown id, not some time after it.
             due = min(due, max(now, history.started + self._not_found_grace))
         self._batcher.discard(target.identifier)
-        self._poll_at(target, due)
+        self._poll_at(target, min(due, due_to_hint))
 
     def _expire(self, target: Target, attempted_at: float) -> None:
         """End the subscriptions whose last poll this was: it started at or after their deadline."""
@@ -415,6 +448,8 @@ class Poller:
             request.cancel_if_unwanted()
         if not self._targets:
             self._scope.cancel()
+        if self._hints is not None and not any(KINDS[each.kind].is_of_image for each in self._targets):
+            self._hints.stop(self)
 
     def _is_current(self, target: Target) -> bool:
         return self._targets.get(target.identifier) is target

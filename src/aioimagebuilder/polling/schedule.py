@@ -2,7 +2,7 @@
 
 By default the delay follows Smithy's waiter backoff: exponential from `min_delay` to `max_delay`, jittered,
 never past the deadline. One last poll falls on the deadline itself; a poll that would fall less than
-`min_delay` before it is skipped.
+`min_delay` before it is skipped. What proven hints announce may be polled less often.
 """
 
 from __future__ import annotations
@@ -86,22 +86,51 @@ def smithy_delay(attempt: int, cadence: Cadence, random: Callable[[], float]) ->
     return Delay(cadence.min_delay + random() * (longest - cadence.min_delay), cadence.min_delay, longest)
 
 
+def hinted_delay(attempt: int, cadence: Cadence, maximum: float, random: Callable[[], float]) -> Delay | None:
+    """Return the delay after poll number `attempt` of what hints announce; ``None`` if they permit no other.
+
+    Args:
+        attempt: The number of polls made so far, from 1.
+        cadence: The bounds without hints.
+        maximum: The maximum delay with hints. It has no effect if below that of the cadence.
+        random: Returns a random number from 0 to 1.
+    """
+    if maximum <= cadence.max_delay:
+        return None
+    longest = min(maximum, cadence.max_delay * 2.0 ** min(attempt - 1, _MAXIMUM_EXPONENT))
+    shortest = max(cadence.min_delay, longest / 2)
+    return Delay(shortest + random() * (longest - shortest), shortest, longest)
+
+
 def next_poll(
-    now: float, delay: Delay, min_delay: float, deadline: float, batch_due: float | None = None
+    now: float,
+    delay: Delay,
+    cadence: Cadence,
+    deadline: float,
+    batch_due: float | None = None,
+    hinted: Delay | None = None,
 ) -> float:
     """Return the time of the next poll, but not past the deadline or shortly before it.
 
     Args:
         now: The time of the last poll.
         delay: The delay.
-        min_delay: The minimum time between two polls.
+        cadence: The bounds of all delays.
         deadline: The deadline.
         batch_due: When others are due that can be read by the same call. It is used if within the bounds.
+        hinted: The delay if hints announce every change. It is used if it is longer, but not shortly before
+            the deadline, where the present state has to be known.
     """
+    latest = deadline
+    # When the state has to be known again, in case the last poll fails: see `History.is_outdated`.
+    before_end = deadline - 2 * cadence.longest_delay
+    if hinted is not None and hinted.seconds > delay.seconds and now < before_end:
+        delay, latest = hinted, max(before_end, now + delay.seconds)
     due = now + delay.seconds
     if batch_due is not None and delay.shortest <= batch_due - now <= delay.longest:
         due = batch_due
-    return due if deadline - due > min_delay else deadline
+    due = min(due, latest)
+    return due if deadline - due > cadence.min_delay else deadline
 
 
 class DueQueue(Generic[K]):

@@ -79,7 +79,7 @@ class StepInspector:
         if KINDS[subscription.identifier.kind].has_waiting_steps:
             subject = self._subject_of(subscription.target) if steps else self._account
         follower = _Follower(self, subject, steps=steps, reports=reports)
-        subscription.on_read = follower.on_read
+        subscription.on_read, subscription.on_waiting_step = follower.on_read, follower.on_waiting_step
         if subscription.history.seen is not None:
             follower.on_read(subscription)
 
@@ -230,6 +230,11 @@ class _Follower:
             self.deliver(subscription, subject)
         elif subject.attempted_at < since:
             self._inspector.request(subject, self, subscription)
+
+    def on_waiting_step(self, subscription: Subscription) -> None:
+        """Request an inspection, since a hint says that a step waits."""
+        if self._subject is not None:
+            self._inspector.request(self._subject, self, subscription)
 
     def deliver(self, subscription: Subscription, subject: _Subject) -> None:
         """Deliver the result of an inspection to the consumer."""

@@ -11,9 +11,11 @@ from functools import reduce
 import anyio
 
 from ..models.estimates import Estimate
-from ..models.executions import Detail, Execution
+from ..models.executions import Detail, Execution, WorkflowExecution, WorkflowStepExecution
 from ..models.identifiers import Identifier
-from .history import History
+from ..models.kinds import ExecutionKind
+from .hint_events import Hint
+from .history import Announcement, History
 from .schedule import Cadence
 
 
@@ -79,6 +81,7 @@ class Subscription:
         failure: The error, if the reason is FAILURE.
         on_read: Called after each read that did not return a terminal state.
         wants_estimate: Whether to deliver when the execution can be expected to end.
+        on_waiting_step: Called when a hint says that a step of the execution waits.
     """
 
     __slots__ = (
@@ -98,20 +101,14 @@ class Subscription:
         "ended_at",
         "failure",
         "on_read",
+        "on_waiting_step",
         "started",
         "target",
         "wants_estimate",
     )
 
     def __init__(
-        self,
-        target: Target,
-        cadence: Cadence,
-        deadline: float,
-        queue: UpdateQueue,
-        now: float,
-        *,
-        wants_estimate: bool = False,
+        self, target: Target, cadence: Cadence, deadline: float, queue: UpdateQueue, now: float
     ) -> None:
         self.target: Target = target
         self._queue = queue
@@ -130,8 +127,9 @@ class Subscription:
         self.failure: Exception | None = None
         self._estimate: Estimate | None = None
         self._estimate_delivered: Estimate | None = None
-        self.wants_estimate: bool = wants_estimate
+        self.wants_estimate: bool = False
         self.on_read: Callable[[Subscription], None] | None = None
+        self.on_waiting_step: Callable[[Subscription], None] | None = None
 
     @property
     def identifier(self) -> Identifier:
@@ -226,22 +224,73 @@ class Target:
 
     Attributes:
         identifier: Its id or ARN.
+        name: The same in lower case, as in hints.
         subscriptions: Its subscriptions, which share its polls.
         history: What is known of it.
         listed_end: A terminal state from a list that lacks members, until a Get has returned it whole.
+        announcement: What the newest hint said of it; ``None`` for none.
     """
 
-    __slots__ = ("__weakref__", "history", "identifier", "listed_end", "subscriptions")
+    __slots__ = (
+        "__weakref__",
+        "announcement",
+        "history",
+        "identifier",
+        "listed_end",
+        "name",
+        "subscriptions",
+    )
 
     def __init__(self, identifier: Identifier, now: float) -> None:
         self.identifier: Identifier = identifier
+        self.name: str = identifier.value.casefold()
         self.subscriptions: dict[Subscription, None] = {}
         self.history: History = History(started=now)
         self.listed_end: Execution | None = None
+        self.announcement: Announcement | None = None
+
+    def is_named_by(self, hint: Hint) -> bool:
+        """Return whether a hint names it, or the image that it runs in."""
+        if self.name in hint.names:
+            return True
+        seen = self.history.seen
+        if not isinstance(seen, WorkflowExecution | WorkflowStepExecution):
+            return False
+        return (seen.image_build_version_arn or "").casefold() == hint.image
+
+    @property
+    def is_announced(self) -> bool:
+        """Whether a hint has said something that no read has shown yet."""
+        return self.announcement is not None and not self.announcement.is_settled
+
+    def announce(self, hint: Hint, now: float) -> bool:
+        """Record a hint that names it, and return whether it may say something new."""
+        status = hint.status if self.identifier.kind is ExecutionKind.IMAGE else None
+        if status is not None and self.history.has_reached(status):
+            return False
+        earlier, min_delay = self.announcement, self.cadence.min_delay
+        if earlier and earlier.status == status and now - earlier.received_at < min_delay:
+            return False
+        self.announcement = Announcement(status, now)
+        return True
+
+    def next_read(self, read_started: float, now: float) -> float:
+        """Return when a read is due because of a hint, after one that started then; infinity if none is."""
+        hint = self.announcement
+        if hint is None or hint.is_settled:
+            return math.inf
+        due = hint.next_read(read_started, now, self.cadence.min_delay)
+        hint.is_settled = due == math.inf if hint.status is None else self.history.has_reached(hint.status)
+        return math.inf if hint.is_settled else due
 
     def expired(self, now: float) -> list[Subscription]:
         """Return the subscriptions whose deadline has passed."""
         return [each for each in self.subscriptions if each.deadline <= now]
+
+    @property
+    def is_inspected(self) -> bool:
+        """Whether a consumer wants to know what happens inside it."""
+        return any(each.on_read is not None for each in self.subscriptions)
 
     @property
     def cadence(self) -> Cadence:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .imagebuilder.faults import Fault
     from .imagebuilder.mock_aws import control
     from .imagebuilder.registration import register
-    from .scripts import BuildScript, ComponentFailure, StepScript, WorkflowScript
+    from .scripts import BuildScript, ComponentFailure, ScanFinding, ScanScript, StepScript, WorkflowScript
     from .simulator import ClientArguments, Simulator
 
 __all__ = [
@@ -34,6 +34,8 @@ __all__ = [
     "ComponentFailure",
     "Control",
     "Fault",
+    "ScanFinding",
+    "ScanScript",
     "ServiceError",
     "Simulator",
     "StepScript",
@@ -49,6 +51,8 @@ _MODULES = {
     "ComponentFailure": "scripts",
     "Control": "imagebuilder.controller",
     "Fault": "imagebuilder.faults",
+    "ScanFinding": "scripts",
+    "ScanScript": "scripts",
     "ServiceError": "imagebuilder.errors",
     "Simulator": "simulator",
     "StepScript": "scripts",

@@ -15,6 +15,7 @@ from .checks import (
     Count,
     ErrorText,
     Message,
+    Name,
     NonEmpty,
     Pace,
     PositiveCount,
@@ -121,6 +122,44 @@ class WorkflowScript:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScanFinding:
+    """A vulnerability that the scan of an image finds in a package, which ``fixed_in`` no longer has."""
+
+    vulnerability_id: Name
+    severity: Literal["CRITICAL", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL", "UNTRIAGED"] = "HIGH"
+    package: Name = "openssl"
+    version: Name = "3.0.8"
+    fixed_in: Name | None = None
+    description: NonEmpty | None = None
+
+    def __post_init__(self) -> None:
+        check_members(self)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanScript:
+    """The vulnerability scan of an image whose ``imageScanningConfiguration`` enables it.
+
+    Its duration is that of the step CollectImageScanFindings, which fails if the scan does.
+
+    Args:
+        findings: What the scan finds.
+        status: Final status of the scan.
+        reason: Reason of the final status.
+    """
+
+    findings: tuple[ScanFinding, ...] = ()
+    status: Literal["COMPLETED", "FAILED", "TIMED_OUT", "ABANDONED"] = "COMPLETED"
+    reason: Name | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.findings, list | tuple):
+            found = (ScanFinding(**each) if isinstance(each, Mapping) else each for each in self.findings)
+            object.__setattr__(self, "findings", tuple(found))
+        check_members(self)
+
+
+@dataclass(frozen=True, kw_only=True)
 class BuildScript:
     """The behavior of one build; the default is a successful build with the service's usual durations.
 
@@ -146,6 +185,8 @@ class BuildScript:
         log_stream: Whether the build writes a log.
         log_delay: Time until the log stream exists.
         log_lines: Number of extra lines of component output, spread over the build stage.
+        scan: The vulnerability scan, if the image is scanned; ``None`` = it finds nothing.
+        packages: Versions by name of the installed packages; ``None`` = usual ones of the platform.
     """
 
     steps: Mapping[str, StepScript] = field(default_factory=dict)
@@ -169,10 +210,14 @@ class BuildScript:
     log_stream: bool = True
     log_delay: Seconds = 0.0
     log_lines: Count = 0
+    scan: ScanScript | None = None
+    packages: Mapping[Name, Name] | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "steps", _restore(self.steps, StepScript))
         object.__setattr__(self, "workflows", _restore(self.workflows, WorkflowScript))
+        if isinstance(self.scan, Mapping):
+            object.__setattr__(self, "scan", ScanScript(**self.scan))
         check_members(self)
 
     @classmethod

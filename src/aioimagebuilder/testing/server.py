@@ -1,7 +1,7 @@
 """The simulator's HTTP server on loopback, a WSGI application around moto's.
 
-It adds the control routes, applies connection faults, and writes the build logs that are due before every
-CloudWatch Logs call.
+It adds the control routes, applies connection faults, and performs what is due by the simulated time: before
+every call, and in a thread of its own.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from .cloudwatch_faults import apply_faults
 from .control_routes import MAX_BODY_LENGTH, is_control_request, send_json, serve_control
-from .imagebuilder.build_logs import write_due_lines
 from .imagebuilder.controller import Control
 from .imagebuilder.mock_aws import current_control
+from .imagebuilder.outputs import SERVICES
 from .imagebuilder.registration import register
 from .imagebuilder.responses import CONNECTION_FAULT_HEADER, ImageBuilderResponse
 from .origins import find_refusal
@@ -63,6 +63,7 @@ class Application:
             return serve_control(self._control, environ, start_response)
         if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("POST", "/moto-api/reset"):
             self._control.reset()
+        self._control.perform_due()
         response = _Response()
         if _LOGS_SCOPE in environ.get("HTTP_AUTHORIZATION", ""):
             body = self._serve_logs(environ, response)
@@ -71,7 +72,10 @@ class Application:
         return self._send(response, body, environ, start_response)
 
     def _serve(self, environ: Environ, response: _Response) -> Iterable[bytes]:
-        is_imagebuilder = _IMAGEBUILDER_SCOPE in environ.get("HTTP_AUTHORIZATION", "")
+        authorization = environ.get("HTTP_AUTHORIZATION", "")
+        is_imagebuilder = _IMAGEBUILDER_SCOPE in authorization
+        if any(f"/{scope}/aws4_request" in authorization for scope in SERVICES.values()):
+            self._control.write_due_outputs()
         application = _serve_imagebuilder if is_imagebuilder else self._moto
         token = current_control.set(self._control)
         try:
@@ -87,7 +91,7 @@ class Application:
         delay, failure, is_performed = apply_faults(self._control, target, body)
         served: Iterable[bytes] = ()
         if is_performed:
-            write_due_lines(self._control)
+            self._control.write_due_lines()
             served = self._serve(environ, response)
         self._control.sleep(delay)
         if failure is None:
@@ -225,11 +229,12 @@ class _Handler(MotoRequestHandler):
             self.close_connection = True
             if not chunks:
                 return
-        except Exception:  # noqa: BLE001 - printed and returned as a 500
+        except Exception:  # noqa: BLE001 - printed and returned as a 501, which no SDK retries
             self.close_connection = True
             # Print before responding: the client may read stderr as soon as it has the response.
             self.server.handle_error(self.request, self.client_address)
             response, chunks = _Response(), [b"simulator bug: see the traceback on stderr"]
+            response.status = "501 Not Implemented"
         self._send(response, b"".join(chunks))
 
     def _send(self, response: _Response, body: bytes) -> None:
@@ -309,6 +314,9 @@ class Server:
         self._thread = threading.Thread(
             target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, name="simulator", daemon=True
         )
+        self._agenda = threading.Thread(
+            target=control.perform_until_closed, name="simulator agenda", daemon=True
+        )
         self.host, self.port = host, int(self._server.port)
 
     @property
@@ -319,12 +327,14 @@ class Server:
     def start(self) -> None:
         """Start serving."""
         self._thread.start()
+        self._agenda.start()
 
     def stop(self) -> None:
         """Stop serving, release hanging calls and close all connections."""
-        self._control.closing.set()
+        self._control.close()
         self._server.shutdown()
         self._thread.join()
+        self._agenda.join()
         self._server.server_close()
         for connection in tuple(_connections(self._server)):
             with contextlib.suppress(OSError):

@@ -183,6 +183,14 @@ def parse_cadence(min_delay: Duration, max_delay: Duration | None, pace: PaceNam
     return Cadence(shortest, quiet_delay=_QUIET_DELAY if pace == "forecast" else 0.0)
 
 
+def split_options(options: BuildOptions) -> tuple[WaitOptions, Configurations]:
+    """Return the options of the wait for a build, and what is built."""
+    names = Configurations.__annotations__
+    waiting = {name: value for name, value in options.items() if name not in names}
+    configurations = {name: value for name, value in options.items() if name in names}
+    return cast("WaitOptions", waiting), cast("Configurations", configurations)
+
+
 def parse_seconds(value: Duration, name: str) -> float:
     """Return a time in seconds.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Final, TypedDict, TypeVar
 
@@ -24,6 +25,7 @@ from ..models.executions import Execution, Image, WorkflowStepExecution
 from ..models.identifiers import Identifier
 from ..models.redaction import one_line
 from ..models.statuses import ImageStatus, Outcome
+from ..polling.pipelines import PipelineSubscription
 from ..polling.step_inspector import describe_waiting_steps
 from ..polling.subscriptions import EndReason, Subscription
 
@@ -99,6 +101,41 @@ def waiting_step_error(
     return error
 
 
+def pipeline_error(subscription: PipelineSubscription) -> WaitError:
+    """Return the exception for a subscription to a pipeline that ended, and gives no more images.
+
+    Raises:
+        Exception: The exception that ended it, if it was not an error of a call to AWS.
+    """
+    failure = subscription.failure
+    if failure is not None and not isinstance(failure, OperationError):
+        raise failure
+    history = subscription.history
+    cause = failure or history.error
+    facts = facts_of(subscription, None)
+    effort = _effort_of(facts)
+    cls: type[WaitError]
+    if subscription.end_reason is EndReason.CLOSED:
+        cls, what = ClientClosedError, f"is no longer watched, since the client was closed ({effort})"
+    elif isinstance(failure, ResourceNotFoundException):
+        was_listed = history.seen_at > -math.inf
+        verb = "no longer exists, so it makes no new image" if was_listed else "does not exist"
+        cls, what = ExecutionNotFoundError, f"{verb} ({effort}): {failure}"
+    elif failure is not None or not subscription.has_started:
+        cls, what = ObservationError, f"could not be observed ({effort}): {cause or _NO_RESPONSE}"
+    elif cause is not None and history.is_outdated(subscription.ended_at, subscription.cadence):
+        cls, what = ObservationError, f"could no longer be observed ({effort}): {cause}"
+    else:
+        another = "another" if subscription.received else "a new"
+        cls, what = WaitTimeoutError, f"has not made {another} image ({effort})"
+    return create_error(cls, subscription.identifier, what, facts, cause)
+
+
+def _effort_of(facts: WaitFacts) -> str:
+    throttled = f", {facts['throttles']} throttled" if facts["throttles"] else ""
+    return f"after {facts['elapsed']:.0f} s, {facts['polls']} polls{throttled}"
+
+
 def end_error(subscription: Subscription) -> WaitError:
     """Return the exception for a subscription that ended without a terminal state.
 
@@ -112,8 +149,7 @@ def end_error(subscription: Subscription) -> WaitError:
     cause = failure or history.error
     newest = history.withheld or subscription.seen
     facts = facts_of(subscription, newest)
-    throttled = f", {facts['throttles']} throttled" if facts["throttles"] else ""
-    effort = f"after {facts['elapsed']:.0f} s, {facts['polls']} polls{throttled}"
+    effort = _effort_of(facts)
     seen = f"never seen; {effort}" if newest is None else f"last seen {newest.status}; {effort}"
     cls: type[WaitError]
     if subscription.end_reason is EndReason.CLOSED:

@@ -10,7 +10,7 @@ import contextlib
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Final, Self, TypeVar, cast
+from typing import Final, Protocol, Self, TypeVar, cast
 
 import anyio
 import anyio.lowlevel
@@ -19,6 +19,7 @@ from ..errors import WaitError, WaitGroupError
 from ..models.executions import Execution, Progress
 from ..models.identifiers import Identifier
 from ..polling.poller import Poller
+from ..polling.schedule import Cadence
 from ..polling.step_inspector import StepInspector
 from ..polling.subscriptions import EndReason, Subscription, UpdateQueue
 from .options import WaitSettings
@@ -34,15 +35,42 @@ AtDeadline = Callable[[Identifier, WaitError], Awaitable[Execution]]
 _LAST_POLL_TIMEOUT: Final = 10.0
 
 
-class _Consumer:
-    """The subscriptions of one consumer. They end with it, even if it only stops to iterate."""
+class Publisher(Protocol):
+    """What a consumer subscribes to: a `Poller` or a `PipelinePoller`."""
+
+    def check_origin(self) -> None:
+        """Check that the current event loop is that of the client."""
+
+    def subscribe(
+        self, identifier: Identifier, *, cadence: Cadence, deadline: float, queue: UpdateQueue
+    ) -> Subscription:
+        """Subscribe to `identifier`; updates go to `queue`."""
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """End a subscription."""
+
+
+class Consumer:
+    """The subscriptions of one consumer. They end with it, even if it only stops to iterate.
+
+    Args:
+        publisher: What it subscribes to.
+        settings: The options.
+        wants_changes: Whether it wants states before the terminal one as well.
+        prepare: Called with each new subscription.
+    """
 
     def __init__(
-        self, poller: Poller, inspector: StepInspector, settings: WaitSettings, *, wants_changes: bool
+        self,
+        publisher: Publisher,
+        settings: WaitSettings,
+        *,
+        wants_changes: bool,
+        prepare: Callable[[Subscription], None],
     ) -> None:
-        self._poller = poller
-        self._inspector = inspector
+        self._publisher = publisher
         self._settings = settings
+        self._prepare = prepare
         self._deadline = math.inf
         self._give_up_at = math.inf
         self._updates = UpdateQueue(wants_changes=wants_changes)
@@ -60,17 +88,11 @@ class _Consumer:
         if settings.timeout is not None:
             self._deadline = self._give_up_at = anyio.current_time() + settings.timeout
         for identifier in identifiers:
-            subscription = self._poller.subscribe(
-                identifier,
-                cadence=settings.cadence,
-                deadline=self._deadline,
-                queue=self._updates,
-                estimate=settings.estimate,
+            subscription = self._publisher.subscribe(
+                identifier, cadence=settings.cadence, deadline=self._deadline, queue=self._updates
             )
             self._subscriptions[identifier] = subscription
-            if settings.waiting_steps or settings.steps:
-                reports = settings.on_waiting_step == "report"
-                self._inspector.follow(subscription, steps=settings.steps, reports=reports)
+            self._prepare(subscription)
 
     async def _next_update(self) -> Subscription | None:
         """Wait for a subscription that has a new state, or has ended; return ``None`` if this was closed.
@@ -78,7 +100,7 @@ class _Consumer:
         Raises:
             RuntimeError: Another task waits for the same consumer.
         """
-        self._poller.check_origin()
+        self._publisher.check_origin()
         if self._is_waiting:
             raise RuntimeError("Another task is waiting for the next item of this iterator.")
         self._is_waiting = True
@@ -105,7 +127,7 @@ class _Consumer:
         """End the subscriptions at once."""
         self._is_closed = True
         while self._subscriptions:
-            self._poller.unsubscribe(self._subscriptions.popitem()[1])
+            self._publisher.unsubscribe(self._subscriptions.popitem()[1])
         self._updates.wake()
 
     async def aclose(self) -> None:
@@ -126,7 +148,19 @@ class _Consumer:
             self.close()
 
 
-class Watch(_Consumer, AsyncIterator[X]):
+def _preparing(inspector: StepInspector, settings: WaitSettings) -> Callable[[Subscription], None]:
+    """Return what prepares a subscription for the estimates and steps that the options ask for."""
+
+    def prepare(subscription: Subscription) -> None:
+        subscription.wants_estimate = settings.estimate
+        if settings.waiting_steps or settings.steps:
+            reports = settings.on_waiting_step == "report"
+            inspector.follow(subscription, steps=settings.steps, reports=reports)
+
+    return prepare
+
+
+class Watch(Consumer, AsyncIterator[X]):
     """The states of one execution: the present one first, then each change, up to the terminal one.
 
     A slow consumer misses states in between, but never the last one. It may stop at any time. As an async
@@ -136,7 +170,7 @@ class Watch(_Consumer, AsyncIterator[X]):
     def __init__(
         self, poller: Poller, inspector: StepInspector, settings: WaitSettings, identifier: Identifier
     ) -> None:
-        super().__init__(poller, inspector, settings, wants_changes=True)
+        super().__init__(poller, settings, wants_changes=True, prepare=_preparing(inspector, settings))
         self._identifier = identifier
         self._shown: tuple[Execution, Progress] | None = None
 
@@ -162,7 +196,7 @@ class Watch(_Consumer, AsyncIterator[X]):
                 raise end_error(subscription)
 
 
-class Gathering(_Consumer):
+class Gathering(Consumer):
     """Several executions that are awaited together; duplicates are awaited once.
 
     Attributes:
@@ -178,7 +212,10 @@ class Gathering(_Consumer):
         identifiers: Iterable[Identifier],
     ) -> None:
         # Changes matter only if the wait is to end at a waiting step.
-        super().__init__(poller, inspector, settings, wants_changes=settings.on_waiting_step == "raise")
+        wants_changes = settings.on_waiting_step == "raise"
+        prepare = _preparing(inspector, settings)
+        super().__init__(poller, settings, wants_changes=wants_changes, prepare=prepare)
+        self._inspector = inspector
         self._identifiers = tuple(identifiers)
         self._expired: list[Identifier] = []
         self.states: dict[Identifier, Execution] = {}
@@ -210,7 +247,7 @@ class Gathering(_Consumer):
             self.errors[identifier] = error
         has_ended = error is not None or execution is None or execution.is_terminal
         if has_ended:
-            self._poller.unsubscribe(self._subscriptions.pop(identifier))
+            self._publisher.unsubscribe(self._subscriptions.pop(identifier))
         return has_ended
 
     def _error(self, subscription: Subscription, execution: Execution | None) -> WaitError | None:
@@ -295,6 +332,18 @@ async def wait(
         if error is not None:
             raise error
         return gathering.states[identifier]
+
+
+def waiting_for_end(
+    poller: Poller, inspector: StepInspector, cadence: Cadence
+) -> Callable[[Identifier, float], Awaitable[Execution]]:
+    """Return a function that waits for an execution to end with any outcome, up to a deadline."""
+
+    def wait_for_end(identifier: Identifier, deadline: float) -> Awaitable[Execution]:
+        settings = WaitSettings(cadence=cadence, timeout=None, check=False).until(deadline)
+        return wait(poller, inspector, settings, identifier)
+
+    return wait_for_end
 
 
 async def wait_all(

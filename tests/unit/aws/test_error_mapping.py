@@ -40,6 +40,7 @@ def test_every_modeled_exception_has_a_class_of_its_name(shape):
         ("ExpiredTokenException", 403, errors.CredentialsError),
         ("UnrecognizedClientException", 400, errors.CredentialsError),
         ("SomethingNew", 418, errors.RequestError),
+        ("SimulatorBug", 501, errors.RequestError),
         ("RequestTimeout", 400, errors.ServerError),
         ("RequestTimeoutException", 403, errors.ServerError),
         ("InternalFailure", 400, errors.ServerError),

@@ -1,5 +1,7 @@
 """The history of an execution: which reads are news, stale, final, or from before a retry."""
 
+import math
+
 import pytest
 
 from aioimagebuilder import (
@@ -14,7 +16,7 @@ from aioimagebuilder import (
     WorkflowStepExecution,
 )
 from aioimagebuilder.models.identifiers import Identifier
-from aioimagebuilder.polling.history import RERUN_GRACE_PERIOD, History, Reruns
+from aioimagebuilder.polling.history import RERUN_GRACE_PERIOD, Announcement, History, Reruns
 from aioimagebuilder.polling.schedule import Cadence
 from support.scripted_service import image_arn
 
@@ -153,3 +155,34 @@ def test_end_without_an_expected_rerun_is_new():
     assert not reruns.precedes(IMAGE, _failed("wf-1"), 0.0)
     reruns.expect(Identifier.parse(image_arn(2)), None, 0.0)
     assert not reruns.precedes(IMAGE, _failed("wf-1"), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("seen", "status", "has_reached"),
+    [
+        (None, "BUILDING", False),
+        ("BUILDING", "BUILDING", True),
+        ("TESTING", "BUILDING", True),
+        ("BUILDING", "TESTING", False),
+        ("TESTING", "AVAILABLE", False),
+        ("TESTING", "FROBNICATING", False),
+        ("FROBNICATING", "FROBNICATING", True),
+        ("FROBNICATING", "BUILDING", False),
+    ],
+)
+def test_status_is_reached_by_itself_and_those_that_follow(seen, status, has_reached):
+    history = History(started=0.0)
+    if seen is not None:
+        history.record(Image.parse({"arn": image_arn(), "state": {"status": seen}}), 1.0)
+    assert history.has_reached(status) == has_reached
+
+
+def test_announcement_is_read_twice_after_a_read_in_flight():
+    announcement = Announcement("TESTING", received_at=10.0)
+    assert announcement.next_read(9.9, 11.0, 5.0) == 11.0
+    assert announcement.next_read(11.0, 11.5, 5.0) == 13.5
+    assert announcement.next_read(13.5, 14.0, 5.0) == math.inf
+
+
+def test_announcement_is_read_again_within_a_short_cadence():
+    assert Announcement(None, received_at=10.0).next_read(10.0, 10.5, 0.1) == 10.6

@@ -9,22 +9,40 @@ from functools import partial
 import anyio
 import click
 
+from ...models.identifiers import ResourceKind
 from ..exit_codes import ExitCode
 from ..options import Connection, Display, WaitOptions
-from ..runtime.connect import connect, parse_identifiers
+from ..render.escaping import escape
+from ..runtime.connect import connect, find_pipeline_arn, parse_identifier_or_name, parse_identifiers
 from ..runtime.run import Invocation, run
-from ..runtime.wait import WaitResult, check_options, emit_result, finish, wait_for_result
+from ..runtime.wait import (
+    WaitResult,
+    announce_image,
+    check_options,
+    deadline_of,
+    emit_result,
+    finish,
+    wait_for_result,
+    with_deadline,
+)
 
 
 def wait(
     *,
     identifiers: Sequence[str],
+    next_of: str | None,
     fail_fast: bool,
     options: WaitOptions,
     connection: Connection,
     display: Display,
 ) -> ExitCode:
-    """Wait for all executions and return the most severe exit code."""
+    """Wait for all executions, or for the next image of a pipeline; return the most severe exit code."""
+    if next_of is not None:
+        if identifiers:
+            raise click.UsageError("Pass either IDs or --next PIPELINE: with --next, the ID is yet unknown.")
+        pipeline = parse_identifier_or_name(next_of, ResourceKind.IMAGE_PIPELINE)
+        check_options(options)
+        return run(partial(_wait_for_next, pipeline, options, connection), display, options)
     ids = parse_identifiers(_read_identifiers(identifiers))
     if not ids:
         raise click.UsageError("There is nothing to wait for. Pass an ID, or write IDs to standard input.")
@@ -55,6 +73,23 @@ async def _wait(
         for each in ids:
             tasks.start_soon(wait_for, each)
     return finish(invocation, results)
+
+
+async def _wait_for_next(
+    pipeline: str, options: WaitOptions, connection: Connection, invocation: Invocation
+) -> ExitCode:
+    deadline = deadline_of(options)
+    invocation.interruption_note = "No new image was seen, and nothing was cancelled at AWS."
+    invocation.reporter.idle_text = f"waiting for the next image of {escape(pipeline)}"
+    arn = await find_pipeline_arn(connection, pipeline, deadline)
+    async with connect(connection, [arn], options=options) as ib:
+        async with ib.watch_pipeline(arn, timeout=with_deadline(options, deadline).timeout) as images:
+            image = (await anext(images)).id
+        invocation.begin_wait([image], f"Waiting for {image}")
+        announce_image(invocation, image, arn)
+        result = await wait_for_result(invocation, ib, image, with_deadline(options, deadline))
+    emit_result(invocation, result, result.line)
+    return finish(invocation, [result])
 
 
 def _read_identifiers(arguments: Sequence[str]) -> list[str]:

@@ -22,6 +22,7 @@ _TERMS: Final[Sequence[tuple[str, str | Callable[[re.Match[str]], str]]]] = (
     (r'\bresume\("([^"]*)"\)', r"aioimagebuilder approve \1"),
     (r'\bstop\("([^"]*)", reason=[^)]*\)', r"aioimagebuilder reject \1 --reason TEXT"),
     (r"\bstart_image_pipeline_execution\(\)", "aioimagebuilder build"),
+    (r"\bwait_for_next_image\(\)", "aioimagebuilder wait --next"),
     (r"\bretry_image\(\)", "aioimagebuilder retry"),
     (r"\blist_([a-z_]+)\(\)", lambda match: f"aws imagebuilder list-{match[1].replace('_', '-')}"),
     (r"^ImageBuilder: ", ""),

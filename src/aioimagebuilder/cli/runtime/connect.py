@@ -13,12 +13,11 @@ import click
 
 from ...aws.backoff import Backoff
 from ...aws.call import Caller
-from ...aws.operations import Operations
 from ...aws.reads import list_pages
 from ...aws.session import SessionArguments
+from ...aws.sqs import SqsHints
 from ...client import ImageBuilder
 from ...errors import OperationError, RequestError, ResourceNotFoundException
-from ...models.executions import Image
 from ...models.identifiers import Identifier, IdentifierKind, ResourceKind, parse_arn
 from ...models.kinds import ListOperation
 from ...models.parsing import text
@@ -58,6 +57,7 @@ async def connect(
                 endpoint_url=connection.endpoint_url,
                 min_delay=5 if options is None else options.min_delay,
                 max_delay=30 if options is None else options.max_delay,
+                hints=None if options is None or options.hints is None else SqsHints(options.hints),
             )
             ib = await stack.enter_async_context(client)
         yield ib
@@ -120,28 +120,6 @@ async def find_pipeline_arn(connection: Connection, name_or_arn: str, deadline: 
         raise ResourceNotFoundException.create(
             _PIPELINES.operation, f"there is no pipeline {name_or_arn!r} in {caller.region}."
         )
-
-
-async def find_build(operations: Operations, pipeline_arn: str) -> str:
-    """Return the ARN of a pipeline's newest running build, or else of its newest image.
-
-    Raises:
-        ResourceNotFoundException: the pipeline has no image.
-        OperationError: the images could not be listed.
-    """
-    newest: Image | None = None
-    async for image in operations.list_image_pipeline_images(pipeline_arn):
-        if newest is None or _precedence(image) > _precedence(newest):
-            newest = image
-    if newest is None:
-        raise ResourceNotFoundException.create(
-            "ListImagePipelineImages", f"the pipeline {pipeline_arn} has built no image yet."
-        )
-    return newest.id
-
-
-def _precedence(image: Image) -> tuple[bool, float]:
-    return not image.is_terminal, image.date_created.timestamp() if image.date_created else 0.0
 
 
 @contextmanager

@@ -30,11 +30,13 @@ class Reporter:
 
     Attributes:
         has_several: whether several executions are reported, so that every line has to name one.
+        idle_text: what is awaited while nothing runs. Escaped text.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self.has_several: bool = False
+        self.idle_text: str = "waiting for the first response"
 
     def update(self, state: BuildState) -> None:
         """Report a new state of an execution."""
@@ -101,7 +103,7 @@ class PlainReporter(Reporter):
         lines = [
             format_heartbeat(each, now) for each in self._states.values() if not each.execution.is_terminal
         ]
-        for line in lines or ["waiting for the first response"]:
+        for line in lines or [self.idle_text]:
             self.print_progress(line)
 
 
@@ -145,7 +147,7 @@ class LiveReporter(Reporter):
         frame = int((time.monotonic() - self._start) / _FRAME_SECONDS)
         if not self._states:
             symbol = self._symbols.running[frame % len(self._symbols.running)]
-            return Text(f"{symbol} waiting for the first response")
+            return Text(f"{symbol} {self.idle_text}")
         width, height = self._console.size
         context = RenderContext(
             now=self._clock.now(), width=width, height=height, symbols=self._symbols, frame=frame

@@ -146,7 +146,8 @@ def resume_command(command: str, identifiers: Iterable[str]) -> str:
     for param in context.command.params:
         source = context.get_parameter_source(param.name or "")
         is_explicit = source is click.core.ParameterSource.COMMANDLINE
-        if isinstance(param, click.Option) and is_explicit and param.name in accepted:
+        # What was awaited by --next is an image by now.
+        if isinstance(param, click.Option) and is_explicit and param.name in accepted - {"next_of"}:
             words.append(param.opts[0])
             if not param.is_flag:
                 words.append(_format_value(param, context.params[param.name or ""]))

@@ -186,6 +186,12 @@ async def wait_for_result(
     return WaitResult(identifier, execution)
 
 
+def announce_image(invocation: Invocation, image: str, pipeline_arn: str) -> None:
+    """Report an image that a pipeline makes, on both streams."""
+    invocation.reporter.print_progress(f"New image {escape(image)}")
+    invocation.output.emit("started", {"id": image, "pipeline": pipeline_arn})
+
+
 def emit_result(invocation: Invocation, result: WaitResult, *lines: str) -> None:
     """Write a result to standard output, as a JSON event or as lines of text."""
     if result.has_ended and result.execution is not None:
@@ -213,13 +219,18 @@ def finish(invocation: Invocation, results: Sequence[WaitResult]) -> ExitCode:
     ]
     if unfinished and invocation.awaited:
         invocation.print_resume_command("To resume the wait, run:", unfinished)
+    write_summary(invocation, results)
+    return most_severe(each.exit_code for each in results)
+
+
+def write_summary(invocation: Invocation, results: Sequence[WaitResult]) -> None:
+    """Write the job summary of a CI system, if there is one."""
     if github_actions.is_running():
         try:
             _write_summary(results)
         except OSError as error:
             message = f"Warning: The job summary could not be written: {error.strerror}."
             invocation.reporter.print_message(message)
-    return most_severe(each.exit_code for each in results)
 
 
 def _summary(awaited: Sequence[str], results: Sequence[WaitResult]) -> str:

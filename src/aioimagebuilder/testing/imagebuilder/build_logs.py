@@ -2,8 +2,7 @@
 
 Images log to the group ``/aws/imagebuilder/<image name>`` or the group configured for the image, in the
 stream ``<x.y.z>/<build>``; pipelines log to ``/aws/imagebuilder/pipeline/<name>``, in the stream
-``YYYY/MM/DD``. Lines are written lazily: by the server before every CloudWatch Logs request, and under
-``mock_aws`` by a botocore handler before every CloudWatch Logs call of a session created after `register`.
+``YYYY/MM/DD``. The lines of an image are written at its transitions and before every CloudWatch Logs call.
 """
 
 from __future__ import annotations
@@ -13,36 +12,30 @@ from datetime import UTC, datetime
 from moto.logs.models import logs_backends
 
 from ..simulation.images import Image
-from .controller import Control
-from .models import ImageBuilderBackend
+from .models import ImageBuilderBackend, Resource
 
 
-def write_due_lines(control: Control) -> None:
-    """Write every log line that is due."""
-    with control.lock:
-        for backend in control.backends.values():
-            now = backend.now()
-            for image in backend.images.values():
-                _write_image_lines(backend, image, now)
-            due = [line for line in backend.pipeline_log if line[0] <= now]
-            backend.pipeline_log = [line for line in backend.pipeline_log if line[0] > now]
-            for at, group, text in due:
-                stream = datetime.fromtimestamp(at, UTC).strftime("%Y/%m/%d")
-                _write(backend, group, stream, [(at, text)])
+def write_image_lines(backend: ImageBuilderBackend, image: Image, now: float) -> None:
+    """Write the lines of an image that are due at a time."""
+    lines = [line for line in image.log_lines() if line[0] <= now]
+    new = lines[image.lines_written :]
+    if new:
+        image.lines_written = len(lines)
+        _write(backend, get_log_group(image), str(image.static["version"]), new)
+
+
+def write_pipeline_line(backend: ImageBuilderBackend, pipeline: Resource, text: str) -> None:
+    """Write a line to the log of a pipeline."""
+    now = backend.now()
+    configured = pipeline.record.get("loggingConfiguration", {}).get("pipelineLogGroupName")
+    group = configured or f"/aws/imagebuilder/pipeline/{pipeline.record['name']}"
+    _write(backend, group, datetime.fromtimestamp(now, UTC).strftime("%Y/%m/%d"), [(now, text)])
 
 
 def get_log_group(image: Image) -> str:
     """Return the log group of an image."""
     configured = image.static.get("loggingConfiguration", {}).get("logGroupName")
     return str(configured or f"/aws/imagebuilder/{image.static['name']}")
-
-
-def _write_image_lines(backend: ImageBuilderBackend, image: Image, now: float) -> None:
-    lines = [line for line in image.log_lines() if line[0] <= now]
-    new = lines[image.lines_written :]
-    if new:
-        image.lines_written = len(lines)
-        _write(backend, get_log_group(image), str(image.static["version"]), new)
 
 
 def _write(backend: ImageBuilderBackend, group: str, stream: str, lines: list[tuple[float, str]]) -> None:

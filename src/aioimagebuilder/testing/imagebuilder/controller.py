@@ -30,12 +30,14 @@ from ..checks import (
 from ..scripts import BuildScript, Json
 from ..simulation.clock import SimulatedClock
 from ..simulation.state_history import Members
+from .build_logs import write_image_lines
 from .faults import Fault, FaultRegistry
 from .models import ImageBuilderBackend, SharedState
 from .operations.dispatch import perform
 from .operations.lifecycle_policies import run_policy
 from .operations.presets import create_pipeline
 from .operations.standalone import ExecutionKind, add_execution
+from .outputs import write_due_outputs
 from .rate_limit import TokenBucket
 from .validation import input_members
 
@@ -97,6 +99,7 @@ class Control:
         self.region_name = region_name
         self.lock: AbstractContextManager[bool] = threading.RLock()
         self.closing: threading.Event = threading.Event()
+        self._changed = threading.Event()
         self._monotonic = monotonic
         self._initial = (time_scale, rate_limit, burst, start)
         self._start()
@@ -104,8 +107,8 @@ class Control:
     def _start(self) -> None:
         scale, rate, burst, start = self._initial
         clock = SimulatedClock(scale=scale, start=start, monotonic=self._monotonic)
-        self.shared: SharedState = SharedState(clock=clock)
         self.faults: FaultRegistry = FaultRegistry(monotonic=self._monotonic)
+        self.shared: SharedState = SharedState(clock=clock, faults=self.faults, changed=self._changed)
         self.backends: dict[tuple[str, str], ImageBuilderBackend] = {}
         self._calls: deque[CallRecord] = deque(maxlen=_MAX_CALLS)
         self._counts: Counter[str] = Counter()
@@ -128,11 +131,14 @@ class Control:
     def set_time_scale(self, scale: TimeScale) -> None:
         """Set the number of simulated seconds per real second; 0 stops the clock."""
         self.shared.clock.set_scale(scale)
+        self._changed.set()
 
     @checked
     def advance(self, seconds: Seconds) -> None:
-        """Advance the clock by a number of simulated seconds."""
+        """Advance the clock by a number of simulated seconds, and perform what is due by then."""
         self.shared.clock.advance(seconds)
+        self.perform_due()
+        self._changed.set()
 
     def now(self) -> float:
         """Return the simulated time in seconds since the epoch."""
@@ -141,6 +147,46 @@ class Control:
     def sleep(self, seconds: float) -> None:
         """Block for a number of real seconds, or until the simulator stops."""
         self.closing.wait(min(seconds, threading.TIMEOUT_MAX))
+
+    def close(self) -> None:
+        """Release everything that waits: hanging calls and `perform_until_closed`."""
+        self.closing.set()
+        self._changed.set()
+
+    # ------------------------------------------------------------------ the agenda
+
+    def perform_due(self) -> None:
+        """Perform what is due by the simulated time."""
+        if self.shared.agenda.is_due():
+            with self.lock:
+                self.shared.agenda.perform_due()
+
+    def perform_until_closed(self) -> None:
+        """Perform everything at its time until the simulator stops."""
+        while not self.closing.is_set():
+            self._changed.wait(self._seconds_until_due())
+            self._changed.clear()
+            self.perform_due()
+
+    def _seconds_until_due(self) -> float | None:
+        clock = self.shared.clock
+        seconds = self.shared.agenda.next_due - clock.now()
+        if seconds > 0 and clock.scale == 0:
+            return None
+        return min(max(seconds, 0) / (clock.scale or 1), threading.TIMEOUT_MAX)
+
+    def write_due_lines(self) -> None:
+        """Write every line of a build log that is due."""
+        with self.lock:
+            for backend in self.backends.values():
+                for image in backend.images.values():
+                    write_image_lines(backend, image, backend.now())
+
+    def write_due_outputs(self) -> None:
+        """Write the outputs of images that are due to moto's EC2 and Parameter Store."""
+        self.perform_due()
+        with self.lock:
+            write_due_outputs(self.shared)
 
     @property
     def rate_limit(self) -> float | None:
@@ -258,8 +304,9 @@ class Control:
 
         Raises:
             ServiceError: The service rejects the request.
-            SimulatorBugError: The operation is not implemented or the response violates the service model.
+            SimulatorBugError: The response violates the service model.
         """
+        self.perform_due()
         with self.lock:
             self.shared.lag = lag
             try:

@@ -15,9 +15,15 @@
 | ``unknown_status`` | the status (of ``identifier``, if given) is ``execution_status`` |
 | ``not_found_yet`` | ResourceNotFoundException until ``seconds`` after the first request for an id |
 | ``repeat_token`` | a list returns the token that it was requested with |
+| ``event_lost`` | an event is not delivered |
+| ``event_late`` | an event is delivered ``lag`` simulated seconds late |
+| ``event_doubled`` | an event is delivered twice, with the same id |
+| ``event_out_of_order`` | an event is delivered after the next one |
 
 CloudWatch Logs (``service="logs"``) supports the kinds in `LOGS_KINDS`; its ``throttle`` is a
-ThrottlingException. A fault expires after it applied to ``times`` calls, or after ``seconds`` real seconds
+ThrottlingException. The kinds in `EVENT_KINDS` apply to events whose detail-type matches ``operation`` and
+whose resources include ``identifier``, and to messages to SNS topics and Lambda functions (``SNS``,
+``Lambda``). A fault expires after it applied to ``times`` calls or events, or after ``seconds`` real seconds
 unless the table gives ``seconds`` another meaning.
 """
 
@@ -50,9 +56,16 @@ KINDS = frozenset(
         "unknown_status",
         "not_found_yet",
         "repeat_token",
+        "event_lost",
+        "event_late",
+        "event_doubled",
+        "event_out_of_order",
     }
 )
 """Every kind of fault."""
+
+EVENT_KINDS = frozenset(kind for kind in KINDS if kind.startswith("event_"))
+"""Kinds that apply to events and messages, not to calls."""
 
 LOGS_KINDS = frozenset({"throttle", "error", "reset", "delay", "hang"})
 """Kinds that CloudWatch Logs supports."""
@@ -68,16 +81,17 @@ class Fault:
     Args:
         kind: See the table of the module.
         service: Service that the fault applies to: ``imagebuilder`` or ``logs``.
-        operation: Operation or pattern such as ``Get*`` that the fault applies to; ``None`` = any.
-        identifier: The id or ARN that a request must contain, or, for row faults, that a row must have.
-        times: Number of calls after which the fault expires.
+        operation: Operation, or detail-type of events, or a pattern such as ``Get*``; ``None`` = any.
+        identifier: The id or ARN that a request or an event must contain, or, for row faults, that a row must
+            have.
+        times: Number of calls or events after which the fault expires.
         seconds: Real seconds after which the fault expires; see the table of the module.
         probability: Probability that the fault applies to a matching call.
         code: Error code of ``error``.
         status: HTTP status of ``error``.
         message: Message of ``error``.
         body: Literal body of the response.
-        lag: Age of ``stale`` responses in simulated seconds.
+        lag: Age of ``stale`` responses, and delay of ``event_late``, in simulated seconds.
         execution_status: The status of ``unknown_status``.
         identifiers: The rows of ``missing_rows``.
         performed: Whether the operation is performed when ``reset``, ``hang`` or an error hides its result.
@@ -157,7 +171,8 @@ class FaultRegistry:
         now = self._monotonic()
         matching = []
         for each in self._injected:
-            if each.fault.service != service or self._is_expired(each, now):
+            is_of_events = each.fault.kind in EVENT_KINDS
+            if service != ("events" if is_of_events else each.fault.service) or self._is_expired(each, now):
                 continue
             if not _matches(each.fault, operation, params):
                 continue

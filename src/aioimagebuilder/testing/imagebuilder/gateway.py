@@ -89,9 +89,10 @@ def _perform(control: Control, operation: str, params: Members, account_id: str,
     try:
         members = control.perform(operation, params, account_id=account_id, region=region, lag=lag)
     except ServiceError as error:
-        return error_response(error.code, error.message)
+        return error_response(error.code, error.message, error.status)
     except SimulatorBugError as bug:
-        return error_response("SimulatorBug", f"simulator bug: {bug}", 500)
+        # Not a 500: every SDK retries that for seconds, and a waiter until its deadline.
+        return error_response("SimulatorBug", f"simulator bug: {bug}", 501)
     if failure is not None:
         return fault_response(failure, delay)
     return _success_response(_apply_content_faults(members, faults, params), kinds, delay)

@@ -48,5 +48,5 @@ def control() -> Control:
 
 def reset(control: Control) -> None:
     """Discard the state of a simulator and of moto's other services."""
-    BackendDict.reset()
     control.reset()
+    BackendDict.reset()

@@ -5,9 +5,13 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import math
 import re
-from collections.abc import Callable, Iterable, Sequence
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TypeVar
 
 from moto.core.base_backend import BaseBackend
@@ -17,8 +21,11 @@ from ..simulation.clock import SimulatedClock
 from ..simulation.identifiers import slugify
 from ..simulation.images import Image
 from ..simulation.lifecycle_runs import LifecycleRun
+from ..simulation.managed_catalogue import list_managed_images, list_managed_resources
 from ..simulation.state_history import Members, Row, StateHistory
+from .agenda import Agenda
 from .errors import ServiceError
+from .faults import FaultRegistry
 
 MAX_PAGE_SIZE = 25
 """Maximum and default number of rows of a page."""
@@ -66,24 +73,38 @@ class SharedState:
 
     Args:
         clock: The simulated clock.
+        faults: The injected faults.
+        changed: Set whenever the next action of the agenda may be due earlier.
+        outputs: Writes to moto's EC2 and Parameter Store that are due, in the order of their times.
         scripts: Scripts of the next builds.
         extra_statuses: Scripted statuses, which responses may contain even if the service model lacks them.
         lag: Age of the state that reads return, in simulated seconds.
     """
 
     clock: SimulatedClock
+    faults: FaultRegistry = field(default_factory=FaultRegistry)
+    changed: threading.Event = field(default_factory=threading.Event)
+    outputs: deque[Callable[[], None]] = field(default_factory=deque)
     scripts: ScriptQueue = field(default_factory=ScriptQueue)
     extra_statuses: set[str] = field(default_factory=set)
     lag: float = 0.0
 
+    def __post_init__(self) -> None:
+        self.agenda: Agenda = Agenda(self.clock, self.changed)
+
 
 @dataclass(kw_only=True)
 class Resource:
-    """A component, recipe, configuration, workflow, pipeline or lifecycle policy."""
+    """A component, recipe, configuration, workflow, pipeline or lifecycle policy.
+
+    A pipeline or policy has the time of its next run, and a pipeline what its last build was built from.
+    """
 
     kind: str
     record: Members
     references: frozenset[str] = frozenset()
+    next_run: float = math.inf
+    built_from: frozenset[str] = frozenset()
 
     @property
     def arn(self) -> str:
@@ -99,6 +120,7 @@ class ImageBuilderBackend(BaseBackend):
         self.shared = shared
         self.resources: dict[str, Resource] = {}
         self.images: dict[str, Image] = {}
+        self.managed_resources, self.managed_images = _list_managed(region_name)
         self.image_names: dict[str, int] = {}
         self.workflows: dict[str, Row] = {}
         self.steps: dict[str, Row] = {}
@@ -106,8 +128,9 @@ class ImageBuilderBackend(BaseBackend):
         self.standalone_workflows: dict[str, list[Row]] = {}
         self.standalone_steps: dict[str, list[Row]] = {}
         self.lifecycle_runs: dict[str, LifecycleRun] = {}
+        self.held_events: list[Callable[[], None]] = []
+        self.policies: dict[str, str] = {}
         self.tokens: dict[tuple[str, str], tuple[Members, Members]] = {}
-        self.pipeline_log: list[tuple[float, str, str]] = []
 
     def reset(self) -> None:
         """Discard everything but what the backends share."""
@@ -115,12 +138,12 @@ class ImageBuilderBackend(BaseBackend):
 
     def now(self) -> float:
         """Return the simulated time, minus the lag of reads."""
-        return self.shared.clock.now() - self.shared.lag
+        return self.shared.agenda.now() - self.shared.lag
 
     def read(self, history: StateHistory) -> Members | None:
         """Return the current members in a history, or ``None`` before its start."""
         state = history.at(self.now())
-        if state is None and self.shared.lag and history.start <= self.shared.clock.now():
+        if state is None and self.shared.lag and history.start <= self.shared.agenda.now():
             return history.states[0]
         return state
 
@@ -129,7 +152,7 @@ class ImageBuilderBackend(BaseBackend):
         return [row for row in rows if self.read(row.history) is not None]
 
     def add_image(self, image: Image) -> None:
-        """Add or update an image and its executions."""
+        """Add or update an image and its executions; `transitions.add_image` also schedules what it does."""
         self.images[image.arn] = image
         for row in image.rows():
             self.workflows[row.identifier] = row
@@ -161,6 +184,14 @@ class ImageBuilderBackend(BaseBackend):
         if end < len(items):
             response["nextToken"] = _make_token(end, f"{member}{scope}")
         return response
+
+
+@lru_cache
+def _list_managed(region_name: str) -> tuple[Mapping[str, Resource], Mapping[str, Image]]:
+    """Return the managed resources and images of a region by ARN; all backends of the region share them."""
+    resources = (Resource(kind=kind, record=record) for kind, record in list_managed_resources(region_name))
+    images = list_managed_images(region_name)
+    return {each.arn: each for each in resources}, {each.arn: each for each in images}
 
 
 def _make_script_key(name: str | None) -> str | None:

@@ -10,7 +10,7 @@ from moto.core.responses import BaseResponse
 from ..json_objects import parse_object
 from ..simulation.state_history import Members
 from . import mock_aws
-from .errors import invalid
+from .errors import invalid, unknown_operation
 from .gateway import WireResponse, error_response, handle_call
 from .mock_aws import current_control
 from .validation import operation, operations
@@ -44,8 +44,8 @@ class ImageBuilderResponse(BaseResponse):
         url = urlsplit(self.uri)
         name, resource_arn = _find_operation(self.method, url.path)
         if name is None:
-            message = f"There is no operation {self.method} {url.path}."
-            return error_response("UnknownOperationException", message, 404)
+            unknown = unknown_operation(f"{self.method} {url.path}")
+            return error_response(unknown.code, unknown.message, unknown.status)
         try:
             params = _parse_parameters(name, url.query, resource_arn, self.raw_body)
         except ValueError as error:

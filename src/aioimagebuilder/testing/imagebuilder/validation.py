@@ -15,7 +15,7 @@ import botocore.session
 from botocore.model import OperationModel, ServiceModel, Shape
 
 from ..simulation.state_history import Members
-from .errors import SimulatorBugError, invalid
+from .errors import ServiceError, SimulatorBugError
 
 Violation = tuple[object, str, str]
 """(value, path, constraint)."""
@@ -24,6 +24,8 @@ Checker = Callable[[Any, str, list[Violation]], None]
 
 # The model's maximum of a step's timeout predates WaitForAction, whose default in the guide is three days.
 _OUTDATED_MAXIMUM = frozenset({"WorkflowStepTimeoutSecondsInteger"})
+# The model's pattern has "String", but its text, and the component documents themselves, have "string".
+_OUTDATED_PATTERN = frozenset({"ComponentParameterType"})
 _MEASURES = {
     "string": "length",
     "list": "length",
@@ -108,18 +110,22 @@ def check_request(name: str, params: Members) -> None:
     """Validate a request.
 
     Raises:
-        ServiceError: The request violates the model; the InvalidRequestException names every invalid member.
+        ServiceError: The request violates the model; the error names every invalid member. Its code is
+            InvalidRequestException, or InvalidParameterException where the operation has only that.
     """
-    shape = operation(name).input_shape
-    if shape is not None:
-        check_value(shape.name, params)
+    model = operation(name)
+    if model.input_shape is not None:
+        codes = [each.name for each in model.error_shapes]
+        only_parameters = "InvalidParameterException" in codes and "InvalidRequestException" not in codes
+        code = "InvalidParameterException" if only_parameters else "InvalidRequestException"
+        check_value(model.input_shape.name, params, code=code)
 
 
-def check_value(shape: str, value: object, path: str = "") -> None:
+def check_value(shape: str, value: object, path: str = "", *, code: str = "InvalidRequestException") -> None:
     """Validate a value in a request by its shape.
 
     Raises:
-        ServiceError: The value violates the model; the InvalidRequestException names every invalid member.
+        ServiceError: The value violates the model; the error names every invalid member.
     """
     violations: list[Violation] = []
     _compile(shape, is_response=False)(value, path, violations)
@@ -129,7 +135,7 @@ def check_value(shape: str, value: object, path: str = "") -> None:
             f"Value {_quote(value)} at '{path}' failed to satisfy constraint: {constraint}"
             for value, path, constraint in violations
         )
-        raise invalid(f"{count} validation error{'s' * (count > 1)} detected: {texts}")
+        raise ServiceError(code, f"{count} validation error{'s' * (count > 1)} detected: {texts}")
 
 
 def check_response(name: str, response: Members, extra_statuses: Container[str] = ()) -> None:
@@ -228,7 +234,7 @@ def _compile_map(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
 def _compile_string(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
     check_size = _compile_size(shape, is_response)
     allowed_values = frozenset(shape.enum)
-    source = shape.metadata.get("pattern")
+    source = None if shape.name in _OUTDATED_PATTERN else shape.metadata.get("pattern")
     pattern = re.compile(source) if source else None
 
     def check(value: str, path: str, violations: list[Violation]) -> None:

@@ -18,13 +18,17 @@ class Action:
     """A step action.
 
     ``outputs`` may contain ``{instance}``, ``{image}``, ``{command}``, ``{association}`` and ``{execution}``.
-    ``rollback`` is the duration of its rollback in seconds; most actions have no rollback.
+    ``rollback`` is the duration of its rollback in seconds; most actions have no rollback. ``maximum`` is
+    the longest timeout that a document may set: the guide's for all documents, unless that of the action is
+    longer. ``stage`` is the only type of workflow that may have the action.
     """
 
     seconds: float
     timeout: int
     outputs: Mapping[str, str] = field(default_factory=dict)
     rollback: float | None = None
+    maximum: int = DAY
+    stage: str | None = None
 
 
 _COMMAND = {"status": "Success", "output": "", "runCommandId": "{command}"}
@@ -42,38 +46,42 @@ ACTIONS: Mapping[str, Action] = {
         timeout=30 * 60,
         outputs={"osVersion": "Amazon Linux 2023", "associationId": "{association}"},
         rollback=2.5,
+        stage="BUILD",
     ),
     "RunSysPrep": Action(seconds=95.0, timeout=HOUR, outputs=_COMMAND),
     "SanitizeInstance": Action(
         seconds=9.817, timeout=HOUR, outputs={**_COMMAND, "output": "Skipping cleanup\n"}
     ),
-    "CreateImage": Action(seconds=144.636, timeout=12 * HOUR, outputs={"imageId": "{image}"}),
+    "CreateImage": Action(
+        seconds=144.636, timeout=12 * HOUR, outputs={"imageId": "{image}"}, maximum=3 * DAY
+    ),
     "CreateImageFromIso": Action(seconds=1800.0, timeout=12 * HOUR, outputs={"imageId": "{image}"}),
     "RegisterImage": Action(seconds=45.0, timeout=9 * HOUR, outputs={"imageId": "{image}"}),
     "RunCommand": Action(seconds=12.6, timeout=12 * HOUR, outputs=_COMMAND),
     "TerminateInstance": Action(seconds=3.586, timeout=30 * 60),
     "CollectImageScanFindings": Action(seconds=120.0, timeout=2 * HOUR),
     "WaitForSSMAgent": Action(seconds=31.0, timeout=HOUR),
-    "WaitForAction": Action(seconds=0.0, timeout=3 * DAY, outputs={"action": "RESUME"}),
+    "WaitForAction": Action(seconds=0.0, timeout=3 * DAY, outputs={"action": "RESUME"}, maximum=7 * DAY),
     "ExecuteStateMachine": Action(
         seconds=60.0, timeout=6 * HOUR, outputs={"executionArn": "{execution}", "output": "{{}}"}
     ),
     "DistributeImage": Action(
-        seconds=240.0, timeout=6 * HOUR, outputs={"distributedImages": "[]", "status": "Completed"}
+        seconds=240.0, timeout=6 * HOUR, outputs={"status": "Completed"}, stage="DISTRIBUTION"
     ),
-    "ModifyImageAttributes": Action(seconds=20.0, timeout=2 * HOUR),
-    "ApplyImageConfigurations": Action(seconds=30.0, timeout=6 * HOUR),
-    "DistributeContainerImage": Action(seconds=55.0, timeout=2 * HOUR),
+    "ModifyImageAttributes": Action(seconds=20.0, timeout=2 * HOUR, stage="DISTRIBUTION"),
+    "ApplyImageConfigurations": Action(seconds=30.0, timeout=6 * HOUR, stage="DISTRIBUTION"),
+    "DistributeContainerImage": Action(seconds=55.0, timeout=2 * HOUR, stage="DISTRIBUTION"),
 }
 """Actions by name."""
 
 WAITING_ACTION = "WaitForAction"
 COMPONENT_ACTION = "ExecuteComponents"
+DISTRIBUTING_ACTION = "DistributeImage"
+SCAN_ACTION = "CollectImageScanFindings"
 IMAGE_ACTIONS = frozenset({"CreateImage", "CreateImageFromIso", "RegisterImage"})
 """Actions that create an AMI."""
 
 MANAGED_VERSION = "1.0.3"
-MANAGED_COMPONENT_VERSION = "1.0.2"
 
 _TERMINATE = """\
   - name: Terminate{which}Instance

@@ -2,24 +2,77 @@
 
 from __future__ import annotations
 
+import math
+import operator
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
 import yaml  # type: ignore[import-untyped]
 
-from .catalogue import ACTIONS, COMPONENT_ACTION, HOUR, Action
+from .catalogue import ACTIONS, COMPONENT_ACTION
+from .document_loading import DocumentError, check_unique, load_document
 from .plan import PlannedStep
 
-_UNKNOWN_ACTION = Action(seconds=10.0, timeout=HOUR)
-_STEP_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-_]{1,99}")
-_MAX_STEPS = 15
+_OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
+    "stringEquals": operator.eq,
+    "booleanEquals": operator.eq,
+    "numberEquals": operator.eq,
+    "numberGreaterThan": operator.gt,
+    "numberGreaterThanEquals": operator.ge,
+    "numberLessThan": operator.lt,
+    "numberLessThanEquals": operator.le,
+}
+"""Comparisons of the value with the operand."""
 
-
-class DocumentError(ValueError):
-    """An invalid workflow or component document."""
+_SCHEMA = yaml.safe_load(
+    r"""
+required: [steps]
+properties:
+  name: &text {type: string}
+  description: *text
+  parameters: {type: array, items: {$ref: "#/$defs/parameter"}}
+  steps: {type: array, minItems: 1, maxItems: 15, items: {$ref: "#/$defs/step"}}
+  outputs: {type: array, items: {type: object, required: [name, value], additionalProperties: *text}}
+$defs:
+  parameter:
+    type: object
+    required: [name]
+    properties: {name: {type: string, pattern: '^[^\x00]{1,128}\Z'}, description: *text}
+    oneOf:
+      - properties: {type: {const: string}, default: *text}
+      - {required: [type], properties: {type: {const: integer}, default: {type: integer}}}
+      - {required: [type], properties: {type: {const: boolean}, default: {type: boolean}}}
+      - {required: [type], properties: {type: {const: stringList}, default: {type: array, items: *text}}}
+  step:
+    type: object
+    required: [name, action]
+    properties:
+      name: {type: string, pattern: '^[A-Za-z][A-Za-z0-9-_]{1,99}\Z'}
+      action: *text
+      description: {type: string, maxLength: 500}
+      timeoutSeconds: {type: integer, minimum: 1}
+      onFailure: {enum: [Abort, Continue]}
+      rollbackEnabled: {type: boolean}
+      retry: &retry {type: object, properties: {maxAttempts: {type: integer, minimum: 1}}}
+      retries: *retry
+      inputs: {type: object, patternProperties: {'\.\$\Z': {type: string, pattern: '^\$\.'}}}
+      if: {$ref: "#/$defs/condition"}
+  condition:
+    type: object
+    oneOf: [{required: [value], minProperties: 2}, {required: [and]}, {required: [or]}, {required: [not]}]
+    maxProperties: 2
+    propertyNames: {enum: [and, or, not, value, OPERATORS]}
+    properties:
+      and: &conditions {type: array, minItems: 1, maxItems: 10, items: {$ref: "#/$defs/condition"}}
+      or: *conditions
+      not: {$ref: "#/$defs/condition"}
+    additionalProperties: {type: [string, number, boolean]}
+""".replace("OPERATORS", ", ".join(_OPERATORS))
+)
+"""The document as in the user guide (image-workflow-create-document); other members are ignored."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,38 +86,51 @@ class WorkflowDocument:
 
 
 @lru_cache(maxsize=256)
-def parse_workflow(data: str) -> WorkflowDocument:
+def parse_workflow(data: str, stage: str | None = None) -> WorkflowDocument:
     """Parse a workflow document from YAML.
 
     Raises:
-        DocumentError: The text is not a valid workflow document.
+        DocumentError: The text is not a valid document of a workflow of the type `stage`, if it is given.
     """
-    content = _load_mapping(data)
-    steps = content.get("steps")
-    if not isinstance(steps, list) or not steps:
-        raise DocumentError("the workflow document has no steps")
-    if len(steps) > _MAX_STEPS:
-        raise DocumentError(f"the workflow document has {len(steps)} steps; at most {_MAX_STEPS} are allowed")
-    names = [_parse_step_name(step) for step in steps]
-    if len(set(names)) != len(names):
-        raise DocumentError("two steps of the workflow document have the same name")
-    parameters = tuple(content.get("parameters") or ())
+    content = load_document(data, _SCHEMA)
+    steps, parameters = content["steps"], content.get("parameters", [])
+    check_unique((each["name"] for each in parameters), "parameter")
+    check_unique((each["name"] for each in steps), "step")
+    known = {"parameters": {each["name"] for each in parameters}, "stepOutputs": set[str]()}
+    for step in steps:
+        where = f"Step '{step['name']}'"
+        _check_action(step, where, stage)
+        inputs = [each for key, each in step.get("inputs", {}).items() if key.endswith(".$")]
+        _check_references([inputs, step.get("if")], where, known)
+        known["stepOutputs"].add(step["name"])
+    _check_references(content.get("outputs"), "The section 'outputs'", known)
     return WorkflowDocument(
         description=content.get("description"),
         steps=tuple(steps),
-        parameters=parameters,
+        parameters=tuple(parameters),
         defaults={each["name"]: each["default"] for each in parameters if "default" in each},
     )
 
 
-@lru_cache(maxsize=256)
-def parse_component_phases(data: str) -> frozenset[str]:
-    """Return the phases (``build``, ``validate``, ``test``) of a component document, if it is valid."""
-    try:
-        phases = _load_mapping(data).get("phases") or ()
-    except DocumentError:
-        return frozenset()
-    return frozenset(str(phase.get("name")) for phase in phases if isinstance(phase, dict))
+def _check_action(step: Mapping[str, Any], where: str, stage: str | None) -> None:
+    action = ACTIONS.get(step["action"])
+    if action is None:
+        raise DocumentError(f"{where} has the unsupported action {step['action']}.")
+    if stage is not None and action.stage not in (None, stage):
+        raise DocumentError(f"{where}: {step['action']} is only valid in {action.stage} workflows.")
+    if step.get("timeoutSeconds", 1) > action.maximum:
+        raise DocumentError(f"{where}: timeoutSeconds must be at most {action.maximum}.")
+
+
+def _check_references(value: object, where: str, known: Mapping[str, set[str]]) -> None:
+    """Check that what the JSONPath references in a value refer to is declared, or is an earlier step."""
+    if isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            _check_references(each, where, known)
+    elif isinstance(value, str) and value.startswith("$."):
+        root, name, *_ = [*re.split(r"[.\[]", value.removeprefix("$.")), ""]
+        if root != "imagebuilder" and name not in known.get(root, ()):
+            raise DocumentError(f"{where} refers to {value}, which is neither declared nor an earlier step.")
 
 
 def plan_steps(
@@ -97,7 +163,7 @@ def resolve(inputs: Mapping[str, Any], scope: Mapping[str, Any]) -> dict[str, An
 
 def _plan_step(step: Mapping[str, Any], scope: Mapping[str, Any], *, runs_components: bool) -> PlannedStep:
     name = str(step["action"])
-    action = ACTIONS.get(name, _UNKNOWN_ACTION)
+    action = ACTIONS[name]
     retries = step.get("retry") or step.get("retries") or {}
     return PlannedStep(
         name=step["name"],
@@ -110,7 +176,7 @@ def _plan_step(step: Mapping[str, Any], scope: Mapping[str, Any], *, runs_compon
         outputs=action.outputs,
         rollback_seconds=action.rollback,
         is_skipped=(name == COMPONENT_ACTION and not runs_components) or not _evaluate(step.get("if"), scope),
-        max_attempts=retries.get("maxAttempts") if isinstance(retries, dict) else None,
+        max_attempts=retries.get("maxAttempts"),
     )
 
 
@@ -127,8 +193,9 @@ def _evaluate(condition: object, scope: Mapping[str, Any]) -> bool:
     if not is_resolved:
         # Outputs of earlier steps do not exist yet when the steps are planned.
         return True
-    wanted = [value for name, value in condition.items() if name.endswith("Equals")]
-    return all(_to_text(value) == _to_text(result) for value in wanted)
+    [(name, operand)] = ((name, each) for name, each in condition.items() if name != "value")
+    convert = _to_number if name.startswith("number") else _to_text
+    return _OPERATORS[name](convert(result), convert(operand))
 
 
 def _resolve_reference(path: object, scope: Mapping[str, Any]) -> tuple[bool, Any]:
@@ -141,7 +208,10 @@ def _resolve_reference(path: object, scope: Mapping[str, Any]) -> tuple[bool, An
             return False, None
         value = value[name]
         if index and isinstance(value, list | tuple):
-            value = value[int(index.rstrip("]"))]
+            position = index.rstrip("]")
+            if not position.isdecimal() or int(position) >= len(value):
+                return False, None
+            value = value[int(position)]
     return True, value
 
 
@@ -149,20 +219,8 @@ def _to_text(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _load_mapping(data: str) -> dict[str, Any]:
+def _to_number(value: object) -> float:
     try:
-        content = yaml.safe_load(data)
-    except yaml.YAMLError as error:
-        raise DocumentError(f"the document is not YAML: {error}") from error
-    if not isinstance(content, dict):
-        raise DocumentError("the document is not a mapping")
-    return content
-
-
-def _parse_step_name(step: object) -> str:
-    if not isinstance(step, dict) or not isinstance(step.get("action"), str):
-        raise DocumentError("a step of the workflow document has no action")
-    name = step.get("name")
-    if not isinstance(name, str) or not _STEP_NAME.fullmatch(name):
-        raise DocumentError(f"{name!r} is not a valid name for a workflow step")
-    return name
+        return float(str(value))
+    except ValueError:
+        return math.nan

@@ -8,7 +8,7 @@ from uuid import UUID, uuid5
 
 _NAMESPACE = UUID("6f5bb3a0-6a3c-4d0e-9d5c-2f7d6f0a8f11")
 _SEPARATORS = re.compile(r"[ _]")
-_VERSION_PART = r"(?:[0-9]+|x)"
+_VERSION_PART = r"(?:[0-9]+|x+)"
 _ARN = re.compile(
     r"arn:(?P<partition>[^:]+):imagebuilder:(?P<region>[^:]*):(?P<account>[^:]+):"
     r"(?P<type>[a-z-]+(?:/(?:build|test|distribution)(?=/))?)/(?P<name>[^/]+)"
@@ -66,7 +66,6 @@ def version_key(version: str) -> tuple[int, ...]:
 
 
 def matches_version(pattern: str, version: str) -> bool:
-    """Return whether the version matches a pattern in which ``x`` stands for any number."""
-    return all(
-        wanted in ("x", part) for wanted, part in zip(pattern.split("."), version.split("."), strict=True)
-    )
+    """Return whether the version matches a pattern in which ``x`` (or ``xxxx``) stands for any number."""
+    parts = zip(pattern.split("."), version.split("."), strict=True)
+    return all(wanted in (part, "x" * len(wanted)) for wanted, part in parts)

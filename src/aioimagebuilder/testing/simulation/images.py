@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from ..scripts import BuildScript
 from .plan import STAGES, BuildPlan
 from .run_context import StepAction
-from .state_history import Members, Row
+from .scans import Scan
+from .state_history import Members, Row, StateHistory
 from .timeline import TERMINAL_STATUSES, Interventions, Timeline, compute
 
 _STATE_MEMBERS = ("status", "reason", "failureContext")
@@ -23,6 +25,34 @@ class Run:
     timeline: Timeline
     first_stage: str | None = None
     interventions: Interventions = field(default_factory=Interventions)
+
+
+@dataclass(frozen=True)
+class Transition:
+    """A change of the status by a build, with the status before it."""
+
+    at: float
+    previous: str
+    status: str
+
+
+@dataclass(frozen=True)
+class StepWait:
+    """The time at which a step begins to wait for an action."""
+
+    at: float
+    step: str
+
+
+@dataclass(frozen=True)
+class ScanEnd:
+    """The time at which a scan has ended with findings."""
+
+    at: float
+    scan: Scan = field(compare=False)
+
+
+Occurrence = Transition | StepWait | ScanEnd
 
 
 class Image:
@@ -40,13 +70,21 @@ class Image:
         self.runs: list[Run] = [first_run]
         self.adjustments: list[tuple[float, Members]] = []
         self.lines_written = 0
-        self._cache: tuple[Members, int, Members] | None = None
+        self.performed: set[Occurrence] = set()
+        self.next_due = math.inf
+        self._cache: tuple[Members, int, Members | None, Members] | None = None
 
     @classmethod
     def build(cls, plan: BuildPlan, script: BuildScript, static: Members, start: float) -> Image:
         """Return an image whose build starts at a time."""
         run = Run(start=start, script=script, timeline=compute(plan, script, start=start))
         return cls(plan, static, run)
+
+    @classmethod
+    def fixed(cls, static: Members, history: StateHistory) -> Image:
+        """Return an image with a fixed schedule."""
+        timeline = Timeline(image=history, workflows=[], waiting_steps={}, log_lines=[], amis=[])
+        return cls(None, static, Run(start=history.start, script=BuildScript(), timeline=timeline))
 
     @property
     def arn(self) -> str:
@@ -75,12 +113,21 @@ class Image:
         history = self._run_at(now).timeline.image
         base = history.at(now) or history.states[0]
         applied = sum(at <= now for at, _ in self.adjustments)
-        if self._cache is None or self._cache[0] is not base or self._cache[1] != applied:
+        scan = self.scan(now)
+        scan_state = scan.history.at(now) if scan else None
+        if self._cache is None or self._cache[0] is not base or self._cache[1:3] != (applied, scan_state):
             members = self._state(now)
             state = {name: members[name] for name in _STATE_MEMBERS if name in members}
             rest = {name: value for name, value in members.items() if name not in _STATE_MEMBERS}
-            self._cache = (base, applied, {**self.static, "state": state, **rest})
-        return self._cache[2]
+            if scan_state is not None:
+                rest["scanState"] = scan_state
+            self._cache = (base, applied, scan_state, {**self.static, "state": state, **rest})
+        return self._cache[3]
+
+    def scan(self, now: float) -> Scan | None:
+        """Return the scan of the latest run that has one, if the image is scanned."""
+        scans = (run.timeline.scan for run in reversed(self.runs) if run.start <= now)
+        return next((scan for scan in scans if scan is not None), self.runs[0].timeline.scan)
 
     def adjust(self, at: float, **members: object) -> None:
         """Set members of the finished image from a time on, as a deprecation or a deletion does."""
@@ -132,6 +179,23 @@ class Image:
         """Return whether a step waits for an action at a time."""
         start, end = self.latest_run.timeline.waiting_steps.get(step_id, (0.0, 0.0))
         return start <= now < end
+
+    def occurrences(self) -> list[Occurrence]:
+        """Return what happens in all runs in the order of time, including what is to come."""
+        found: list[Occurrence] = []
+        previous: str | None = None
+        for run in self.runs:
+            history = run.timeline.image
+            for at, state in zip(history.times, history.states, strict=True):
+                if previous not in (None, state["status"]):
+                    found.append(Transition(at, previous, state["status"]))
+                previous = state["status"]
+            waits = run.timeline.waiting_steps
+            found += [StepWait(start, step) for step, (start, _) in waits.items()]
+            scan = run.timeline.scan
+            if scan is not None and scan.completed_at is not None and scan.script.findings:
+                found.append(ScanEnd(scan.completed_at, scan))
+        return sorted(found, key=lambda each: each.at)
 
     def log_lines(self) -> list[tuple[float, str]]:
         """Return (time, text) of the build log over all runs."""

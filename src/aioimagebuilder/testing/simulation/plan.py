@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .state_history import Members
+
 STAGES = ("BUILD", "TEST", "DISTRIBUTION")
 """Workflow types in the order in which they run."""
 
@@ -55,10 +57,14 @@ class BuildPlan:
         components: ARNs of the recipe's components.
         is_container: Whether the output is a container image.
         repository: Repository of the container image.
-        parent_image: Output of a build without a BUILD workflow.
+        distributions: AMI settings and ``ssmParameterConfigurations`` by region.
+        created_at: The build date in names and tags, in epoch seconds.
+        description: Description of the AMI in the home region.
+        source_ami: The existing AMI that is distributed, as in ``outputResources``.
         has_distribution_stage: Whether the image enters DISTRIBUTING.
         creating: Seconds in CREATING; ``None`` = as in the build script.
         s3_logs: ``bucket/prefix`` of component logs.
+        is_scanned: Whether the image is scanned for vulnerabilities.
     """
 
     image_arn: str
@@ -69,10 +75,14 @@ class BuildPlan:
     components: tuple[str, ...] = ()
     is_container: bool = False
     repository: str = "repository"
-    parent_image: str | None = None
+    distributions: Mapping[str, Members] = field(default_factory=dict)
+    created_at: float = 0.0
+    description: str | None = None
+    source_ami: Members | None = None
     has_distribution_stage: bool = True
     creating: float | None = None
     s3_logs: str | None = None
+    is_scanned: bool = False
 
     @property
     def home_region(self) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ..scripts import BuildScript
 from .plan import BuildPlan
+from .scans import Scan
 from .state_history import Members
 
 FAILURE_STATUSES = frozenset({"FAILED", "TIMED_OUT"})
@@ -42,6 +43,7 @@ class RunContext:
         waiting_steps: (start, end) of the wait of each waiting step, by step id.
         log_lines: (time, text) of the build log, unsorted.
         amis: (time, AMI id) of every created AMI.
+        scan: The vulnerability scan, if the run has one.
     """
 
     plan: BuildPlan
@@ -51,6 +53,12 @@ class RunContext:
     waiting_steps: dict[str, tuple[float, float]] = field(default_factory=dict)
     log_lines: list[tuple[float, str]] = field(default_factory=list)
     amis: list[tuple[float, str]] = field(default_factory=list)
+    scan: Scan | None = None
+
+    def latest_ami(self, at: float) -> str | None:
+        """Return the newest AMI at a time: the last one created, or the source of a distribution."""
+        source = self.plan.source_ami["image"] if self.plan.source_ami else None
+        return next((ami for created_at, ami in reversed(self.amis) if created_at <= at), source)
 
     def log(self, at: float, text: str) -> None:
         """Add a line to the build log."""

@@ -7,10 +7,11 @@ import math
 from collections.abc import Mapping
 
 from ..scripts import ComponentFailure, Json, StepScript
-from .catalogue import COMPONENT_ACTION, IMAGE_ACTIONS, WAITING_ACTION
+from .catalogue import COMPONENT_ACTION, DISTRIBUTING_ACTION, IMAGE_ACTIONS, SCAN_ACTION, WAITING_ACTION
 from .clock import format_time
 from .documents import resolve
 from .identifiers import make_ec2_id, make_id
+from .outputs import list_amis
 from .plan import BuildPlan, PlannedStep
 from .run_context import FAILURE_STATUSES, RunContext
 from .state_history import Row
@@ -106,16 +107,39 @@ class StepTimeline:
     def _work(self, at: float, start: float) -> None:
         self._begin(at, start, self._script.running_status or "RUNNING")
         timeout = self._row.history.states[-1]["timeoutSeconds"]
+        scan = self._context.scan if self._step.action == SCAN_ACTION else None
         end, status = at + self._duration, self._script.status or "COMPLETED"
         message = self._script.message
+        if scan is not None and self._script.status is None and scan.script.status != "COMPLETED":
+            status, message = "FAILED", message or scan.script.reason
+        result = status
         if self._duration > timeout and not self._script.never_ends:
             end, status, message = at + timeout, "FAILED", f"Step {self._step.name} timed out"
+            result = "TIMED_OUT"
+        if scan is not None:
+            instances = [each["instanceId"] for each in self._outputs.values() if "instanceId" in each]
+            scan.run(at, end, result, str((instances or [self._resource_ids["instance"]])[-1]))
         self._log_progress(at, end, failed=status in FAILURE_STATUSES)
         if status in FAILURE_STATUSES:
             self._fail(end, status, message)
         else:
-            outputs = {name: text.format(**self._resource_ids) for name, text in self._step.outputs.items()}
+            outputs: dict[str, Json] = {
+                name: text.format(**self._resource_ids) for name, text in self._step.outputs.items()
+            }
+            if self._step.action == DISTRIBUTING_ACTION:
+                outputs["distributedImages"] = self._list_distributed(end)
             self._finish(end, status, message, outputs)
+
+    def _list_distributed(self, at: float) -> Json:
+        plan, failed = self._context.plan, self._context.script.failed_regions
+        return [
+            {
+                **{name: ami[name] for name in ("region", "name", "accountId")},
+                "amiId": ami["image"],
+                "status": "Failed" if ami["region"] in failed else "Completed",
+            }
+            for ami in list_amis(plan, self._context.latest_ami(at) or "", plan.regions)
+        ]
 
     def _fail(self, end: float, status: str, message: str | None) -> None:
         failure = self._script.component_failure

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from ..scripts import BuildScript
 from .clock import format_time
 from .identifiers import make_ec2_id, make_id
+from .outputs import list_amis
 from .plan import STAGE_STATUS, STAGES, BuildPlan, PlannedWorkflow
 from .run_context import Failure, RunContext, StepAction
+from .scans import Scan
 from .state_history import Members, Row, StateHistory
 from .workflows import WorkflowTimeline
 
@@ -54,6 +56,7 @@ class Timeline:
         log_lines: (time, text) of the build log, sorted by time.
         amis: (time, AMI id) of every created AMI.
         stopped_stage: The workflow type (``BUILD``…) of the stage in which an unsuccessful run stopped.
+        scan: The vulnerability scan, if the run has one.
     """
 
     image: StateHistory
@@ -62,6 +65,7 @@ class Timeline:
     log_lines: list[tuple[float, str]]
     amis: list[tuple[float, str]]
     stopped_stage: str | None = None
+    scan: Scan | None = None
 
 
 def compute(
@@ -87,6 +91,8 @@ def compute(
     """
     interventions = interventions or Interventions()
     context = RunContext(plan=plan, script=script, run=run, actions=interventions.actions, amis=list(amis))
+    if plan.is_scanned and first_stage != "DISTRIBUTION":
+        context.scan = Scan(script.scan, start)
     builder = _TimelineBuilder(context)
     builder.run(start, first_stage)
     timeline = Timeline(
@@ -96,7 +102,10 @@ def compute(
         log_lines=sorted(context.log_lines, key=lambda line: line[0]),
         amis=context.amis,
         stopped_stage=builder.stage if builder.failed else None,
+        scan=context.scan,
     )
+    if timeline.scan is not None:
+        timeline.scan.stop(timeline.image.end)
     if interventions.cancelled_at is not None:
         _cancel(timeline, builder, interventions.cancelled_at + script.cancelling)
     return timeline
@@ -125,6 +134,8 @@ class _TimelineBuilder:
             at += creating * self._script.pace
         stages = STAGES[STAGES.index(first_stage or STAGES[0]) :]
         for stage in stages:
+            if stage != "BUILD":
+                self._ensure_ami(at)
             workflows = self._plan.workflows_of(stage)
             if not workflows and (stage != "DISTRIBUTION" or not self._plan.has_distribution_stage):
                 continue
@@ -153,7 +164,7 @@ class _TimelineBuilder:
 
     def remaining_outputs(self, at: float) -> Members | None:
         """Return the output resources that remain if the build stops at a time."""
-        return self._output_resources(at, (self._plan.home_region,)) if self._latest_ami(at) else None
+        return self._output_resources(at, (self._plan.home_region,)) if self._context.latest_ami(at) else None
 
     def _run_stage(
         self, stage: str, workflows: tuple[PlannedWorkflow, ...], at: float
@@ -239,12 +250,13 @@ class _TimelineBuilder:
         reached = [region for region in self._plan.regions if region not in self._script.failed_regions]
         regions = reached if self.stage == "DISTRIBUTION" else [self._plan.home_region]
         context = failure.context if self._script.failure_context else None
+        outputs = self._output_resources(at, tuple(regions)) if self._context.latest_ami(at) else None
         self._set_status(
             at,
             self._script.status or "FAILED",
             reason=self._script.reason or failure.reason,
             failureContext=context,
-            outputResources=self._output_resources(at, tuple(regions)) if self._latest_ami(at) else None,
+            outputResources=outputs,
         )
 
     def _set_status(self, at: float, status: str, **members: object) -> None:
@@ -252,8 +264,11 @@ class _TimelineBuilder:
         self.history.change(at, status=status, **members)
         self._context.log(at, f"Image transitioned to {status} state for Image ARN: {self._plan.image_arn}")
 
-    def _latest_ami(self, at: float) -> str | None:
-        return next((ami for created_at, ami in reversed(self._context.amis) if created_at <= at), None)
+    def _ensure_ami(self, at: float) -> None:
+        """Create the AMI of an import, or of a build in which no step did."""
+        plan = self._plan
+        if not (self._context.amis or plan.is_container or plan.source_ami):
+            self._context.amis.append((at, make_ec2_id("ami-", plan.image_arn)))
 
     def _output_resources(self, at: float, regions: tuple[str, ...]) -> Members | None:
         if self._plan.is_container:
@@ -261,20 +276,8 @@ class _TimelineBuilder:
             tags = (f"{version}-{build}", "latest")
             containers = [{"region": each, "imageUris": self._image_uris(each, tags)} for each in regions]
             return {"containers": containers}
-        ami = self._latest_ami(at) or self._plan.parent_image
-        if ami is None:
-            return None
-        name = f"{self._plan.image_name} {format_time(at)}".replace(":", "-")
-        amis = [
-            {
-                "region": region,
-                "image": ami if region == self._plan.home_region else make_ec2_id("ami-", ami, region),
-                "name": name,
-                "accountId": self._plan.account_id,
-            }
-            for region in regions
-        ]
-        return {"amis": amis}
+        ami = self._context.latest_ami(at)
+        return {"amis": list_amis(self._plan, ami, regions)} if ami else None
 
     def _image_uris(self, region: str, tags: tuple[str, ...]) -> list[str]:
         registry = f"{self._plan.account_id}.dkr.ecr.{region}.amazonaws.com"
@@ -301,10 +304,12 @@ def _cancel(timeline: Timeline, builder: _TimelineBuilder, when: float) -> None:
         return
     timeline.stopped_stage = builder.stage_at(when)
     outputs = builder.remaining_outputs(when)
+    if timeline.scan is not None:
+        timeline.scan.stop(when)
     timeline.image.truncate(when)
     timeline.image.change(when, status="CANCELLED", outputResources=outputs)
     line = f"Image transitioned to CANCELLED state for Image ARN: {builder.arn}"
-    timeline.log_lines = [*(each for each in timeline.log_lines if each[0] < when), (when, line)]
+    timeline.log_lines = [*(each for each in timeline.log_lines if each[0] <= when), (when, line)]
     timeline.amis = [ami for ami in timeline.amis if ami[0] < when]
     timeline.waiting_steps = {
         step: (start, min(end, when)) for step, (start, end) in timeline.waiting_steps.items() if start < when

@@ -6,19 +6,24 @@ import uuid
 from collections.abc import Mapping
 
 from ...simulation.state_history import Members
-from ..errors import ServiceError, SimulatorBugError
+from ..errors import ServiceError, unknown_operation
 from ..models import ImageBuilderBackend
 from ..validation import check_request, check_response, output_members
-from . import images, lifecycle, resources, workflows
+from . import images, lifecycle, marketplace, policies, resources, scans, schedules, workflows
+from .lists import check_list_options
 from .resources import Handler
 
 HANDLERS: Mapping[str, Handler] = {
     **resources.HANDLERS,
+    **schedules.HANDLERS,
     **images.HANDLERS,
     **workflows.HANDLERS,
     **lifecycle.HANDLERS,
+    **policies.HANDLERS,
+    **scans.HANDLERS,
+    **marketplace.HANDLERS,
 }
-"""Handlers of every operation that the simulator implements."""
+"""Handlers of every operation of the service."""
 
 
 def perform(backend: ImageBuilderBackend, operation: str, params: Members) -> Members:
@@ -30,13 +35,14 @@ def perform(backend: ImageBuilderBackend, operation: str, params: Members) -> Me
         params: Request members in wire names.
 
     Raises:
-        ServiceError: The service rejects the request.
-        SimulatorBugError: The operation is not implemented or the response violates the service model.
+        ServiceError: The service rejects the request, or the simulator does not know the operation.
+        SimulatorBugError: The response violates the service model.
     """
     handler = HANDLERS.get(operation)
     if handler is None:
-        raise SimulatorBugError(f"the simulator does not implement {operation}")
+        raise unknown_operation(operation)
     check_request(operation, params)
+    check_list_options(operation, params)
     token = params.get("clientToken")
     replay = _find_replay(backend, operation, params) if token else None
     result = handler(backend, params) if replay is None else replay

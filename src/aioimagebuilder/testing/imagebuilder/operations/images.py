@@ -7,71 +7,61 @@ from collections.abc import Mapping
 from ...simulation.clock import format_time
 from ...simulation.identifiers import (
     make_arn,
-    make_ec2_id,
-    matches_version,
-    parse_arn,
     slugify,
     strip_build,
-    version_key,
 )
 from ...simulation.images import Image
+from ...simulation.inventory import OS_VERSIONS
 from ...simulation.plan import BuildPlan, PlannedWorkflow
 from ...simulation.state_history import Members
 from ...simulation.timeline import TERMINAL_STATUSES
+from ..build_logs import write_image_lines, write_pipeline_line
 from ..errors import ServiceError, in_use, invalid, not_found
 from ..models import ImageBuilderBackend, Resource
+from ..outputs import find_ami
+from ..transitions import add_image
 from ..validation import check_value, project
-from .planning import plan_build, plan_workflow, resolve_regions
-from .resources import Handler, filter_rows, get_resource, make_latest_references
+from .lists import page_rows
+from .lookup import find_image, get_image, get_resource, list_images, owner_of
+from .planning import plan_build, plan_distributions, plan_workflow
+from .references import check_references
+from .resource_kinds import DEFAULT_TESTS
+from .resources import Handler, make_latest_references
 
-_COPIED = ("executionRole", "workflows", "imageTestsConfiguration", "imageScanningConfiguration", "tags")
+_COPIED = ("executionRole", "workflows", "imageScanningConfiguration", "osVersion", "tags")
 _IMPORT_SECONDS = 420.0
-
-
-def resolve_image(backend: ImageBuilderBackend, arn: str) -> Image:
-    """Return the image that an ARN names; a version ARN, or one with ``x``, names its newest build.
-
-    Raises:
-        ServiceError: The image does not exist (ResourceNotFoundException).
-    """
-    image = backend.images.get(arn)
-    if image is not None:
-        return image
-    try:
-        wanted = parse_arn(arn)
-    except ValueError:
-        raise not_found(arn) from None
-    found = [
-        each
-        for each in backend.images.values()
-        if not wanted["build"] and _is_version_of(parse_arn(each.arn), wanted)
-    ]
-    if not found:
-        raise not_found(arn)
-    return max(found, key=lambda each: version_key("/".join(each.arn.rsplit("/", 2)[1:])))
-
-
-def _is_version_of(found: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    if not wanted["version"]:
-        return False
-    return found["name"] == wanted["name"] and matches_version(wanted["version"], found["version"])
 
 
 def _start_pipeline(backend: ImageBuilderBackend, request: Members) -> Members:
     pipeline = get_resource(backend, request["imagePipelineArn"])
-    settings = {
-        **pipeline.record,
-        "tags": {**pipeline.record.get("imageTags", {}), **request.get("tags", {})},
-    }
+    return {"imageBuildVersionArn": start_pipeline(backend, pipeline, {}, request.get("tags", {})).arn}
+
+
+def start_pipeline(
+    backend: ImageBuilderBackend, pipeline: Resource, members: Members, tags: Mapping[str, str] | None = None
+) -> Image:
+    """Start a build of a pipeline, with members and tags of its own."""
+    settings = {**pipeline.record, "tags": {**pipeline.record.get("imageTags", {}), **(tags or {})}}
     logging = pipeline.record.get("loggingConfiguration", {})
     settings["loggingConfiguration"] = (
         {"logGroupName": logging["imageLogGroupName"]} if "imageLogGroupName" in logging else None
     )
-    source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"]}
+    source = {"sourcePipelineArn": pipeline.arn, "sourcePipelineName": pipeline.record["name"], **members}
     image = _start_build(backend, settings, source)
-    group = logging.get("pipelineLogGroupName", f"/aws/imagebuilder/pipeline/{pipeline.record['name']}")
-    backend.pipeline_log.append((backend.now(), group, f"Pipeline started a build of the image: {image.arn}"))
-    return {"imageBuildVersionArn": image.arn}
+    if "schedule" in pipeline.record:
+        pipeline.built_from = find_dependencies(backend, pipeline)
+    write_pipeline_line(backend, pipeline, f"Pipeline started a build of the image: {image.arn}")
+    return image
+
+
+def find_dependencies(backend: ImageBuilderBackend, pipeline: Resource) -> frozenset[str]:
+    """Return the ARNs of the newest components and parent that a pipeline's recipe refers to."""
+    recipe = pipeline.record.get("imageRecipeArn") or pipeline.record["containerRecipeArn"]
+    record = get_resource(backend, recipe).record
+    components = {get_resource(backend, each["componentArn"]).arn for each in record.get("components", ())}
+    image = find_image(backend, record["parentImage"])
+    parent = image.arn if image else record["parentImage"]
+    return frozenset({parent, *components})
 
 
 def _create_image(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -79,6 +69,7 @@ def _create_image(backend: ImageBuilderBackend, request: Members) -> Members:
         raise invalid("Specify either an image recipe or a container recipe, but not both.")
     if "workflows" in request and "executionRole" not in request:
         raise invalid("You must provide an executionRole when you specify workflows.")
+    check_references(backend, request)
     image = _start_build(backend, request, {})
     return {"imageBuildVersionArn": image.arn, "latestVersionReferences": make_latest_references(image.arn)}
 
@@ -87,6 +78,7 @@ def _start_build(backend: ImageBuilderBackend, request: Members, source: Members
     recipe = _get_referenced(backend, request.get("imageRecipeArn") or request["containerRecipeArn"])
     infrastructure = _get_referenced(backend, request["infrastructureConfigurationArn"])
     name, version = recipe.record["name"], recipe.record["version"]
+    platform, parent = recipe.record["platform"], find_image(backend, recipe.record["parentImage"])
     arn = _make_next_arn(backend, name, version)
     plan = plan_build(backend, image_arn=arn, recipe=recipe, request=request, infrastructure=infrastructure)
     container = recipe.kind == "ContainerRecipe"
@@ -101,8 +93,10 @@ def _start_build(backend: ImageBuilderBackend, request: Members, source: Members
         nested["distributionConfiguration"] = project("DistributionConfiguration", distribution.record)
     static = {
         "type": "DOCKER" if container else "AMI",
-        "platform": recipe.record.get("platform", "Linux"),
+        "platform": platform,
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
+        "imageTestsConfiguration": {**DEFAULT_TESTS, **request.get("imageTestsConfiguration", {})},
+        "osVersion": (parent.static if parent else {}).get("osVersion", OS_VERSIONS[platform]),
         "buildType": "USER_INITIATED",
         **source,
         **nested,
@@ -118,7 +112,8 @@ def _import_vm_image(backend: ImageBuilderBackend, request: Members) -> Members:
         image_name=request["name"],
         account_id=backend.account_id,
         regions=(backend.region_name,),
-        parent_image=make_ec2_id("ami-", request["vmImportTaskId"]),
+        created_at=backend.now(),
+        description=request.get("description"),
         has_distribution_stage=False,
         creating=_IMPORT_SECONDS,
     )
@@ -132,43 +127,54 @@ def _import_vm_image(backend: ImageBuilderBackend, request: Members) -> Members:
 
 
 def _import_disk_image(backend: ImageBuilderBackend, request: Members) -> Members:
-    _get_referenced(backend, request["infrastructureConfigurationArn"])
+    infrastructure = _get_referenced(backend, request["infrastructureConfigurationArn"])
     workflow = make_arn(backend.region_name, "aws", "workflow/build/import-disk-image/x.x.x")
     plan = BuildPlan(
         image_arn=_make_next_arn(backend, request["name"], request["semanticVersion"]),
         image_name=request["name"],
         account_id=backend.account_id,
         regions=(backend.region_name,),
+        created_at=backend.now(),
+        description=request.get("description"),
         workflows=(_plan_managed_workflow(backend, workflow),),
         has_distribution_stage=False,
     )
-    static = {"type": "AMI", "platform": "Windows", "buildType": "IMPORT_ISO", "imageSource": "IMPORTED"}
+    static = {
+        "type": "AMI",
+        "platform": "Windows",
+        "buildType": "IMPORT_ISO",
+        "imageSource": "IMPORTED",
+        "infrastructureConfiguration": project("InfrastructureConfiguration", infrastructure.record),
+    }
     return {"imageBuildVersionArn": _add_image(backend, plan, request["name"], request, static).arn}
 
 
 def _distribute_image(backend: ImageBuilderBackend, request: Members) -> Members:
     source = request["sourceImage"]
-    name, version, parent = source.replace(":", "-").replace("/", "-")[-100:], "1.0.0", source
+    static = {"type": "AMI", "platform": "Linux", "buildType": "USER_INITIATED"}
     if source.startswith("arn:"):
-        image = resolve_image(backend, source)
-        view = image.view(backend.now())
+        view = get_image(backend, source, status="AVAILABLE").view(backend.now())
         amis = view.get("outputResources", {}).get("amis", ())
-        if not amis:
+        if view["state"]["status"] != "AVAILABLE" or not amis:
             raise invalid(f"The source image {source} has no AMI in region {backend.region_name}.")
-        name, version, parent = view["name"], view["version"].partition("/")[0], amis[0]["image"]
+        name, version = view["name"], view["version"].partition("/")[0]
+        ami = {"accountId": backend.account_id, **amis[0]}
+        static["platform"] = view["platform"]
+    else:
+        ami = find_ami(backend, source)
+        name, version = ami["image"], "1.0.0"
+    workflow = make_arn(backend.region_name, "aws", "workflow/distribution/distribute-image/x.x.x")
+    distributions = plan_distributions(backend, request)
     plan = BuildPlan(
         image_arn=_make_next_arn(backend, name, version),
         image_name=name,
         account_id=backend.account_id,
-        regions=resolve_regions(backend, request),
-        workflows=(
-            _plan_managed_workflow(
-                backend, make_arn(backend.region_name, "aws", "workflow/distribution/distribute-image/x.x.x")
-            ),
-        ),
-        parent_image=parent,
+        regions=tuple(distributions),
+        distributions=distributions,
+        workflows=(_plan_managed_workflow(backend, workflow),),
+        created_at=backend.now(),
+        source_ami=ami,
     )
-    static = {"type": "AMI", "platform": "Linux", "buildType": "USER_INITIATED"}
     return {"imageBuildVersionArn": _add_image(backend, plan, name, request, static).arn}
 
 
@@ -193,7 +199,7 @@ def _add_image(
     backend: ImageBuilderBackend, plan: BuildPlan, name: str, request: Members, static: Members
 ) -> Image:
     _, version, build = plan.image_arn.rsplit("/", 2)
-    now = backend.shared.clock.now()
+    now = backend.now()
     copied = {member: request[member] for member in _COPIED if request.get(member)}
     if request.get("loggingConfiguration"):
         copied["loggingConfiguration"] = request["loggingConfiguration"]
@@ -204,34 +210,39 @@ def _add_image(
         "dateCreated": format_time(now),
         "imageSource": "CUSTOM",
         "tags": {},
+        **({"outputResources": {"amis": []}} if static["type"] == "AMI" else {}),
         **static,
         **copied,
     }
     script = backend.shared.scripts.take(name)
     backend.shared.extra_statuses |= script.statuses()
     image = Image.build(plan, script, members, now)
-    backend.add_image(image)
+    add_image(backend, image)
     return image
 
 
 def _get_image(backend: ImageBuilderBackend, request: Members) -> Members:
-    image = resolve_image(backend, request["imageBuildVersionArn"])
+    image = get_image(backend, request["imageBuildVersionArn"])
     return {"image": image.view(backend.now()), "latestVersionReferences": make_latest_references(image.arn)}
 
 
 def _summarize(backend: ImageBuilderBackend, image: Image) -> Members:
-    return {"owner": backend.account_id, **project("ImageSummary", image.view(backend.now()))}
+    return {"owner": _get_owner(backend, image), **project("ImageSummary", image.view(backend.now()))}
+
+
+def _get_owner(backend: ImageBuilderBackend, image: Image) -> str:
+    return backend.account_id if owner_of(image.arn) == "Self" else "Amazon"
 
 
 def _list_image_summaries(backend: ImageBuilderBackend, request: Members, images: list[Image]) -> Members:
-    member = "imageSummaryList"
-    response = backend.page(request, member, images, lambda image: _summarize(backend, image))
-    return filter_rows(response, member, request.get("filters", ()))
+    return page_rows(backend, request, "imageSummaryList", images, lambda image: _summarize(backend, image))
 
 
 def _list_build_versions(backend: ImageBuilderBackend, request: Members) -> Members:
-    wanted = request.get("imageVersionArn")
-    images = [each for each in backend.images.values() if wanted is None or strip_build(each.arn) == wanted]
+    wanted = request.get("imageVersionArn", "")
+    images = [*list_images(backend, owner_of(wanted)).values()]
+    if wanted:
+        images = [each for each in images if strip_build(each.arn) == wanted]
     return _list_image_summaries(backend, request, images)
 
 
@@ -244,22 +255,20 @@ def _list_pipeline_images(backend: ImageBuilderBackend, request: Members) -> Mem
 
 
 def _list_images(backend: ImageBuilderBackend, request: Members) -> Members:
-    own = request.get("owner", "Self") == "Self"
-    newest = {strip_build(each.arn): each for each in backend.images.values()} if own else {}
+    images = list_images(backend, request.get("owner", "Self"))
+    newest = {strip_build(arn): image for arn, image in images.items()}
 
     def format_row(item: tuple[str, Image]) -> Members:
         arn, image = item
-        row = {**image.static, "arn": arn, "owner": backend.account_id, "version": arn.rpartition("/")[2]}
+        owner, version = _get_owner(backend, image), arn.rpartition("/")[2]
+        row = {**image.static, "arn": arn, "owner": owner, "version": version}
         return project("ImageVersion", row)
 
-    member = "imageVersionList"
-    return filter_rows(
-        backend.page(request, member, list(newest.items()), format_row), member, request.get("filters", ())
-    )
+    return page_rows(backend, request, "imageVersionList", list(newest.items()), format_row)
 
 
 def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
-    image = resolve_image(backend, request["imageBuildVersionArn"])
+    image = get_image(backend, request["imageBuildVersionArn"])
     status = image.status(backend.now())
     if status in TERMINAL_STATUSES:
         # Not ResourceInUseException, which means "retry later": a terminal image can never be cancelled.
@@ -269,12 +278,12 @@ def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
     if image.latest_run.interventions.cancelled_at is not None:
         raise in_use(f"The image {image.arn} is already being cancelled.")
     image.cancel(backend.now())
-    backend.add_image(image)
+    add_image(backend, image)
     return {"imageBuildVersionArn": image.arn}
 
 
 def _retry(backend: ImageBuilderBackend, request: Members) -> Members:
-    image = resolve_image(backend, request["imageBuildVersionArn"])
+    image = get_image(backend, request["imageBuildVersionArn"])
     status = image.status(backend.now())
     if status not in TERMINAL_STATUSES:
         raise in_use(
@@ -294,7 +303,7 @@ def _retry(backend: ImageBuilderBackend, request: Members) -> Members:
     script = backend.shared.scripts.take(str(image.static["name"]))
     backend.shared.extra_statuses |= script.statuses()
     image.retry(backend.now(), script)
-    backend.add_image(image)
+    add_image(backend, image)
     return {"imageBuildVersionArn": image.arn}
 
 
@@ -307,12 +316,14 @@ def _delete_image(backend: ImageBuilderBackend, request: Members) -> Members:
             "ResourceDependencyException",
             f"The image {image.arn} is still being built; cancel the build before you delete it.",
         )
+    write_image_lines(backend, image, backend.now())
     for row in image.rows():
         backend.workflows.pop(row.identifier, None)
         for step in row.children:
             backend.steps.pop(step.identifier, None)
             backend.step_owners.pop(step.identifier, None)
     del backend.images[image.arn]
+    backend.policies.pop(image.arn, None)
     return {"imageBuildVersionArn": image.arn}
 
 

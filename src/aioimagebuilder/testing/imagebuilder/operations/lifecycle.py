@@ -10,10 +10,10 @@ from ...simulation.clock import END_OF_TIME
 from ...simulation.images import Image
 from ...simulation.lifecycle_runs import LifecycleRun
 from ...simulation.state_history import Members
-from ..errors import in_use, invalid, not_found
+from ..errors import ServiceError, in_use, invalid, not_found
 from ..models import ImageBuilderBackend
-from .images import resolve_image
 from .lifecycle_runs import TERMINAL_STATUSES, Update, start_execution
+from .lookup import get_image, owner_of
 from .resources import Handler
 
 _CHANGEABLE = frozenset({"AVAILABLE", "DEPRECATED", "DISABLED", "FAILED", "CANCELLED"})
@@ -23,7 +23,9 @@ _CANCEL_SECONDS = 4.0
 
 
 def _start_update(backend: ImageBuilderBackend, request: Members) -> Members:
-    image = resolve_image(backend, request["resourceArn"])
+    image = get_image(backend, request["resourceArn"])
+    if owner_of(image.arn) == "Amazon":
+        raise ServiceError("ForbiddenException", f"The image {image.arn} belongs to Amazon.")
     now = backend.now()
     status = request["state"].get("status")
     update_at = _parse_time(request["updateAt"]) if "updateAt" in request else None

@@ -10,7 +10,7 @@ from ...simulation.state_history import Members
 from ..errors import in_use
 from ..models import ImageBuilderBackend
 from .lifecycle_runs import ACTIONS, TERMINAL_STATUSES, Update, start_execution
-from .resources import get_resource
+from .lookup import get_resource
 
 _STATUS_BY_ACTION = {action: status for status, action in ACTIONS.items()}
 _SELECTABLE_STATUSES = frozenset({"AVAILABLE", "DEPRECATED", "DISABLED"})

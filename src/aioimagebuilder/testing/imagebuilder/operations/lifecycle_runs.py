@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from ...simulation.identifiers import make_ec2_id
 from ...simulation.images import Image
 from ...simulation.lifecycle_runs import LifecycleRun
 from ...simulation.state_history import Members, StateHistory
 from ..models import ImageBuilderBackend
+from ..outputs import publish_update
 
 ACTIONS = {"DELETED": "DELETE", "DEPRECATED": "DEPRECATE", "DISABLED": "DISABLE", "AVAILABLE": "AVAILABLE"}
 TERMINAL_STATUSES = frozenset({"SUCCESS", "FAILED", "CANCELLED"})
@@ -69,6 +71,7 @@ def start_execution(
         run.history.change(at, **{**times, **base, "state": execution_state})
     for image, update in updates:
         run.resources[image.arn] = _plan_update(backend, run, identifier, image, update)
+        backend.shared.agenda.schedule(update.end, partial(publish_update, backend, run, image.arn))
     backend.lifecycle_runs[identifier] = run
     return identifier
 
@@ -115,6 +118,8 @@ def _make_history(
 
 def _describe_ami(ami: Members, update: Update) -> Members:
     resource = {"resourceId": ami["image"], "region": ami["region"]}
+    if "accountId" in ami:
+        resource["accountId"] = ami["accountId"]
     if update.include.get("snapshots"):
         snapshot = make_ec2_id("snap-", ami["image"])
         resource["snapshots"] = [{"snapshotId": snapshot, "state": {"status": "IN_PROGRESS"}}]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...simulation.catalogue import DEFAULT_WORKFLOWS, MANAGED_VERSION
-from ...simulation.documents import parse_component_phases, parse_workflow, plan_steps
+from ...simulation.component_documents import parse_component
+from ...simulation.documents import parse_workflow, plan_steps
 from ...simulation.identifiers import make_arn
 from ...simulation.plan import BuildPlan, PlannedWorkflow
 from ...simulation.state_history import Members
 from ..models import ImageBuilderBackend, Resource
-from .resources import get_resource
+from .lookup import get_resource
 
 _PHASES = {
     "BUILD": frozenset({"build", "validate"}),
@@ -50,16 +51,20 @@ def plan_build(
             "imageScanningEnabled", False
         ),
     }
+    distributions = plan_distributions(backend, request)
     return BuildPlan(
         image_arn=image_arn,
         image_name=recipe.record["name"],
         account_id=backend.account_id,
-        regions=resolve_regions(backend, request),
+        regions=tuple(distributions),
         workflows=tuple(plan_workflow(backend, each, builder, components) for each in configurations),
         components=tuple(each.arn for each in components),
         is_container=is_container,
         repository=recipe.record.get("targetRepository", {}).get("repositoryName", "repository"),
-        parent_image=recipe.record.get("parentImage"),
+        distributions=distributions,
+        created_at=backend.now(),
+        description=recipe.record.get("description"),
+        is_scanned=builder["collectImageScanFindings"],
         s3_logs=_s3_log_prefix(infrastructure, recipe.record["name"], image_arn),
     )
 
@@ -83,10 +88,9 @@ def plan_workflow(
     parameters = {each["name"]: _unwrap_single(each["value"]) for each in configuration.get("parameters", ())}
     phases = _PHASES[workflow.record["type"]]
     runs_components = any(
-        phases & parse_component_phases(each.record.get("data", "phases: [{name: build}]"))
-        for each in components
+        phases & parse_component(each.record["data"], each.record["platform"]).phases for each in components
     )
-    document = parse_workflow(workflow.record.get("data", "steps: [{name: RunCommand, action: RunCommand}]"))
+    document = parse_workflow(workflow.record["data"])
     return PlannedWorkflow(
         name=workflow.record["name"],
         type=workflow.record["type"],
@@ -97,13 +101,13 @@ def plan_workflow(
     )
 
 
-def resolve_regions(backend: ImageBuilderBackend, request: Members) -> tuple[str, ...]:
-    """Return the regions of the output, the home region first."""
+def plan_distributions(backend: ImageBuilderBackend, request: Members) -> dict[str, Members]:
+    """Return the AMI settings and ``ssmParameterConfigurations`` by region, the home region first."""
     arn = request.get("distributionConfigurationArn")
-    if arn is None:
-        return (backend.region_name,)
-    others = [each for each in get_resource(backend, arn).record["regions"] if each != backend.region_name]
-    return (backend.region_name, *dict.fromkeys(others))
+    regions: dict[str, Members] = {backend.region_name: {}}
+    for each in get_resource(backend, arn).record["distributions"] if arn else ():
+        regions.setdefault(each["region"], {}).update(each, **each.get("amiDistributionConfiguration", {}))
+    return regions
 
 
 def _unwrap_single(values: list[str]) -> str | list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ...scripts import Json
+from ...simulation.identifiers import make_arn
 from ...simulation.state_history import Members
 
 Call = Callable[..., Members]
@@ -71,7 +72,7 @@ def create_pipeline(
             dockerfileTemplateData="FROM {{{ imagebuilder:parentImage }}}\n",
         )["containerRecipeArn"]
     else:
-        parent = f"arn:aws:imagebuilder:{region}:aws:image/amazon-linux-2023-x86/x.x.x"
+        parent = make_arn(region, "aws", "image", "amazon-linux-2023-x86", "x.x.x")
         settings["imageRecipeArn"] = call("CreateImageRecipe", **recipe, parentImage=parent)["imageRecipeArn"]
     distributions = [
         {

@@ -2,61 +2,88 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ...simulation.clock import format_time
-from ...simulation.documents import DocumentError, parse_component_phases, parse_workflow
+from ...simulation.component_documents import parse_component
+from ...simulation.document_loading import DocumentError
+from ...simulation.documents import parse_workflow
+from ...simulation.schedules import Schedule
 from ...simulation.state_history import Members
-from ..errors import invalid
+from ..errors import invalid, invalid_value
 from ..models import ImageBuilderBackend
+from ..outputs import find_distribution_errors
+from .references import check_container_parent, check_parent, read_content
+
+DEFAULT_TESTS: Mapping[str, Any] = {"imageTestsEnabled": True, "timeoutMinutes": 720}
+"""The configuration of tests of an image or a pipeline that is created without one."""
 
 Extras = Callable[[ImageBuilderBackend, Members], Members]
 """(backend, request) to the members that the service adds to a new resource."""
 
+_DESCRIBED = ("name", "type", "description")
+_UNREAD_COMPONENT = "schemaVersion: 1.0\nphases: [{name: build, steps: [{name: Reboot, action: Reboot}]}]\n"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kind:
-    """A kind of resource.
+    """A kind of resource; its names in operations, ARNs, requests and responses follow from its noun.
 
     Args:
-        noun: Its name in the operations ``Create…``, ``Get…`` and ``Delete…``.
-        arn_type: Its type in ARNs.
-        arn_member: The member with its ARN in requests and responses.
-        get_member: The member with the resource in the response of Get.
-        get_shape: The shape of that member.
-        list_operation: The operation that lists the resources.
-        list_member: The member with the rows in the response of that operation.
-        list_shape: The shape of a row.
-        is_versioned: Whether it has a version.
+        noun: Its name in the operations ``Create…``, ``Get…`` and ``Delete…``, and of its shape.
+        is_versioned: Whether it has a version; only kinds without one have an Update operation.
         has_builds: Whether it has build numbers; creating it again then creates the next build.
         extras: The members that the service adds to a new resource.
-        build_list: (operation, member, row shape, request member) of the list of its builds.
-        has_update: Whether it has an Update operation.
+        row_suffix: What follows the noun in the name of the shape of a row of its list.
     """
 
     noun: str
-    arn_type: str
-    arn_member: str
-    get_member: str
-    get_shape: str
-    list_operation: str
-    list_member: str
-    list_shape: str
+    extras: Extras
+    row_suffix: str = "Summary"
     is_versioned: bool = False
     has_builds: bool = False
-    extras: Extras
-    build_list: tuple[str, str, str, str] | None = None
-    has_update: bool = False
+
+    @property
+    def member(self) -> str:
+        """The member with the resource in the response of Get."""
+        return self.noun[0].lower() + self.noun[1:]
+
+    @property
+    def arn_type(self) -> str:
+        """Its type in ARNs."""
+        return re.sub("(?<!^)(?=[A-Z])", "-", self.noun).lower()
+
+    @property
+    def arn_member(self) -> str:
+        """The member with its ARN in requests and responses."""
+        return f"{self.member}{'BuildVersion' if self.has_builds else ''}Arn"
+
+    @property
+    def list_operation(self) -> str:
+        """The operation that lists the resources."""
+        return f"List{re.sub('y$', 'ie', self.noun)}s"
+
+    @property
+    def list_member(self) -> str:
+        """The member with the rows in the response of that operation."""
+        return f"{self.member}{self.row_suffix}List"
 
 
 def _component_extras(backend: ImageBuilderBackend, request: Members) -> Members:
-    if ("data" in request) == ("uri" in request):
-        raise invalid("Specify either the data or the uri property, but not both.")
-    phases = parse_component_phases(request.get("data", ""))
+    data = read_content(backend, request, "data", "uri", missing=_UNREAD_COMPONENT)
+    try:
+        document = parse_component(data, request["platform"])
+    except DocumentError as error:
+        raise invalid_value("data" if "data" in request else "uri", str(error)) from error
+    parameters = [_describe_parameter({**each, "name": name}) for name, each in document.parameters.items()]
     return {
-        "type": "TEST" if phases == {"test"} else "BUILD",
+        # ImportComponent gives the type; that of another component follows from its phases.
+        "type": request.get("type") or ("TEST" if document.phases == {"test"} else "BUILD"),
+        "data": data,
+        **({"parameters": parameters} if parameters else {}),
         "encrypted": True,
         "state": {"status": "ACTIVE"},
         "status": "ACTIVE",
@@ -65,35 +92,43 @@ def _component_extras(backend: ImageBuilderBackend, request: Members) -> Members
 
 
 def _workflow_extras(backend: ImageBuilderBackend, request: Members) -> Members:
-    if ("data" in request) == ("uri" in request):
-        raise invalid("Specify either the data or the uri property, but not both.")
+    data = read_content(backend, request, "data", "uri")
     try:
-        document = parse_workflow(request["data"]) if "data" in request else None
+        document = parse_workflow(data, request["type"])
     except DocumentError as error:
-        raise invalid(f"The workflow document is not valid: {error}.") from error
-    parameters = [_describe_parameter(each) for each in document.parameters] if document else []
-    return {**({"parameters": parameters} if parameters else {}), **_version_members(backend, request)}
+        raise invalid_value("data" if "data" in request else "uri", str(error)) from error
+    parameters = [_describe_parameter({"type": "string", **each}) for each in document.parameters]
+    return {"data": data, "parameters": parameters, **_version_members(backend, request)}
 
 
 def _describe_parameter(parameter: Mapping[str, Any]) -> Members:
+    described: Members = {name: str(parameter[name]) for name in _DESCRIBED if parameter.get(name)}
     default = parameter.get("default")
-    described: Members = {"name": parameter["name"], "type": parameter["type"]}
     if default is not None:
+        values = default if isinstance(default, list) else [default]
         described["defaultValue"] = [
-            str(each).lower() for each in (default if isinstance(default, list) else [default])
+            str(each).lower() if isinstance(each, bool) else str(each) for each in values
         ]
     return described
 
 
 def _image_recipe_extras(backend: ImageBuilderBackend, request: Members) -> Members:
-    return {"type": "AMI", "platform": _detect_platform(request), **_version_members(backend, request)}
+    parent = check_parent(backend, "parentImage", request["parentImage"])
+    platform = parent.get("platform", _detect_platform(request))
+    return {"type": "AMI", "platform": platform, **_version_members(backend, request)}
 
 
 def _container_recipe_extras(backend: ImageBuilderBackend, request: Members) -> Members:
+    parent = check_container_parent(backend, request)
     image = request.get("instanceConfiguration", {}).get("image")
+    if image:
+        check_parent(backend, "instanceConfiguration.image", image)
+    members = ("dockerfileTemplateData", "dockerfileTemplateUri")
+    template = read_content(backend, request, *members, missing="FROM {{{ imagebuilder:parentImage }}}\n")
     return {
-        "platform": request.get("platformOverride", "Linux"),
+        "platform": request.get("platformOverride") or parent.get("platform", "Linux"),
         "encrypted": True,
+        "dockerfileTemplateData": template,
         **({"instanceImage": image} if image else {}),
         **_version_members(backend, request),
     }
@@ -104,6 +139,9 @@ def _infrastructure_extras(backend: ImageBuilderBackend, request: Members) -> Me
 
 
 def _distribution_extras(backend: ImageBuilderBackend, request: Members) -> Members:
+    for index, distribution in enumerate(request["distributions"]):
+        for member, error in find_distribution_errors(backend.account_id, distribution):
+            raise invalid_value(f"distributions[{index}].{member}", error)
     regions = [each["region"] for each in request["distributions"]]
     return {"timeoutMinutes": 720, "regions": regions, **_dates(backend)}
 
@@ -113,14 +151,26 @@ def _pipeline_extras(backend: ImageBuilderBackend, request: Members) -> Members:
         raise invalid("Specify either an image recipe or a container recipe, but not both.")
     if "workflows" in request and "executionRole" not in request:
         raise invalid("You must provide an executionRole when you specify workflows.")
+    _check_schedule(request.get("schedule", {}))
     recipe = backend.resources.get(request.get("imageRecipeArn") or request["containerRecipeArn"])
     return {
         "status": request.get("status", "ENABLED"),
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
+        "imageTestsConfiguration": {**DEFAULT_TESTS, **request.get("imageTestsConfiguration", {})},
         "platform": recipe.record["platform"] if recipe else "Linux",
         "consecutiveFailures": 0,
         **_dates(backend),
     }
+
+
+def _check_schedule(schedule: Members) -> None:
+    try:
+        Schedule(schedule.get("scheduleExpression", "rate(1 day)"), schedule.get("timezone", "UTC"))
+    except ValueError as error:
+        reason = f"Invalid schedule expression. Details: {error}."
+        raise invalid_value("schedule.scheduleExpression", reason) from error
+    except LookupError as error:
+        raise invalid_value("schedule.timezone", "There is no such time zone.") from error
 
 
 def _lifecycle_policy_extras(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -141,133 +191,19 @@ def _detect_platform(request: Members) -> str:
     return "Windows" if "windows" in str(request["parentImage"]).lower() else "Linux"
 
 
+_WITH_BUILDS: Mapping[str, Any] = {"row_suffix": "Version", "is_versioned": True, "has_builds": True}
+
+COMPONENT = Kind(noun="Component", extras=_component_extras, **_WITH_BUILDS)
+"""The kind that ImportComponent creates."""
+
 KINDS: tuple[Kind, ...] = (
-    Kind(
-        noun="Component",
-        arn_type="component",
-        arn_member="componentBuildVersionArn",
-        get_member="component",
-        get_shape="Component",
-        list_operation="ListComponents",
-        list_member="componentVersionList",
-        list_shape="ComponentVersion",
-        is_versioned=True,
-        has_builds=True,
-        extras=_component_extras,
-        build_list=(
-            "ListComponentBuildVersions",
-            "componentSummaryList",
-            "ComponentSummary",
-            "componentVersionArn",
-        ),
-    ),
-    Kind(
-        noun="Workflow",
-        arn_type="workflow",
-        arn_member="workflowBuildVersionArn",
-        get_member="workflow",
-        get_shape="Workflow",
-        list_operation="ListWorkflows",
-        list_member="workflowVersionList",
-        list_shape="WorkflowVersion",
-        is_versioned=True,
-        has_builds=True,
-        extras=_workflow_extras,
-        build_list=(
-            "ListWorkflowBuildVersions",
-            "workflowSummaryList",
-            "WorkflowSummary",
-            "workflowVersionArn",
-        ),
-    ),
-    Kind(
-        noun="ImageRecipe",
-        arn_type="image-recipe",
-        arn_member="imageRecipeArn",
-        get_member="imageRecipe",
-        get_shape="ImageRecipe",
-        list_operation="ListImageRecipes",
-        list_member="imageRecipeSummaryList",
-        list_shape="ImageRecipeSummary",
-        is_versioned=True,
-        extras=_image_recipe_extras,
-    ),
-    Kind(
-        noun="ContainerRecipe",
-        arn_type="container-recipe",
-        arn_member="containerRecipeArn",
-        get_member="containerRecipe",
-        get_shape="ContainerRecipe",
-        list_operation="ListContainerRecipes",
-        list_member="containerRecipeSummaryList",
-        list_shape="ContainerRecipeSummary",
-        is_versioned=True,
-        extras=_container_recipe_extras,
-    ),
-    Kind(
-        noun="InfrastructureConfiguration",
-        arn_type="infrastructure-configuration",
-        arn_member="infrastructureConfigurationArn",
-        get_member="infrastructureConfiguration",
-        get_shape="InfrastructureConfiguration",
-        list_operation="ListInfrastructureConfigurations",
-        list_member="infrastructureConfigurationSummaryList",
-        list_shape="InfrastructureConfigurationSummary",
-        extras=_infrastructure_extras,
-        has_update=True,
-    ),
-    Kind(
-        noun="DistributionConfiguration",
-        arn_type="distribution-configuration",
-        arn_member="distributionConfigurationArn",
-        get_member="distributionConfiguration",
-        get_shape="DistributionConfiguration",
-        list_operation="ListDistributionConfigurations",
-        list_member="distributionConfigurationSummaryList",
-        list_shape="DistributionConfigurationSummary",
-        extras=_distribution_extras,
-        has_update=True,
-    ),
-    Kind(
-        noun="ImagePipeline",
-        arn_type="image-pipeline",
-        arn_member="imagePipelineArn",
-        get_member="imagePipeline",
-        get_shape="ImagePipeline",
-        list_operation="ListImagePipelines",
-        list_member="imagePipelineList",
-        list_shape="ImagePipeline",
-        extras=_pipeline_extras,
-        has_update=True,
-    ),
-    Kind(
-        noun="LifecyclePolicy",
-        arn_type="lifecycle-policy",
-        arn_member="lifecyclePolicyArn",
-        get_member="lifecyclePolicy",
-        get_shape="LifecyclePolicy",
-        list_operation="ListLifecyclePolicies",
-        list_member="lifecyclePolicySummaryList",
-        list_shape="LifecyclePolicySummary",
-        extras=_lifecycle_policy_extras,
-        has_update=True,
-    ),
+    COMPONENT,
+    Kind(noun="Workflow", extras=_workflow_extras, **_WITH_BUILDS),
+    Kind(noun="ImageRecipe", extras=_image_recipe_extras, is_versioned=True),
+    Kind(noun="ContainerRecipe", extras=_container_recipe_extras, is_versioned=True),
+    Kind(noun="InfrastructureConfiguration", extras=_infrastructure_extras),
+    Kind(noun="DistributionConfiguration", extras=_distribution_extras),
+    Kind(noun="ImagePipeline", extras=_pipeline_extras, row_suffix=""),
+    Kind(noun="LifecyclePolicy", extras=_lifecycle_policy_extras),
 )
 """Every kind of resource."""
-
-KIND_BY_NOUN: Mapping[str, Kind] = {kind.noun: kind for kind in KINDS}
-
-
-def find_references(request: Members) -> Iterator[tuple[str, str]]:
-    """Yield (member, ARN) of every resource that a request refers to."""
-    for member in (
-        "imageRecipeArn",
-        "containerRecipeArn",
-        "infrastructureConfigurationArn",
-        "distributionConfigurationArn",
-    ):
-        if member in request:
-            yield member, request[member]
-    for member, inner in (("components", "componentArn"), ("workflows", "workflowArn")):
-        for each in request.get(member, ()):
-            yield member, each[inner]

@@ -2,57 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 
-from ...simulation.catalogue import MANAGED_COMPONENT_VERSION, MANAGED_VERSION, MANAGED_WORKFLOWS
-from ...simulation.clock import format_time
-from ...simulation.identifiers import make_arn, matches_version, parse_arn, slugify, strip_build, version_key
+import yaml  # type: ignore[import-untyped]
+
+from ...simulation.identifiers import make_arn, parse_arn, slugify, strip_build
 from ...simulation.state_history import Members
-from ..errors import ServiceError, invalid, not_found
+from ..errors import ServiceError, not_found
 from ..models import ImageBuilderBackend, Resource
 from ..validation import project
-from .resource_kinds import KIND_BY_NOUN, KINDS, Kind, find_references
+from .lists import page_rows
+from .lookup import find_image, find_resource, get_resource, list_resources, owner_of
+from .references import check_references, read_content
+from .resource_kinds import COMPONENT, KINDS, Kind
 
 Handler = Callable[[ImageBuilderBackend, Members], Members]
 """(backend, request) to the response members other than requestId and clientToken."""
 
-_MANAGED_CREATED_AT = 1_577_836_800.0
+_MAX_TAGS = 50
 _NOT_STORED = frozenset({"clientToken", "dryRun", "semanticVersion"})
 
 
-def find_resource(backend: ImageBuilderBackend, arn: str) -> Resource | None:
-    """Return the resource that an ARN names, or ``None``; ``x`` in a version stands for the newest."""
-    exact = backend.resources.get(arn)
-    if exact is not None:
-        return exact
-    try:
-        wanted = parse_arn(arn)
-    except ValueError:
-        return None
-    if wanted["account"] == "aws":
-        return _find_managed(backend, wanted)
-    if not wanted["version"]:
-        return None
-    prefix = arn.partition("/" + wanted["version"])[0] + "/"
-    found = [
-        resource
-        for resource in backend.resources.values()
-        if resource.arn.startswith(prefix) and _matches_version(wanted, resource.arn)
-    ]
-    return max(found, key=lambda resource: _version_key(resource.arn), default=None)
-
-
-def get_resource(backend: ImageBuilderBackend, arn: str) -> Resource:
-    """Return the resource that an ARN names, as `find_resource` does.
+def require_own(backend: ImageBuilderBackend, arn: str) -> str:
+    """Return the ARN of an image or resource of the account, with the version that ``x`` stands for.
 
     Raises:
-        ServiceError: The resource does not exist (ResourceNotFoundException).
+        ServiceError: It does not exist, or Amazon manages it (ForbiddenException).
     """
-    resource = find_resource(backend, arn)
-    if resource is None:
-        raise not_found(arn)
-    return resource
+    found = (find_image(backend, arn) or get_resource(backend, arn)).arn
+    if parse_arn(found)["account"] != backend.account_id:
+        raise ServiceError("ForbiddenException", f"The resource {found} does not belong to your account.")
+    return found
 
 
 def make_latest_references(arn: str) -> Members:
@@ -68,61 +49,8 @@ def make_latest_references(arn: str) -> Members:
     }
 
 
-def matches_filters(record: Members, filters: Iterable[Members]) -> bool:
-    """Return whether a row passes the filters of a list request."""
-    return all(_matches(record.get(each.get("name", "")), each.get("values", ())) for each in filters)
-
-
-def filter_rows(response: Members, member: str, filters: Iterable[Members]) -> Members:
-    """Return a page without the rows that the filters reject; it may be empty although more pages follow."""
-    rows = [row for row in response[member] if matches_filters(row, filters)]
-    return {**response, member: rows}
-
-
-def _matches(value: object, wanted: Iterable[str]) -> bool:
-    values = value if isinstance(value, list) else [value]
-    return any(str(each) in wanted for each in values)
-
-
-def _matches_version(wanted: Mapping[str, str], arn: str) -> bool:
-    found = parse_arn(arn)
-    is_same_build = wanted["build"] in ("", "x", found["build"])
-    return is_same_build and matches_version(wanted["version"], found["version"])
-
-
-def _version_key(arn: str) -> tuple[int, ...]:
-    found = parse_arn(arn)
-    return (*version_key(found["version"]), int(found["build"] or 0))
-
-
-def _find_managed(backend: ImageBuilderBackend, wanted: Mapping[str, str]) -> Resource | None:
-    kind, _, workflow_type = wanted["type"].partition("/")
-    if kind not in ("component", "workflow"):
-        return None
-    data = MANAGED_WORKFLOWS.get((workflow_type, wanted["name"]))
-    if kind == "workflow" and data is None:
-        return None
-    newest = MANAGED_VERSION if kind == "workflow" else MANAGED_COMPONENT_VERSION
-    version = newest if "x" in (wanted["version"] or "x") else wanted["version"]
-    arn = make_arn(backend.region_name, "aws", wanted["type"], wanted["name"], version, wanted["build"] or 1)
-    record: Members = {
-        "arn": arn,
-        "name": wanted["name"],
-        "version": version,
-        "owner": "Amazon",
-        "dateCreated": format_time(_MANAGED_CREATED_AT),
-    }
-    if kind == "workflow":
-        record |= {"type": workflow_type.upper(), "data": data}
-    else:
-        phase = "test" if "test" in wanted["name"] else "build"
-        platform = "Windows" if "windows" in wanted["name"] else "Linux"
-        record |= {"type": phase.upper(), "platform": platform, "data": f"phases:\n  - name: {phase}\n"}
-    return Resource(kind=KIND_BY_NOUN[kind.capitalize()].noun, record=record)
-
-
 def _create(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
-    references = _check_references(backend, request)
+    references = check_references(backend, request)
     extras = kind.extras(backend, request)
     if kind.is_versioned:
         extras["version"] = _resolve_version(backend, kind, request)
@@ -138,16 +66,6 @@ def _create(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Membe
     if kind.is_versioned:
         response["latestVersionReferences"] = make_latest_references(arn)
     return response
-
-
-def _check_references(backend: ImageBuilderBackend, request: Members) -> frozenset[str]:
-    found = set()
-    for member, arn in find_references(request):
-        resource = find_resource(backend, arn)
-        if resource is None:
-            raise invalid(f"The value supplied for parameter '{member}' is not valid. {arn} does not exist.")
-        found.add(resource.arn)
-    return frozenset(found)
 
 
 def _resolve_version(backend: ImageBuilderBackend, kind: Kind, request: Members) -> str:
@@ -180,52 +98,41 @@ def _get(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
     resource = get_resource(backend, request[kind.arn_member])
     if resource.kind != kind.noun:
         raise not_found(request[kind.arn_member])
-    response: Members = {kind.get_member: project(kind.get_shape, _describe(backend, resource))}
+    response: Members = {kind.member: project(kind.noun, _describe(backend, resource))}
     if kind.is_versioned:
         response["latestVersionReferences"] = make_latest_references(resource.arn)
     return response
 
 
 def _list(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
-    if request.get("owner", "Self") == "Self":
-        rows = [each for each in backend.resources.values() if each.kind == kind.noun]
-    elif request["owner"] == "Amazon" and kind.noun == "Workflow":
-        rows = [
-            get_resource(backend, make_arn(backend.region_name, "aws", "workflow", *name, MANAGED_VERSION, 1))
-            for name in MANAGED_WORKFLOWS
-        ]
-    else:
-        rows = []
+    owner = request.get("owner", "Self")
+    rows = [each for each in list_resources(backend, owner).values() if each.kind == kind.noun]
     if kind.has_builds:
         rows = list({strip_build(each.arn): each for each in rows}.values())
 
     def format_row(resource: Resource) -> Members:
-        row = project(kind.list_shape, _describe(backend, resource))
+        row = project(f"{kind.noun}{kind.row_suffix}", _describe(backend, resource))
         return {**row, "arn": strip_build(resource.arn)} if kind.has_builds else row
 
-    return filter_rows(
-        backend.page(request, kind.list_member, rows, format_row),
-        kind.list_member,
-        request.get("filters", ()),
-    )
+    return page_rows(backend, request, kind.list_member, rows, format_row)
 
 
-def _list_builds(
-    kind: Kind, build_list: tuple[str, str, str, str], backend: ImageBuilderBackend, request: Members
-) -> Members:
-    _, member, shape, version_member = build_list
-    rows = [each for each in backend.resources.values() if each.kind == kind.noun]
-    if version_member in request:
-        rows = [each for each in rows if strip_build(each.arn) == request[version_member]]
-    return backend.page(request, member, rows, lambda each: project(shape, each.record))
+def _list_builds(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
+    wanted = request.get(f"{kind.member}VersionArn", "")
+    rows = [each for each in list_resources(backend, owner_of(wanted)).values() if each.kind == kind.noun]
+    if wanted:
+        rows = [each for each in rows if strip_build(each.arn) == wanted]
+    shape = f"{kind.noun}Summary"
+    return backend.page(request, f"{kind.member}SummaryList", rows, lambda each: project(shape, each.record))
 
 
 def _update(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
     resource = get_resource(backend, request[kind.arn_member])
     stored = {name: value for name, value in request.items() if name not in (*_NOT_STORED, kind.arn_member)}
-    resource.references = _check_references(backend, stored)
+    references = check_references(backend, stored)
     fixed = {name: resource.record[name] for name in ("arn", "name", "tags", "dateCreated")}
     resource.record = {**stored, **kind.extras(backend, {**fixed, **request}), **fixed}
+    resource.references = references
     return {kind.arn_member: resource.arn}
 
 
@@ -241,6 +148,7 @@ def _delete(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Membe
             f"The resource ARN '{arn}' has other resources depended on it: {', '.join(users)}",
         )
     del backend.resources[arn]
+    backend.policies.pop(arn, None)
     return {kind.arn_member: arn}
 
 
@@ -262,17 +170,20 @@ def _describe(backend: ImageBuilderBackend, resource: Resource) -> Members:
 
 
 def _get_tags(backend: ImageBuilderBackend, arn: str) -> dict[str, str]:
-    image = backend.images.get(arn)
+    image = find_image(backend, arn)
     record = image.static if image else get_resource(backend, arn).record
     return dict(record.get("tags", {}))
 
 
 def _set_tags(backend: ImageBuilderBackend, arn: str, tags: Mapping[str, str]) -> Members:
+    if len(tags) > _MAX_TAGS:
+        text = f"The resource {arn} would have {len(tags)} tags; at most {_MAX_TAGS} are allowed."
+        raise ServiceError("InvalidParameterException", text)
     image = backend.images.get(arn)
     if image is not None:
         image.set_tags(tags)
     else:
-        get_resource(backend, arn).record["tags"] = dict(tags)
+        backend.resources[arn].record["tags"] = dict(tags)
     return {}
 
 
@@ -281,18 +192,32 @@ def _list_tags(backend: ImageBuilderBackend, request: Members) -> Members:
 
 
 def _tag(backend: ImageBuilderBackend, request: Members) -> Members:
-    arn = request["resourceArn"]
+    arn = require_own(backend, request["resourceArn"])
     return _set_tags(backend, arn, {**_get_tags(backend, arn), **request["tags"]})
 
 
 def _untag(backend: ImageBuilderBackend, request: Members) -> Members:
-    arn, removed = request["resourceArn"], request["tagKeys"]
+    arn, removed = require_own(backend, request["resourceArn"]), request["tagKeys"]
     kept = {name: tag for name, tag in _get_tags(backend, arn).items() if name not in removed}
     return _set_tags(backend, arn, kept)
 
 
+def _import_component(backend: ImageBuilderBackend, request: Members) -> Members:
+    """Create a component from a script; its document has a single step, which runs the script."""
+    component = {name: value for name, value in request.items() if name not in ("format", "uri")}
+    script = read_content(backend, request, "data", "uri", missing="exit 0")
+    action = "ExecutePowerShell" if request["platform"] == "Windows" else "ExecuteBash"
+    step = {"name": "RunScript", "action": action, "inputs": {"commands": [script]}}
+    phase = {"name": request["type"].lower(), "steps": [step]}
+    document = {"name": request["name"], "schemaVersion": 1.0, "phases": [phase]}
+    component["data"] = yaml.safe_dump(document, sort_keys=False)
+    response = _create(COMPONENT, backend, component)
+    return {"componentBuildVersionArn": response["componentBuildVersionArn"]}
+
+
 def _make_handlers() -> dict[str, Handler]:
     found: dict[str, Handler] = {
+        "ImportComponent": _import_component,
         "ListTagsForResource": _list_tags,
         "TagResource": _tag,
         "UntagResource": _untag,
@@ -304,9 +229,9 @@ def _make_handlers() -> dict[str, Handler]:
             f"Delete{kind.noun}": partial(_delete, kind),
             kind.list_operation: partial(_list, kind),
         }
-        if kind.build_list:
-            found[kind.build_list[0]] = partial(_list_builds, kind, kind.build_list)
-        if kind.has_update:
+        if kind.has_builds:
+            found[f"List{kind.noun}BuildVersions"] = partial(_list_builds, kind)
+        if not kind.is_versioned:
             found[f"Update{kind.noun}"] = partial(_update, kind)
     return found
 

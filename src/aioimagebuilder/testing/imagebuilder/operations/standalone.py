@@ -9,15 +9,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
 
 from ...checks import Choice, check
-from ...scripts import BuildScript, Json
+from ...scripts import Json
 from ...simulation.catalogue import MANAGED_VERSION
 from ...simulation.clock import SimulatedClock, format_time
 from ...simulation.identifiers import make_arn
-from ...simulation.images import Image, Run
+from ...simulation.images import Image
 from ...simulation.state_history import Members, Row, StateHistory
-from ...simulation.timeline import Timeline
 from ..errors import ServiceError, SimulatorBugError
 from ..models import ImageBuilderBackend, SharedState
+from ..transitions import add_image
 from .dispatch import perform
 from .lifecycle_runs import start_execution
 
@@ -135,9 +135,7 @@ def _add_image(backend: ImageBuilderBackend, schedule: Schedule, members: Member
         "tags": {},
         **members,
     }
-    timeline = Timeline(image=history, workflows=[], waiting_steps={}, log_lines=[], amis=[])
-    run = Run(start=history.start, script=BuildScript(), timeline=timeline)
-    backend.add_image(Image(None, static, run))
+    add_image(backend, Image.fixed(static, history))
     return arn
 
 

@@ -6,8 +6,9 @@ from collections.abc import Callable, Mapping
 
 from ...simulation.run_context import StepAction
 from ...simulation.state_history import Members, Row
-from ..errors import ServiceError, invalid, not_found
+from ..errors import invalid, invalid_value, not_found
 from ..models import ImageBuilderBackend
+from ..transitions import add_image
 from ..validation import member_names, output_members
 from .resources import Handler
 
@@ -90,16 +91,14 @@ def _send_action(backend: ImageBuilderBackend, request: Members) -> Members:
     if owner is None:
         raise not_found(identifier)
     if owner.arn != arn:
-        raise ServiceError(
-            "InvalidParameterValueException",
-            f"The value supplied for parameter 'imageBuildVersionArn' is not valid. The step {identifier} "
-            f"does not belong to the image {arn}.",
+        raise invalid_value(
+            "imageBuildVersionArn", f"The step {identifier} does not belong to the image {arn}."
         )
     if not owner.is_waiting(identifier, backend.now()):
         raise invalid(f"The workflow step {identifier} is not waiting for an action.")
     action = StepAction(at=backend.now(), action=request["action"], reason=request.get("reason"))
     owner.send_action(identifier, action)
-    backend.add_image(owner)
+    add_image(backend, owner)
     return {"stepExecutionId": identifier, "imageBuildVersionArn": arn}
 
 
