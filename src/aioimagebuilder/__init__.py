@@ -138,6 +138,9 @@ if TYPE_CHECKING:
         CompletedBuild,
         MemoryBuildHistory,
     )
+    from .polling.file_build_history import (
+        FileBuildHistory,
+    )
     from .waiting.options import (
         PollOptions,
         WaitOptions,
@@ -181,6 +184,7 @@ __all__ = [
     "ExecutionNotFoundError",
     "FailedComponent",
     "FailedTarget",
+    "FileBuildHistory",
     "ForbiddenException",
     "IdempotentParameterMismatchException",
     "Image",
@@ -270,6 +274,7 @@ if not TYPE_CHECKING:
         "aws.backoff",
         "aws.sqs",
         "polling.build_history",
+        "polling.file_build_history",
         "waiting.options",
         "waiting.waiters",
         "waiting.pipelines",

@@ -79,7 +79,7 @@ class ImageBuilder(Operations):
             and 120 s where a forecast decides.
         pace: How soon an execution is polled again. ``"smithy"``, the default, is Smithy's waiter backoff.
             ``"forecast"`` learns how long the builds of a pipeline take, and polls when an end is likely.
-        history: Where builds that have ended are kept, for forecasts; by default in memory.
+        history: Where builds that have ended are kept, for estimates and forecasts; by default in memory.
         not_found_grace: The time for which the service may not know an id that was never read, as seconds or
             timedelta.
         backoff: How calls are retried.

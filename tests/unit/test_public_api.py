@@ -26,6 +26,7 @@ MODULES = (
     "models.shapes",
     "models.statuses",
     "polling.build_history",
+    "polling.file_build_history",
     "waiting.options",
     "waiting.pipelines",
     "waiting.waiters",
