@@ -23,7 +23,7 @@ def test_build_writes_only_the_ami_to_standard_output(simulator: Simulator, cli:
     result = cli("build", "demo" if by == "name" else arn)
     assert result.code == 0
     assert re.fullmatch(rf"{AMI}\n", result.stdout)
-    assert re.match(rf"\[     0s\] Building {ARN}\n", result.stderr)
+    assert re.match(rf"\[ +\d+s\] Building {ARN}\n", result.stderr)
     assert "demo 1.0.0/1  AVAILABLE" in result.stderr
 
 

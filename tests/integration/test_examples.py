@@ -45,7 +45,7 @@ def environment(running_simulator: Simulator) -> dict[str, str]:
     arguments = running_simulator.client_arguments
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     return inherited | {
-        "AWS_ENDPOINT_URL_IMAGEBUILDER": arguments["endpoint_url"],
+        "AWS_ENDPOINT_URL": arguments["endpoint_url"],
         "AWS_DEFAULT_REGION": arguments["region_name"],
         "AWS_ACCESS_KEY_ID": arguments["aws_access_key_id"],
         "AWS_SECRET_ACCESS_KEY": arguments["aws_secret_access_key"],
@@ -247,6 +247,62 @@ def test_gather_distinguishes_failures_and_exits_with_1(simulator: Simulator, st
     assert table[failed][2] == "no such package"
     assert "AccessDeniedException" in table[denied][2]
     assert "ResourceNotFoundException" in table[unknown][2]
+
+
+# ---------------------------------------------------------------------- many_processes
+
+# moto deploys the template without its policies and subscriptions.
+ignores_warnings_of_moto = pytest.mark.filterwarnings(
+    "ignore:Tried to parse AWS..S.S..(.+Policy|Subscription):UserWarning"
+)
+
+
+def start_many_processes(simulator: Simulator, start: Start, builds: int) -> subprocess.Popen[str]:
+    """Start the example, and wait until every build was started, and images are being polled.
+
+    There is a minute between two polls of an image: only hints end a wait of a test.
+    """
+    arguments = ("--builds", builds, "--rate", 50, "--poll", 60)
+    process = start("many_processes.py", simulator.create_pipeline("web"), *arguments)
+    wait_until(lambda: simulator.call_count("StartImagePipelineExecution") == builds, timeout=30)
+    wait_until(lambda: simulator.call_count() > builds)
+    return process
+
+
+@ignores_warnings_of_moto
+def test_many_processes_wait_for_each_image_in_one(simulator: Simulator, start: Start) -> None:
+    process = start_many_processes(simulator, start, builds=9)
+    simulator.advance(3600)
+    code, stdout, _ = result_of(process)
+    *lines, totals = stdout.splitlines()
+    images = [f"arn:aws:imagebuilder:us-east-1:123456789012:image/web/1.0.0/{n}" for n in range(1, 10)]
+    assert code == 0
+    assert sorted(lines) == [f"AVAILABLE  {image}" for image in images]
+    calls = simulator.call_count()
+    found = re.fullmatch(f"9 AVAILABLE, {calls} calls to Image Builder, ([0-9]+) messages from SQS", totals)
+    assert found, totals
+    assert int(found[1]) > 0
+
+
+@ignores_warnings_of_moto
+@pytest.mark.usefixtures("sigint_enabled")
+def test_many_processes_end_at_ctrl_c(simulator: Simulator, start: Start) -> None:
+    process = start_many_processes(simulator, start, builds=3)
+    process.send_signal(signal.SIGINT)
+    code, _, stderr = result_of(process, timeout=10)
+    assert code == 130
+    assert "continues at AWS" in stderr
+    assert simulator.call_count("CancelImageCreation") == 0
+
+
+@ignores_warnings_of_moto
+def test_many_processes_exit_with_1_for_a_failed_build(simulator: Simulator, start: Start) -> None:
+    simulator.script(BuildScript.failing_step("CreateOutputAMI"))
+    process = start_many_processes(simulator, start, builds=3)
+    simulator.advance(3600)
+    code, stdout, _ = result_of(process)
+    assert code == 1
+    assert stdout.splitlines()[-1].startswith("2 AVAILABLE, 1 FAILED, ")
 
 
 # ---------------------------------------------------------------------- web_service

@@ -32,7 +32,7 @@ from aioimagebuilder import (
 )
 from aioimagebuilder.aws.call import AwsClient
 from aioimagebuilder.testing import BuildScript, Fault, Simulator
-from aioimagebuilder.testing.imagebuilder.faults import KINDS
+from aioimagebuilder.testing.imagebuilder.faults import EVENT_KINDS, KINDS
 from fuzz.responses import API_CALLS, IMAGE, PIPELINE
 from support.marked_secrets import ECHOES, KEY, MARKS, SECRET, SIGNATURE, TOKEN
 from support.scripted_service import workflow_id
@@ -46,7 +46,7 @@ CREDENTIALS = {"aws_access_key_id": KEY, "aws_secret_access_key": SECRET, "aws_s
 FAULTS = [
     *(
         Fault(kind, seconds=0.05 if kind in {"delay", "hang"} else None, identifiers=[IMAGE])
-        for kind in sorted(KINDS)
+        for kind in sorted(KINDS - EVENT_KINDS)
     ),
     *(
         Fault("error", code=code, status=status, message=text)

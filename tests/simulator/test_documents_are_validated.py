@@ -24,7 +24,9 @@ NOT_DOCUMENTS = {
     "list": ("[]", "not a mapping"),
     "empty": ("# nothing", "not a mapping"),
     "control-character": ("a: \x07", "not YAML"),
-    "deep": ("[" * 15_000, "JSON cannot represent"),
+    "deep": ("[" * 15_000, "nesting depth|JSON cannot represent"),
+    "deep-block": ("- " * 7_500, "nesting depth|JSON cannot represent"),
+    "deep-value": (f"a: {'[' * 101}{']' * 101}", "nested more than 100 levels deep"),
     "recursive": ("a: &a [*a]", "JSON cannot represent"),
     "wrong-bool": ("a: !!bool x", "JSON cannot represent"),
     "wrong-time": ("a: !!timestamp x", "JSON cannot represent"),
@@ -193,6 +195,10 @@ def condition(**members):
     return workflow(check(**{"if": members}))
 
 
+def nest_statements(depth):
+    return {"not": nest_statements(depth - 1)} if depth else IS_LINUX
+
+
 IS_LINUX = {"stringEquals": "Linux", "value": "$.imagebuilder.platform"}
 INVALID_WORKFLOWS = {
     "no-steps": (workflow(), r"\$\.steps.*non-empty"),
@@ -245,6 +251,10 @@ INVALID_WORKFLOWS = {
     "operator-without-value": (condition(stringEquals="Linux"), "if"),
     "value-without-operator": (condition(value="Linux"), "if"),
     "two-statements": (condition(**IS_LINUX, **{"not": IS_LINUX}), "if"),
+    "nested-statements": (
+        json.dumps({"schemaVersion": 1.0, "steps": [check(**{"if": nest_statements(500)})]}),
+        "nested more than 100 levels deep",
+    ),
     "branch-without-child": (condition(**{"and": []}), "if.*non-empty"),
     "branch-with-eleven-children": (condition(**{"or": [IS_LINUX] * 11}), "if"),
     "parameter-without-name": (workflow(CHECK, parameters=[{"type": "string"}]), "'name'.*required"),

@@ -176,8 +176,8 @@ def call_build_operations(call, simulator, named):
         "imageBuildVersionArn"
     ]
     container_image = call("CreateImage", containerRecipeArn=named["ContainerRecipe"][1], **infrastructure)
-    for _ in range(40):
-        simulator.advance(60)
+    for _ in range(8):
+        simulator.advance(300)
         for arn in (waiting, built, container_image["imageBuildVersionArn"]):
             call("GetImage", imageBuildVersionArn=arn)
             for row in call("ListWorkflowExecutions", imageBuildVersionArn=arn)["workflowExecutions"]:

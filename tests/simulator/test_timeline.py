@@ -14,8 +14,8 @@ from aioimagebuilder.testing.scripts import BuildScript, ComponentFailure, StepS
 from aioimagebuilder.testing.simulation.catalogue import ACTIONS, MANAGED_WORKFLOWS
 from aioimagebuilder.testing.simulation.documents import parse_workflow, plan_steps
 from aioimagebuilder.testing.simulation.plan import BuildPlan, PlannedWorkflow
-from aioimagebuilder.testing.simulation.run_context import StepAction
-from aioimagebuilder.testing.simulation.timeline import Interventions, compute
+from aioimagebuilder.testing.simulation.runs import Run, StepAction
+from aioimagebuilder.testing.simulation.timeline import compute
 from simulator.support import WORKFLOW_DOCUMENT
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
@@ -44,9 +44,18 @@ def plan(*workflows, **members):
     )
 
 
-def run(script=None, *workflows, interventions=None, **members):
-    planned, script = plan(*workflows, **members), script or BuildScript()
-    return compute(planned, script, start=0.0, interventions=interventions)
+def run(script=None, *workflows, actions=None, cancelled_at=None, number=0, first_stage=None, **members):
+    found = Run(
+        plan=plan(*workflows, **members),
+        script=script or BuildScript(),
+        start=0.0,
+        number=number,
+        first_stage=first_stage,
+        actions=actions or {},
+        cancelled_at=cancelled_at,
+    )
+    compute(found)
+    return found.timeline
 
 
 def statuses(timeline):
@@ -339,7 +348,7 @@ def test_waiting_step_has_scripted_status(status):
 def test_action_ends_waiting_step(action, status, image):
     identifier, (start, _) = find_waiting_step(run(WAITING))
     sent = StepAction(at=start + 10, action=action, reason="reviewed")
-    timeline = run(WAITING, interventions=Interventions(actions={identifier: sent}))
+    timeline = run(WAITING, actions={identifier: sent})
     finished = last(find_step(timeline, "RunSanitizeScript"))
     assert finished["status"] == status
     assert finished["action"] == "WaitForAction"
@@ -352,7 +361,7 @@ def test_action_ends_waiting_step(action, status, image):
 def test_cancel_stops_only_running_executions():
     at = find_step(run(), "CreateOutputAMI").history.start
     when = run().workflows[0].history.end - 1
-    timeline = run(interventions=Interventions(cancelled_at=when - BuildScript().cancelling))
+    timeline = run(cancelled_at=when - BuildScript().cancelling)
     assert timeline.image.states[-1]["status"] == "CANCELLED"
     assert timeline.image.end == when > at
     assert last(timeline.workflows[0])["status"] == "CANCELLED"
@@ -365,13 +374,13 @@ def test_cancel_stops_only_running_executions():
 
 def test_late_cancel_changes_nothing():
     done = run()
-    timeline = run(interventions=Interventions(cancelled_at=done.image.end - 1))
+    timeline = run(cancelled_at=done.image.end - 1)
     assert timeline.image.states == done.image.states
 
 
 @given(st.floats(min_value=0, max_value=900), st.floats(min_value=0, max_value=900))
 def test_cancel_does_not_change_the_past(cancelled_at, earlier):
-    original, cancelled = run(), run(interventions=Interventions(cancelled_at=cancelled_at))
+    original, cancelled = run(), run(cancelled_at=cancelled_at)
     when = min(earlier, cancelled_at)
     assert cancelled.image.at(when) == original.image.at(when)
     for row in cancelled.workflows:
@@ -398,7 +407,7 @@ def test_cancel_does_not_change_the_past(cancelled_at, earlier):
 )
 def test_times_are_ordered_and_counts_within_total(steps, rollback, cancelled_at):
     script = BuildScript(steps=steps, rollback=rollback)
-    timeline = run(script, interventions=Interventions(cancelled_at=cancelled_at))
+    timeline = run(script, cancelled_at=cancelled_at)
     rows = [*timeline.workflows, *(step for row in timeline.workflows for step in row.children)]
     for history in [timeline.image, *(row.history for row in rows)]:
         assert history.times == sorted(history.times)
@@ -414,7 +423,7 @@ def test_recomputed_timeline_has_same_ids():
 
 
 def test_retry_has_new_ids():
-    again = compute(plan(), BuildScript(), start=0.0, run=1, first_stage="TEST")
+    again = run(number=1, first_stage="TEST")
     assert {row.identifier for row in again.workflows}.isdisjoint(row.identifier for row in run().workflows)
     assert statuses(again) == ["TESTING", "DISTRIBUTING", "AVAILABLE"]
 

@@ -3,8 +3,9 @@
 EventBridge delivers Image Builder's events on a best effort basis, and a queue that stays empty does not show
 whether its rule works. So each change that a poll finds is compared with what hints have announced. A change
 that no hint announces within ten seconds of the poll is a miss. Hints are proven by two changes in a row that
-they announced in time, and not any more by a miss. After two misses, or an error of the queue, the queue is
-left alone for a while, which doubles each time.
+they announced in time, and not any more by a miss, after which it takes ten: where one event is lost, others
+are, and each loss makes a wait late. After two misses, or an error of the queue, the queue is left alone for
+a while, which doubles each time.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ TIMELY: Final = 10.0
 
 _PROVEN_BY: Final = 2
 _MAXIMUM_MISSES: Final = 2
-# So many changes in a row that were announced make earlier misses forgotten.
+# So many changes in a row that were announced make earlier misses forgotten, and prove hints again.
 _FORGETS_MISSES_AFTER: Final = 10
 # A hint that no poll has confirmed by then is forgotten: the template's queue keeps messages for as long.
 _FORGETS_HINTS_AFTER: Final = 300.0
@@ -42,13 +43,14 @@ class HintHealth:
         self.misses = 0
         self.paused_until = -math.inf
         self._pauses = 0
+        self._proven_by = _PROVEN_BY
         self._hints: dict[Change, float] = {}
         self._unannounced: dict[Change, float] = {}
 
     @property
     def is_proven(self) -> bool:
         """Whether hints can be relied on for now."""
-        return self.in_time >= _PROVEN_BY
+        return self.in_time >= self._proven_by
 
     @property
     def awaited_until(self) -> float:
@@ -84,6 +86,7 @@ class HintHealth:
             self._unannounced = awaited
             self.in_time = 0
             self.misses += missed
+            self._proven_by = _FORGETS_MISSES_AFTER
         if self.misses < _MAXIMUM_MISSES:
             return False
         self.pause(now)
@@ -105,6 +108,7 @@ class HintHealth:
         self.in_time += 1
         if self.in_time >= _FORGETS_MISSES_AFTER:
             self.misses = self._pauses = 0
+            self._proven_by = _PROVEN_BY
 
 
 def _after(start: float, times: dict[Change, float]) -> dict[Change, float]:

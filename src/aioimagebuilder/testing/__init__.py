@@ -44,30 +44,24 @@ __all__ = [
     "register",
 ]
 
+# The names that are not in `scripts`.
 _MODULES = {
-    "BuildScript": "scripts",
     "CallRecord": "imagebuilder.controller",
     "ClientArguments": "simulator",
-    "ComponentFailure": "scripts",
     "Control": "imagebuilder.controller",
     "Fault": "imagebuilder.faults",
-    "ScanFinding": "scripts",
-    "ScanScript": "scripts",
     "ServiceError": "imagebuilder.errors",
     "Simulator": "simulator",
-    "StepScript": "scripts",
-    "WorkflowScript": "scripts",
     "control": "imagebuilder.mock_aws",
     "register": "imagebuilder.registration",
 }
 
 
 def __getattr__(name: str) -> object:
-    module_name = _MODULES.get(name)
-    if module_name is None:
+    if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     try:
-        module = import_module(f"{__name__}.{module_name}")
+        module = import_module(f"{__name__}.{_MODULES.get(name, 'scripts')}")
     except ModuleNotFoundError as error:
         if error.name is None or error.name.startswith(__name__):
             raise

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import NoReturn, get_args
 
-from .checks import Burst, Port, Rate, Region, TimeScale, check, parse_number
+from .checks import Burst, Port, Rate, Region, TimeScale, check, describe
 from .stopping import stop_signals
 
 _EXAMPLE = """\
@@ -37,13 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print("The simulator needs more packages: pip install 'aioimagebuilder[testing]'", file=sys.stderr)
         return 2
-    simulator = Simulator(
-        time_scale=options.time_scale,
-        rate_limit=options.rate_limit,
-        burst=options.burst,
-        region_name=options.region,
-        port=options.port,
-    )
+    simulator = Simulator(**vars(options))
     wait_for_stop = stop_signals()
     try:
         simulator.start()
@@ -53,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         rate = "none" if options.rate_limit is None else f"{options.rate_limit:g}"
         text = _EXAMPLE.format(
-            url=simulator.endpoint_url, scale=options.time_scale, rate=rate, region=options.region
+            url=simulator.endpoint_url, scale=options.time_scale, rate=rate, region=options.region_name
         )
         print(text, flush=True)
         wait_for_stop()
@@ -66,16 +61,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="python -m aioimagebuilder.testing", description="Simulate EC2 Image Builder on 127.0.0.1."
     )
-    number = _number_type
-    parser.add_argument(
-        "--port", type=number(Port), default=5000, help="port to listen on; 0 picks a free port"
-    )
-    parser.add_argument(
-        "--time-scale", type=number(TimeScale), default=60.0, help="simulated seconds per second"
-    )
-    parser.add_argument("--rate-limit", type=number(Rate), help="calls per second allowed for each account")
-    parser.add_argument("--burst", type=number(Burst), help="number of calls that may arrive at once")
-    parser.add_argument("--region", type=_parse_region, default="us-east-1", help="region of the resources")
+    add, number = parser.add_argument, _number_type
+    add("--port", type=number(Port), default=5000, help="port to listen on; 0 picks a free port")
+    add("--time-scale", type=number(TimeScale), default=60.0, help="simulated seconds per second")
+    add("--rate-limit", type=number(Rate), help="calls per second allowed for each account")
+    add("--burst", type=number(Burst), help="number of calls that may arrive at once")
+    parser.set_defaults(region_name="us-east-1")
+    add("--region", dest="region_name", type=_parse_region, metavar="REGION", help="region of the resources")
     return parser
 
 
@@ -87,11 +79,16 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _number_type(hint: object) -> Callable[[str], float]:
+    kind, limits = get_args(hint)
+
     def parse(text: str) -> float:
         try:
-            return parse_number(text, hint)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from None
+            value: float = kind(text)
+        except ValueError:
+            value = math.nan
+        if value not in limits:
+            raise argparse.ArgumentTypeError(f"{text!r} is not {describe(hint)}")
+        return value
 
     return parse
 

@@ -7,12 +7,11 @@ what they take by the same annotations.
 from __future__ import annotations
 
 import inspect
-import math
 import re
 import reprlib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
-from functools import cache, wraps
+from dataclasses import dataclass, fields, is_dataclass
+from functools import cache, reduce, wraps
 from types import NoneType, UnionType
 from typing import Annotated, Any, Literal, ParamSpec, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -26,6 +25,7 @@ class AnyJson:
     """The type ``Json`` in annotations, which is recursive."""
 
 
+_JSON = None | bool | int | float | str | list[AnyJson] | dict[str, AnyJson]
 _Violation = type[TypeError] | type[ValueError] | None
 
 _UNIONS = frozenset({Union, UnionType})
@@ -100,7 +100,6 @@ PositiveCount = Annotated[int, Range(1, 1_000_000_000)]
 HttpStatus = Annotated[int, Range(200, 599)]
 Port = Annotated[int, Range(0, 65535)]
 Message = Annotated[str, Text(0, 500)]
-Reason = Annotated[str, Text(1, 1024)]
 NonEmpty = Annotated[str, Text(1, 1024)]
 Name = Annotated[str, Text(1, 256)]
 ErrorText = Annotated[str, Text(1)]
@@ -133,17 +132,36 @@ def checked(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return call
 
 
-def check_members(instance: Any) -> None:  # noqa: ANN401 - any dataclass
-    """Check the members of a dataclass by their annotations.
+@dataclass(frozen=True)
+class Checked:
+    """A dataclass whose members are checked by their annotations, and may be given as in JSON.
 
     Raises:
         TypeError: A member has the wrong type.
         ValueError: A member is out of range.
     """
-    kind: Callable[..., object] = type(instance)
-    hints = hints_of(kind)
-    for each in fields(instance):
-        check(f"{type(instance).__name__}.{each.name}", getattr(instance, each.name), hints[each.name])
+
+    def __post_init__(self) -> None:
+        kind: type = type(self)
+        hints = hints_of(kind)
+        for each in fields(self):
+            value = restore(getattr(self, each.name), hints[each.name])
+            object.__setattr__(self, each.name, value)
+            check(f"{kind.__name__}.{each.name}", value, hints[each.name])
+
+
+def restore(value: Any, hint: Any) -> Any:  # noqa: ANN401 - any value by any annotation
+    """Return a value from JSON with its lists as tuples and its objects as dataclasses, by an annotation."""
+    origin, arguments = get_origin(hint), get_args(hint)
+    if is_dataclass(hint) and isinstance(value, Mapping):
+        return hint(**value)  # type: ignore[operator]
+    if origin in _UNIONS:
+        return reduce(restore, arguments, value)
+    if origin is tuple and isinstance(value, list | tuple):
+        return tuple(restore(each, arguments[0]) for each in value)
+    if origin is Mapping and isinstance(value, Mapping):
+        return {name: restore(each, arguments[1]) for name, each in value.items()}
+    return value
 
 
 def check(name: str, value: object, hint: object) -> None:
@@ -156,22 +174,6 @@ def check(name: str, value: object, hint: object) -> None:
     violation = _find_violation(value, hint)
     if violation is not None:
         raise violation(f"{name} must be {describe(hint)}, not {_quote(value)}")
-
-
-def parse_number(text: str, hint: object) -> float:
-    """Parse a number of the command line, by an annotation such as `Rate`.
-
-    Raises:
-        ValueError: The text is not such a number.
-    """
-    kind = get_args(hint)[0]
-    try:
-        value: float = kind(text)
-    except ValueError:
-        value = math.nan
-    if _find_violation(value, hint):
-        raise ValueError(f"{text!r} is not {describe(hint)}")
-    return value
 
 
 @cache
@@ -203,21 +205,20 @@ def _describe_container(hint: object) -> str:
     return f"a list, each item {describe(arguments[0])}"
 
 
-def _find_violation(value: Any, hint: Any) -> _Violation:  # noqa: ANN401
+def _find_violation(value: Any, hint: Any, depth: int = _MAX_DEPTH) -> _Violation:  # noqa: ANN401
     """Return the type of the error that a value is by an annotation, if it is one."""
+    hint = _JSON if hint is AnyJson else hint
     origin, arguments = get_origin(hint), get_args(hint)
     if hint in _WORDS:
-        return (
-            _find_json_violation(value, _MAX_DEPTH) if hint is AnyJson else _find_plain_violation(value, hint)
-        )
+        return _find_plain_violation(value, hint)
     if origin is Annotated:
         violation = _find_plain_violation(value, arguments[0])
         return violation or (None if value in arguments[1] else ValueError)
     if origin in _UNIONS:
-        violations = [_find_violation(value, each) for each in arguments]
+        violations = [_find_violation(value, each, depth) for each in arguments]
         return None if None in violations else ValueError if ValueError in violations else TypeError
     if origin in _CONTAINERS:
-        return _find_container_violation(value, hint)
+        return _find_container_violation(value, hint, depth)
     if origin is Literal:
         return None if value in arguments else ValueError if isinstance(value, str) else TypeError
     # A callable or another annotation that says nothing to check.
@@ -235,34 +236,25 @@ def _find_plain_violation(value: Any, kind: type) -> _Violation:  # noqa: ANN401
     return None
 
 
-def _find_container_violation(value: Any, hint: Any) -> _Violation:  # noqa: ANN401
-    arguments = get_args(hint)
-    pairs: list[tuple[object, object]]
-    if get_origin(hint) in (dict, Mapping):
-        if not isinstance(value, Mapping):
-            return TypeError
-        pairs = [(each, arguments[0]) for each in value] + [(each, arguments[1]) for each in value.values()]
-    elif not isinstance(value, list | tuple) or (_is_pair(hint) and len(value) != len(arguments)):
+def _find_container_violation(value: Any, hint: Any, depth: int) -> _Violation:  # noqa: ANN401
+    origin, arguments = get_origin(hint), get_args(hint)
+    expected: Any = (list, tuple) if origin in (tuple, Sequence) else origin
+    if not isinstance(value, expected):
         return TypeError
-    else:
-        pairs = list(zip(value, arguments if _is_pair(hint) else arguments[:1] * len(value), strict=True))
-    violations = (_find_violation(each, expected) for each, expected in pairs)
-    return next((violation for violation in violations if violation), None)
-
-
-def _find_json_violation(value: Any, depth: int) -> _Violation:  # noqa: ANN401
     if depth == 0:
         return ValueError
-    if isinstance(value, list | dict):
-        items = [*value, *value.values()] if isinstance(value, dict) else value
-        if isinstance(value, dict) and not all(isinstance(name, str) for name in value):
-            return TypeError
-        violations = [_find_json_violation(each, depth - 1) for each in items]
+    if origin in (dict, Mapping):
+        pairs = [
+            *((each, arguments[0]) for each in value),
+            *((each, arguments[1]) for each in value.values()),
+        ]
+    elif not _is_pair(hint):
+        pairs = [(each, arguments[0]) for each in value]
+    elif len(value) == len(arguments):
+        pairs = list(zip(value, arguments, strict=True))
     else:
-        kinds = (NoneType, bool, int, float, str)
-        violations = [_find_plain_violation(value, kind) for kind in kinds if isinstance(value, kind)][:1]
-        if not violations:
-            return TypeError
+        return TypeError
+    violations = (_find_violation(each, kind, depth - 1) for each, kind in pairs)
     return next((violation for violation in violations if violation), None)
 
 

@@ -8,20 +8,21 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, is_dataclass
-from functools import cache
 from http import HTTPStatus
 from typing import Any, get_args, get_origin
 from urllib.parse import parse_qs
 
-from .checks import AnyJson, Burst, Rate, TimeScale, check, describe, hints_of
+from werkzeug.exceptions import NotFound
+from werkzeug.wrappers import Response
+
+from .checks import AnyJson, Burst, Rate, Seconds, TimeScale, check, describe, restore
 from .imagebuilder.controller import Control
 from .imagebuilder.errors import ServiceError
 from .imagebuilder.faults import Fault
-from .imagebuilder.mock_aws import reset
 from .json_objects import parse_object
-from .scripts import BuildScript, Json
+from .scripts import Json
 from .simulation.state_history import Members
 
 PREFIX = "/_simulator/"
@@ -30,18 +31,11 @@ PREFIX = "/_simulator/"
 MAX_BODY_LENGTH = 4 * 1024 * 1024
 """The number of bytes that the body of a request to a control route may have."""
 
-_REQUIRED = inspect.Parameter.empty
+_UNSET: Any = ...
+"""The default of a member without which a route leaves something as it is."""
 
 
-@dataclass(frozen=True)
-class Member:
-    """A member of a request: its annotation, and its default, or ``...`` if it is optional without one."""
-
-    hint: object
-    default: object = _REQUIRED
-
-
-@dataclass(frozen=True)
+@dataclass
 class Route:
     """A control route.
 
@@ -49,21 +43,20 @@ class Route:
         method: HTTP method.
         path: Path after the prefix.
         summary: What it does, in one phrase.
-        handler: (control, request) to the response.
-        takes: The members of the request.
-        returns: The members of the response.
+        handler: What it calls, with the control and the members of the request.
+        returns: The members of the response: what the handler returns, or each item of a tuple.
+        takes: The members of the request; by default the parameters of the handler.
     """
 
     method: str
     path: str
     summary: str
-    handler: Callable[[Control, Members], Members | None]
-    takes: Mapping[str, Member] = field(default_factory=dict)
+    handler: Callable[..., object]
     returns: tuple[str, ...] = ()
+    takes: Mapping[str, inspect.Parameter] = field(default_factory=dict)
 
-
-class _UnknownRouteError(Exception):
-    """A request to a route that does not exist."""
+    def __post_init__(self) -> None:
+        self.takes = self.takes or _parameters_of(self.handler)
 
 
 def is_control_request(environ: Mapping[str, Any]) -> bool:
@@ -72,63 +65,76 @@ def is_control_request(environ: Mapping[str, Any]) -> bool:
     return f"{path}/".startswith(PREFIX)
 
 
-def serve_control(
-    control: Control, environ: Mapping[str, Any], start_response: Callable[..., Any]
-) -> Iterable[bytes]:
+def serve_control(control: Control, environ: Mapping[str, Any]) -> Response:
     """Handle a request to a control route."""
     try:
-        status, response = HTTPStatus.OK, _respond(control, environ)
-    except _UnknownRouteError as error:
-        status, response = HTTPStatus.NOT_FOUND, {"message": str(error)}
+        return make_json_response(HTTPStatus.OK, _respond(control, environ))
+    except NotFound as error:
+        return make_json_response(HTTPStatus.NOT_FOUND, {"message": error.description})
     except (ServiceError, TypeError, ValueError) as error:
-        status, response = HTTPStatus.BAD_REQUEST, {"message": str(error)}
-    return send_json(status, response, start_response)
+        return make_json_response(HTTPStatus.BAD_REQUEST, {"message": str(error)})
 
 
-def send_json(status: HTTPStatus, response: Members, start_response: Callable[..., Any]) -> Iterable[bytes]:
-    """Send a JSON object."""
-    body = json.dumps(response).encode()
-    headers = [("Content-Type", "application/json"), ("Content-Length", str(len(body)))]
-    start_response(f"{status} {status.phrase}", headers)
-    return [body]
+def make_json_response(status: HTTPStatus, content: Members) -> Response:
+    """Return a response with a JSON object."""
+    return Response(json.dumps(content), status, content_type="application/json")
 
 
 def _respond(control: Control, environ: Mapping[str, Any]) -> Members:
     method, path = environ["REQUEST_METHOD"], environ["PATH_INFO"]
     route = ROUTES.get((method, f"{path}/".removeprefix(PREFIX).rstrip("/")))
     if route is None:
-        raise _UnknownRouteError(f"there is no route {method} {path}; GET {PREFIX} lists the routes")
-    request = parse_object(environ["wsgi.input"].read())
+        raise NotFound(f"there is no route {method} {path}; GET {PREFIX} lists the routes")
     query = parse_qs(environ.get("QUERY_STRING", ""), keep_blank_values=True)
-    request = {**{name: values[-1] for name, values in query.items()}, **request}
-    _check_request(route, request)
-    return route.handler(control, request) or {}
+    sent = {name: values[-1] for name, values in query.items()}
+    request = _parse_request(route, {**sent, **parse_object(environ["wsgi.input"].read())})
+    result = route.handler(control, **request)
+    return dict(zip(route.returns, result if isinstance(result, tuple) else (result,), strict=False))
 
 
-def _check_request(route: Route, request: Members) -> None:
+def _parse_request(route: Route, request: Members) -> Members:
     for name in request.keys() - route.takes.keys():
         known = ", ".join(route.takes) or "nothing"
         raise TypeError(f"unknown member {name!r}; {route.method} {PREFIX}{route.path} takes {known}")
     for name, member in route.takes.items():
+        hint = member.annotation
         if name in request:
-            check(name, request[name], Mapping[str, AnyJson] if is_dataclass(member.hint) else member.hint)
-        elif member.default is _REQUIRED:
+            check(name, request[name], Mapping[str, AnyJson] if is_dataclass(hint) else hint)
+            request[name] = restore(request[name], hint)
+        elif member.default is member.empty:
             raise TypeError(f"the member {name!r} is missing")
+    return request
 
 
-@cache
-def _members_of(function: Callable[..., object]) -> Mapping[str, Member]:
-    """Return the parameters of a function, or of a dataclass, as members of a request."""
-    hints = hints_of(function)
+def _parameters_of(function: Callable[..., object]) -> Mapping[str, inspect.Parameter]:
+    """Return the parameters of a function, or of a dataclass, that can be members of a request."""
+    parameters = inspect.signature(function, eval_str=True, locals={"Json": AnyJson}).parameters
     return {
-        name: Member(hints[name], parameter.default)
-        for name, parameter in inspect.signature(function).parameters.items()
-        if name in hints and parameter.kind is not inspect.Parameter.VAR_KEYWORD
+        name: parameter
+        for name, parameter in parameters.items()
+        if parameter.annotation not in (parameter.empty, Control) and parameter.kind != parameter.VAR_KEYWORD
     }
 
 
-def describe_routes() -> list[Members]:
-    """Return every route with what it does, takes and returns."""
+def _describe_members(members: Mapping[str, inspect.Parameter]) -> Members:
+    return {name: _describe_member(member) for name, member in members.items()}
+
+
+def _describe_member(member: inspect.Parameter) -> Json | Members:
+    hint, default = member.annotation, member.default
+    script = next((each for each in (hint, *get_args(hint)) if is_dataclass(each)), None)
+    if isinstance(script, type):
+        members = _describe_members(_parameters_of(script))
+        return {"<name>": members} if get_origin(hint) is Mapping else members
+    text = describe(hint).replace("None", "null")
+    if default is member.empty:
+        return f"{text}; required"
+    if isinstance(default, str | int | float | tuple | dict | None):
+        return f"{text}; default {json.dumps(default)}"
+    return text
+
+
+def _list_routes(_: Control) -> list[Members]:
     return [
         {
             "route": f"{route.method} {PREFIX}{route.path}",
@@ -140,140 +146,97 @@ def describe_routes() -> list[Members]:
     ]
 
 
-def _describe_members(members: Mapping[str, Member]) -> Members:
-    return {name: _describe_member(member) for name, member in members.items()}
+def _get_config(control: Control) -> tuple[object, ...]:
+    return control.time_scale, control.rate_limit, control.burst, control.now()
 
 
-def _describe_member(member: Member) -> Json | Members:
-    script = next((each for each in (member.hint, *get_args(member.hint)) if is_dataclass(each)), None)
-    if isinstance(script, type):
-        members = _describe_members(_members_of(script))
-        return {"<name>": members} if get_origin(member.hint) is Mapping else members
-    text = describe(member.hint).replace("None", "null")
-    if member.default is _REQUIRED:
-        return f"{text}; required"
-    if isinstance(member.default, str | int | float | tuple | dict | None):
-        return f"{text}; default {json.dumps(member.default)}"
-    return text
-
-
-def _list_routes(_: Control, __: Members) -> Members:
-    return {"routes": describe_routes()}
-
-
-def _get_config(control: Control, _: Members) -> Members:
-    return {
-        "time_scale": control.time_scale,
-        "rate_limit": control.rate_limit,
-        "burst": control.burst,
-        "now": control.now(),
-    }
-
-
-def _set_config(control: Control, request: Members) -> Members:
-    if "burst" in request and "rate_limit" not in request:
+def _set_config(
+    control: Control,
+    time_scale: TimeScale = _UNSET,
+    rate_limit: Rate | None = _UNSET,
+    burst: Burst | None = None,
+) -> tuple[object, ...]:
+    if burst is not None and rate_limit is _UNSET:
         raise ValueError("burst needs rate_limit")
-    if "time_scale" in request:
-        control.set_time_scale(request["time_scale"])
-    if "rate_limit" in request:
-        control.set_rate_limit(request["rate_limit"], burst=request.get("burst"))
-    return _get_config(control, {})
+    if time_scale is not _UNSET:
+        control.set_time_scale(time_scale)
+    if rate_limit is not _UNSET:
+        control.set_rate_limit(rate_limit, burst=burst)
+    return _get_config(control)
 
 
-def _add_script(control: Control, request: Members) -> None:
-    control.script(BuildScript(**request.pop("script")), **request)
-
-
-def _add_execution(control: Control, request: Members) -> Members:
-    members = request.pop("members", {})
-    for name in members.keys() & {"self", *_EXECUTION_MEMBERS}:
+def _add_execution(control: Control, *, members: Members | None = None, **request: Any) -> str:  # noqa: ANN401
+    members = members or {}
+    for name in members.keys() & {"self", *_EXECUTION}:
         raise ValueError(
             f"the execution has no member {name!r}: members are those of the service's responses"
         )
-    return {"id": control.add_execution(**request, **members)}
+    return control.add_execution(**request, **members)
 
 
-def _create_pipeline(control: Control, request: Members) -> Members:
-    return {"imagePipelineArn": control.create_pipeline(**request)}
+def _run_lifecycle_policy(control: Control, policy: str, **request: Any) -> str:  # noqa: ANN401
+    return control.run_lifecycle_policy(policy, **request)
 
 
-def _run_lifecycle_policy(control: Control, request: Members) -> Members:
-    return {"id": control.run_lifecycle_policy(request.pop("policy"), **request)}
-
-
-def _list_faults(control: Control, _: Members) -> Members:
+def _list_faults(control: Control) -> list[Members]:
     with control.lock:
-        return {"faults": [asdict(fault) for fault in control.faults.active]}
+        return [asdict(fault) for fault in control.faults.active]
 
 
-def _inject_fault(control: Control, request: Members) -> None:
+def _inject_fault(control: Control, **request: Any) -> None:  # noqa: ANN401
     control.inject(Fault(**request))
 
 
-def _clear_faults(control: Control, _: Members) -> None:
-    control.clear_faults()
+def _advance(control: Control, seconds: Seconds) -> float:
+    control.advance(seconds)
+    return control.now()
 
 
-def _advance(control: Control, request: Members) -> Members:
-    control.advance(request["seconds"])
-    return {"now": control.now()}
-
-
-def _list_calls(control: Control, request: Members) -> Members:
-    operation = request.get("operation")
+def _list_calls(control: Control, operation: str | None = None) -> tuple[list[Members], int]:
     calls = [asdict(call) for call in control.calls if operation in (None, call.operation)]
-    return {"calls": calls, "count": control.call_count(operation)}
+    return calls, control.call_count(operation)
 
 
-def _reset_calls(control: Control, _: Members) -> None:
-    control.reset_calls()
-
-
-def _reset(control: Control, _: Members) -> None:
-    reset(control)
+def _reset(control: Control) -> None:
+    control.reset()
 
 
 _SETTINGS = ("time_scale", "rate_limit", "burst", "now")
-_PIPELINE_MEMBERS = _members_of(Control.create_pipeline)
-_EXECUTION_MEMBERS = _members_of(Control.add_execution)
-_LIFECYCLE_MEMBERS = dict(_members_of(Control.run_lifecycle_policy))
+_EXECUTION = _parameters_of(Control.add_execution)
+_MEMBERS = inspect.Parameter(
+    "members", inspect.Parameter.KEYWORD_ONLY, default={}, annotation=Mapping[str, AnyJson]
+)
+_LIFECYCLE_RUN = dict(_parameters_of(Control.run_lifecycle_policy))
 
 _ROUTES = (
-    Route("GET", "", "lists the routes", _list_routes, returns=("routes",)),
-    Route("GET", "config", "returns the settings and the simulated time", _get_config, returns=_SETTINGS),
+    Route("GET", "", "lists the routes", _list_routes, ("routes",)),
+    Route("GET", "config", "returns the settings and the simulated time", _get_config, _SETTINGS),
     Route(
         "PUT",
         "config",
         "changes the settings that are given; a rate limit of null removes the limit",
         _set_config,
-        {
-            "time_scale": Member(TimeScale, ...),
-            "rate_limit": Member(Rate | None, ...),
-            "burst": Member(Burst | None, None),
-        },
         _SETTINGS,
     ),
     Route(
         "POST",
         "scripts",
         "queues a script for the next build, or sets that of all builds without another",
-        _add_script,
-        {"script": Member(BuildScript), **_members_of(Control.script)},
+        Control.script,
     ),
     Route(
         "POST",
         "executions",
         "adds an execution that follows a schedule of statuses and seconds",
         _add_execution,
-        {**_EXECUTION_MEMBERS, "members": Member(Mapping[str, AnyJson], {})},
         ("id",),
+        {**_EXECUTION, "members": _MEMBERS},
     ),
     Route(
         "POST",
         "pipelines",
         "creates a pipeline with its resources",
-        _create_pipeline,
-        _PIPELINE_MEMBERS,
+        Control.create_pipeline,
         ("imagePipelineArn",),
     ),
     Route(
@@ -281,22 +244,21 @@ _ROUTES = (
         "lifecycle-runs",
         "runs a lifecycle policy, given by its ARN",
         _run_lifecycle_policy,
-        {"policy": _LIFECYCLE_MEMBERS.pop("policy_arn"), **_LIFECYCLE_MEMBERS},
         ("id",),
+        {"policy": _LIFECYCLE_RUN.pop("policy_arn"), **_LIFECYCLE_RUN},
     ),
-    Route("GET", "faults", "returns the faults that have not expired", _list_faults, returns=("faults",)),
-    Route("POST", "faults", "injects a fault", _inject_fault, _members_of(Fault)),
-    Route("DELETE", "faults", "removes all faults", _clear_faults),
-    Route("POST", "advance", "advances the clock", _advance, _members_of(Control.advance), returns=("now",)),
+    Route("GET", "faults", "returns the faults that have not expired", _list_faults, ("faults",)),
+    Route("POST", "faults", "injects a fault", _inject_fault, takes=_parameters_of(Fault)),
+    Route("DELETE", "faults", "removes all faults", Control.clear_faults),
+    Route("POST", "advance", "advances the clock", _advance, ("now",)),
     Route(
         "GET",
         "calls",
         "returns the recorded calls, of one operation if it is given",
         _list_calls,
-        _members_of(Control.call_count),
         ("calls", "count"),
     ),
-    Route("DELETE", "calls", "clears the recorded calls", _reset_calls),
+    Route("DELETE", "calls", "clears the recorded calls", Control.reset_calls),
     Route("POST", "reset", "discards all state, including that of moto's other services", _reset),
 )
 ROUTES: Mapping[tuple[str, str], Route] = {(route.method, route.path): route for route in _ROUTES}

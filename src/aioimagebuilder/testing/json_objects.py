@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from typing import NoReturn
+from typing import Any, NoReturn
 
-from .simulation.state_history import Members
-
-_MAX_DEPTH = 100
+MAX_DEPTH = 100
 
 
-def parse_object(body: bytes) -> Members:
+def parse_object(body: bytes) -> dict[str, Any]:
     """Parse a JSON object in UTF-8; an empty body is an empty object.
 
     Raises:
@@ -27,7 +25,7 @@ def parse_object(body: bytes) -> Members:
         raise ValueError(f"the body is not JSON: {error}") from None
     if not isinstance(value, dict):
         raise ValueError("the body must be a JSON object")  # noqa: TRY004
-    if _is_deeper(value, _MAX_DEPTH):
+    if is_deeper(value, MAX_DEPTH):
         raise _too_deep()
     return value
 
@@ -44,13 +42,14 @@ def _parse_float(text: str) -> float:
 
 
 def _too_deep() -> ValueError:
-    return ValueError(f"the body is nested more than {_MAX_DEPTH} levels deep")
+    return ValueError(f"the body is nested more than {MAX_DEPTH} levels deep")
 
 
-def _is_deeper(value: object, depth: int) -> bool:
+def is_deeper(value: object, depth: int) -> bool:
+    """Return whether objects and arrays are nested more than some levels deep."""
     if not isinstance(value, dict | list):
         return False
     if depth == 0:
         return True
     items = value.values() if isinstance(value, dict) else value
-    return any(_is_deeper(each, depth - 1) for each in items)
+    return any(is_deeper(each, depth - 1) for each in items)

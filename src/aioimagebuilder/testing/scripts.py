@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, TypeVar
+from typing import Literal
 
 from .checks import (
+    Checked,
     ComponentArn,
     Count,
     ErrorText,
@@ -19,19 +20,15 @@ from .checks import (
     NonEmpty,
     Pace,
     PositiveCount,
-    Reason,
     Seconds,
-    check_members,
 )
 
 Json = str | int | float | bool | None | list["Json"] | dict[str, "Json"]
 """A JSON value."""
 
-_Script = TypeVar("_Script", "StepScript", "WorkflowScript", "ComponentFailure")
-
 
 @dataclass(frozen=True, kw_only=True)
-class ComponentFailure:
+class ComponentFailure(Checked):
     """The failure of a component in an ExecuteComponents step.
 
     ``component_arn`` defaults to the first component of the recipe. ``stderr`` is the command's output in the
@@ -45,12 +42,9 @@ class ComponentFailure:
     error: ErrorText = "exit status 1"
     stderr: str | None = None
 
-    def __post_init__(self) -> None:
-        check_members(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class StepScript:
+class StepScript(Checked):
     """The behavior of one workflow step; ``None`` keeps the value of the workflow document.
 
     Args:
@@ -91,16 +85,9 @@ class StepScript:
     never_ends: bool = False
     log_lines: tuple[str, ...] = ()
 
-    def __post_init__(self) -> None:
-        if isinstance(self.component_failure, Mapping):
-            object.__setattr__(self, "component_failure", ComponentFailure(**self.component_failure))
-        if isinstance(self.log_lines, list):
-            object.__setattr__(self, "log_lines", tuple(self.log_lines))
-        check_members(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class WorkflowScript:
+class WorkflowScript(Checked):
     """The behavior of one workflow execution.
 
     Args:
@@ -117,12 +104,9 @@ class WorkflowScript:
     rollback: bool | None = None
     pending: Seconds = 0.243
 
-    def __post_init__(self) -> None:
-        check_members(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class ScanFinding:
+class ScanFinding(Checked):
     """A vulnerability that the scan of an image finds in a package, which ``fixed_in`` no longer has."""
 
     vulnerability_id: Name
@@ -132,12 +116,9 @@ class ScanFinding:
     fixed_in: Name | None = None
     description: NonEmpty | None = None
 
-    def __post_init__(self) -> None:
-        check_members(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class ScanScript:
+class ScanScript(Checked):
     """The vulnerability scan of an image whose ``imageScanningConfiguration`` enables it.
 
     Its duration is that of the step CollectImageScanFindings, which fails if the scan does.
@@ -152,15 +133,9 @@ class ScanScript:
     status: Literal["COMPLETED", "FAILED", "TIMED_OUT", "ABANDONED"] = "COMPLETED"
     reason: Name | None = None
 
-    def __post_init__(self) -> None:
-        if isinstance(self.findings, list | tuple):
-            found = (ScanFinding(**each) if isinstance(each, Mapping) else each for each in self.findings)
-            object.__setattr__(self, "findings", tuple(found))
-        check_members(self)
-
 
 @dataclass(frozen=True, kw_only=True)
-class BuildScript:
+class BuildScript(Checked):
     """The behavior of one build; the default is a successful build with the service's usual durations.
 
     Args:
@@ -199,9 +174,9 @@ class BuildScript:
     reopening: Seconds = 0.0
     cancelling: Seconds = 8.0
     rollback: bool = True
-    early_failure: Reason | None = None
+    early_failure: NonEmpty | None = None
     status: str | None = None
-    reason: Reason | None = None
+    reason: NonEmpty | None = None
     failure_context: bool = True
     failed_regions: Mapping[NonEmpty, ErrorText] = field(default_factory=dict)
     renamed_statuses: Mapping[str, str] = field(default_factory=dict)
@@ -212,13 +187,6 @@ class BuildScript:
     log_lines: Count = 0
     scan: ScanScript | None = None
     packages: Mapping[Name, Name] | None = None
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "steps", _restore(self.steps, StepScript))
-        object.__setattr__(self, "workflows", _restore(self.workflows, WorkflowScript))
-        if isinstance(self.scan, Mapping):
-            object.__setattr__(self, "scan", ScanScript(**self.scan))
-        check_members(self)
 
     @classmethod
     def failing_step(cls, step: str, message: str | None = None, **members: object) -> BuildScript:
@@ -250,13 +218,3 @@ class BuildScript:
         for workflow in self.workflows.values():
             found |= {workflow.status, workflow.running_status}
         return frozenset(status for status in found if status)
-
-
-def _restore(
-    scripts: Mapping[str, _Script | Mapping[str, Any]], kind: type[_Script]
-) -> Mapping[str, _Script]:
-    if not isinstance(scripts, Mapping):
-        return scripts
-    return {
-        name: kind(**script) if isinstance(script, Mapping) else script for name, script in scripts.items()
-    }

@@ -14,10 +14,9 @@ import socket
 import struct
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from http import HTTPStatus
-from http.client import responses
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from moto.core.request import Request
 from moto.moto_server.werkzeug_app import (
@@ -25,139 +24,92 @@ from moto.moto_server.werkzeug_app import (
     MotoRequestHandler,
     create_backend_app,
 )
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import BaseWSGIServer, make_server
+from werkzeug.wrappers import Response
+from werkzeug.wsgi import get_input_stream
 
-from .cloudwatch_faults import apply_faults
-from .control_routes import MAX_BODY_LENGTH, is_control_request, send_json, serve_control
+from .control_routes import MAX_BODY_LENGTH, is_control_request, make_json_response, serve_control
 from .imagebuilder.controller import Control
+from .imagebuilder.gateway import CONNECTION_FAULT_HEADER, WireResponse, handle_logs_call
 from .imagebuilder.mock_aws import current_control
 from .imagebuilder.outputs import SERVICES
 from .imagebuilder.registration import register
-from .imagebuilder.responses import CONNECTION_FAULT_HEADER, ImageBuilderResponse
+from .imagebuilder.responses import ImageBuilderResponse
 from .origins import find_refusal
 
-StartResponse = Callable[..., Any]
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse
+
 Environ = dict[str, Any]
 
+_HOST = "127.0.0.1"
 _CHUNK_SIZE = 65536
 _LINGER_SECONDS = 1.0
-_STATUSES_WITHOUT_BODY = frozenset({204, 304})
 _LOGS_SCOPE = "/logs/aws4_request"
 _IMAGEBUILDER_SCOPE = "/imagebuilder/aws4_request"
-
-
-class Application:
-    """A WSGI application that serves the control routes, Image Builder and moto's own services."""
-
-    def __init__(self, control: Control, host: str) -> None:
-        self._control = control
-        self._host = host
-        self._moto = DomainDispatcherApplication(create_backend_app)
-
-    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        is_control = is_control_request(environ)
-        refusal = find_refusal(environ, self._host, is_control=is_control)
-        if refusal is not None:
-            return send_json(HTTPStatus.FORBIDDEN, {"message": refusal}, start_response)
-        if is_control:
-            return serve_control(self._control, environ, start_response)
-        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("POST", "/moto-api/reset"):
-            self._control.reset()
-        self._control.perform_due()
-        response = _Response()
-        if _LOGS_SCOPE in environ.get("HTTP_AUTHORIZATION", ""):
-            body = self._serve_logs(environ, response)
-        else:
-            body = self._serve(environ, response)
-        return self._send(response, body, environ, start_response)
-
-    def _serve(self, environ: Environ, response: _Response) -> Iterable[bytes]:
-        authorization = environ.get("HTTP_AUTHORIZATION", "")
-        is_imagebuilder = _IMAGEBUILDER_SCOPE in authorization
-        if any(f"/{scope}/aws4_request" in authorization for scope in SERVICES.values()):
-            self._control.write_due_outputs()
-        application = _serve_imagebuilder if is_imagebuilder else self._moto
-        token = current_control.set(self._control)
-        try:
-            return application(environ, response.start)
-        finally:
-            current_control.reset(token)
-
-    def _serve_logs(self, environ: Environ, response: _Response) -> Iterable[bytes]:
-        """Serve a CloudWatch Logs call with its faults applied."""
-        body = environ["wsgi.input"].read()
-        environ["wsgi.input"] = io.BytesIO(body)
-        target = environ.get("HTTP_X_AMZ_TARGET", "")
-        delay, failure, is_performed = apply_faults(self._control, target, body)
-        served: Iterable[bytes] = ()
-        if is_performed:
-            self._control.write_due_lines()
-            served = self._serve(environ, response)
-        self._control.sleep(delay)
-        if failure is None:
-            return served
-        headers = dict(failure.headers)
-        if failure.connection_fault is not None:
-            headers[CONNECTION_FAULT_HEADER] = failure.connection_fault
-        response.start(_status_line(failure.status), list(headers.items()))
-        return [failure.body]
-
-    def _send(
-        self, response: _Response, body: Iterable[bytes], environ: Environ, start_response: StartResponse
-    ) -> Iterable[bytes]:
-        connection_fault = response.header(CONNECTION_FAULT_HEADER)
-        if connection_fault is None:
-            start_response(response.status, response.headers)
-            return body
-        if connection_fault == "truncate":
-            headers = [each for each in response.headers if each[0] != CONNECTION_FAULT_HEADER]
-            start_response(response.status, headers)
-            return _truncate(b"".join(body))
-        if connection_fault == "reset":
-            _reset_connection(environ["werkzeug.socket"])
-        raise ConnectionAbortedError(connection_fault)
 
 
 class _Request(Request):
     from_wsgi_server = True
 
 
-def _serve_imagebuilder(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-    """Handle an Image Builder call without moto's dispatcher, which takes longer than the call itself."""
-    status, headers, body = ImageBuilderResponse.dispatch(_Request(environ))
-    sent = [*headers.items(), ("Content-Length", str(len(body)))]
-    start_response(_status_line(status), sent)
-    return [body]
+class _Response(Response):
+    # Responses of faults have no type.
+    default_mimetype = None
 
 
-def _status_line(status: int) -> str:
-    return f"{status} {responses.get(status, 'Unknown')}"
+class Application:
+    """A WSGI application that serves the control routes, Image Builder and moto's own services."""
 
+    def __init__(self, control: Control) -> None:
+        self._control = control
+        self._moto = DomainDispatcherApplication(create_backend_app)
 
-class _Response:
-    """The status and headers that a WSGI application passes to ``start_response``."""
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        return self._respond(environ)(environ, start_response)
 
-    def __init__(self) -> None:
-        self.status = "500 Internal Server Error"
-        self.headers: list[tuple[str, str]] = []
+    def _respond(self, environ: Environ) -> Response:
+        is_control = is_control_request(environ)
+        refusal = find_refusal(environ, is_control=is_control)
+        if refusal is not None:
+            return make_json_response(HTTPStatus.FORBIDDEN, {"message": refusal})
+        if is_control:
+            return serve_control(self._control, environ)
+        if (environ["REQUEST_METHOD"], environ["PATH_INFO"]) == ("POST", "/moto-api/reset"):
+            self._control.reset()
+        self._control.perform_due()
+        if _LOGS_SCOPE in environ.get("HTTP_AUTHORIZATION", ""):
+            return self._serve_logs(environ)
+        return self._serve(environ)
 
-    def start(
-        self, status: str, headers: list[tuple[str, str]], _: object = None, /
-    ) -> Callable[[bytes], object]:
-        self.status, self.headers = status, headers
-        return _ignore_write
+    def _serve(self, environ: Environ) -> Response:
+        authorization = environ.get("HTTP_AUTHORIZATION", "")
+        if any(f"/{scope}/aws4_request" in authorization for scope in SERVICES.values()):
+            self._control.write_due_outputs()
+        token = current_control.set(self._control)
+        try:
+            if _IMAGEBUILDER_SCOPE not in authorization:
+                return _Response.from_app(self._moto, environ, buffered=True)
+            # Without moto's dispatcher, which takes longer than the call itself.
+            status, headers, body = ImageBuilderResponse.dispatch(_Request(environ))
+            return _Response(body, status, headers)
+        finally:
+            current_control.reset(token)
 
-    def header(self, name: str) -> str | None:
-        return next((value for key, value in self.headers if key.lower() == name.lower()), None)
+    def _serve_logs(self, environ: Environ) -> Response:
+        """Serve a CloudWatch Logs call with its faults applied."""
 
+        def perform() -> WireResponse:
+            self._control.write_due_lines()
+            served = self._serve(environ)
+            headers = dict(served.headers)
+            return WireResponse(status=served.status_code, body=served.get_data(), headers=headers)
 
-def _ignore_write(_: bytes) -> None:
-    """Ignore the bytes: no application here uses WSGI's legacy ``write`` callable."""
-
-
-def _truncate(body: bytes) -> Iterable[bytes]:
-    yield body[: len(body) // 2]
-    raise ConnectionAbortedError("truncate")
+        target, body = environ.get("HTTP_X_AMZ_TARGET", ""), environ["wsgi.input"].getvalue()
+        response = handle_logs_call(self._control, target, body, perform)
+        self._control.sleep(response.delay)
+        return _Response(response.body, response.status, response.sent_headers)
 
 
 def _reset_connection(connection: socket.socket) -> None:
@@ -193,9 +145,8 @@ class _Handler(MotoRequestHandler):
             super().finish()
 
     def run_wsgi(self) -> None:
-        if self.headers.get("Expect", "").lower() == "100-continue":
-            self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self.wfile.flush()
+        # The base class answers "Expect: 100-continue", but a client waits until that is sent.
+        self.wfile.flush()
         environ = self.environ = self.make_environ()
         try:
             # Unread bytes of a body would be parsed as the next request.
@@ -209,9 +160,8 @@ class _Handler(MotoRequestHandler):
     def _refuse(self, message: str) -> None:
         """Refuse a request whose body was not read, and close the connection."""
         self.close_connection = True
-        response = _Response()
-        body = send_json(HTTPStatus.BAD_REQUEST, {"message": message}, response.start)
-        self._send(response, b"".join(body))
+        response = make_json_response(HTTPStatus.BAD_REQUEST, {"message": message})
+        self._send(response, response.get_data())
         # A client that is still sending would get a reset in place of the response.
         with contextlib.suppress(OSError):
             self.connection.shutdown(socket.SHUT_WR)
@@ -220,35 +170,33 @@ class _Handler(MotoRequestHandler):
                 pass
 
     def _respond(self, environ: Environ) -> None:
-        response = _Response()
-        chunks: list[bytes] = []
         try:
-            chunks.extend(self.server.app(environ, response.start))
-        except ConnectionError:
-            # A connection fault: a truncated body is sent with the headers of the complete one.
-            self.close_connection = True
-            if not chunks:
-                return
+            response = _Response.from_app(self.server.app, environ, buffered=True)
         except Exception:  # noqa: BLE001 - printed and returned as a 501, which no SDK retries
             self.close_connection = True
             # Print before responding: the client may read stderr as soon as it has the response.
             self.server.handle_error(self.request, self.client_address)
-            response, chunks = _Response(), [b"simulator bug: see the traceback on stderr"]
-            response.status = "501 Not Implemented"
-        self._send(response, b"".join(chunks))
+            response = Response("simulator bug: see the traceback on stderr", HTTPStatus.NOT_IMPLEMENTED)
+        fault, body = response.headers.pop(CONNECTION_FAULT_HEADER, None), response.get_data()
+        if fault is not None:
+            self.close_connection = True
+        if fault == "reset":
+            _reset_connection(self.connection)
+        elif fault == "truncate":
+            self._send(response, body[: len(body) // 2])
+        elif fault is None:
+            self._send(response, body)
 
-    def _send(self, response: _Response, body: bytes) -> None:
-        code, _, reason = response.status.partition(" ")
-        self.send_response(int(code), reason)
+    def _send(self, response: Response, body: bytes) -> None:
+        self.send_response(response.status_code)
         for name, value in response.headers:
             self.send_header(name, value)
         if self.close_connection:
             self.send_header("Connection", "close")
-        if response.header("Content-Length") is None:
+        if "Content-Length" not in response.headers:
             self.send_header("Content-Length", str(len(body)))
         self.end_headers()
-        if self.command != "HEAD" and int(code) not in _STATUSES_WITHOUT_BODY:
-            self.wfile.write(body)
+        self.wfile.write(body)
         self.wfile.flush()
 
     def log(self, type: str, message: str, *args: object) -> None:  # noqa: A002
@@ -265,27 +213,17 @@ def _read_body(environ: Environ) -> bytes:
     length = environ.get("CONTENT_LENGTH") or "0"
     if not re.fullmatch("[0-9]{1,18}", length):
         raise ValueError(f"the Content-Length {length!r} is not a number of bytes")
-    if environ.get("wsgi.input_terminated"):
-        body = _read_chunks(environ["wsgi.input"], limit)
-    elif int(length) <= limit:
-        body = bytes(environ["wsgi.input"].read(int(length)))
-    else:
-        body = None
-    if body is None:
-        raise ValueError(f"the body is longer than {limit:,} bytes")
-    return body
-
-
-def _read_chunks(stream: io.RawIOBase, limit: int) -> bytes | None:
-    """Return a body in chunked encoding, or ``None`` if it is longer than a limit."""
-    body = bytearray()
+    stream, body, is_long = get_input_stream(environ), bytearray(), int(length) > limit
     try:
-        while chunk := stream.read(_CHUNK_SIZE):
+        while not is_long and (chunk := stream.read(_CHUNK_SIZE)):
             body += chunk
-            if len(body) > limit:
-                return None
+            is_long = len(body) > limit
+    except ClientDisconnected:
+        raise ValueError("the body is shorter than its Content-Length") from None
     except OSError as error:
         raise ValueError(f"the chunks of the body are malformed: {error}") from error
+    if is_long:
+        raise ValueError(f"the body is longer than {limit:,} bytes")
     return bytes(body)
 
 
@@ -294,19 +232,18 @@ class Server:
 
     Args:
         control: The control of the simulator to serve.
-        host: Address to listen on.
         port: Port to listen on; 0 picks a free port.
     """
 
-    def __init__(self, control: Control, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(self, control: Control, *, port: int = 0) -> None:
         register()
         self._control = control
         # werkzeug exits the process if the port is in use; creating the socket here raises OSError instead.
-        with socket.create_server((host, port), backlog=512) as listener:
+        with socket.create_server((_HOST, port), backlog=512) as listener:
             self._server: BaseWSGIServer = make_server(
-                host,
+                _HOST,
                 port,
-                Application(control, host),
+                Application(control),
                 threaded=True,
                 request_handler=_Handler,
                 fd=listener.fileno(),
@@ -317,12 +254,7 @@ class Server:
         self._agenda = threading.Thread(
             target=control.perform_until_closed, name="simulator agenda", daemon=True
         )
-        self.host, self.port = host, int(self._server.port)
-
-    @property
-    def endpoint_url(self) -> str:
-        """The URL that the server listens on."""
-        return f"http://{self.host}:{self.port}"
+        self.endpoint_url = f"http://{_HOST}:{self._server.port}"
 
     def start(self) -> None:
         """Start serving."""

@@ -1,7 +1,7 @@
 """The object that controls a simulator.
 
-The methods of `Simulator` and the HTTP routes under ``/_simulator/`` delegate to it. Under ``moto.mock_aws``,
-`aioimagebuilder.testing.control` returns it.
+A `Simulator` is one with a server, whose HTTP routes under ``/_simulator/`` call it. Under ``moto.mock_aws``,
+`aioimagebuilder.testing.control` returns one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,6 @@ from ..checks import (
     EpochSeconds,
     NonEmpty,
     Rate,
-    Reason,
     Region,
     Seconds,
     TimeScale,
@@ -35,9 +34,9 @@ from .faults import Fault, FaultRegistry
 from .models import ImageBuilderBackend, SharedState
 from .operations.dispatch import perform
 from .operations.lifecycle_policies import run_policy
-from .operations.presets import create_pipeline
 from .operations.standalone import ExecutionKind, add_execution
 from .outputs import write_due_outputs
+from .presets import Presets
 from .rate_limit import TokenBucket
 from .validation import input_members
 
@@ -71,7 +70,7 @@ class CallRecord:
     service: str = "imagebuilder"
 
 
-class Control:
+class Control(Presets):
     """The controls and state of one simulator; safe to use from any thread.
 
     Args:
@@ -82,7 +81,8 @@ class Control:
         start: Simulated time at the start and after a reset, in epoch seconds; the real time if ``None``.
         monotonic: Source of real time in seconds.
 
-    Every method with arguments raises TypeError for one of a wrong type, and ValueError for one out of range.
+    Every method with arguments raises TypeError for one of a wrong type, and ValueError for one out of range,
+    such as a number that is negative, infinite, NaN or above a billion.
     """
 
     @checked
@@ -102,9 +102,9 @@ class Control:
         self._changed = threading.Event()
         self._monotonic = monotonic
         self._initial = (time_scale, rate_limit, burst, start)
-        self._start()
+        self._initialize()
 
-    def _start(self) -> None:
+    def _initialize(self) -> None:
         scale, rate, burst, start = self._initial
         clock = SimulatedClock(scale=scale, start=start, monotonic=self._monotonic)
         self.faults: FaultRegistry = FaultRegistry(monotonic=self._monotonic)
@@ -118,9 +118,7 @@ class Control:
     def reset(self) -> None:
         """Discard resources, executions, scripts, faults and calls, and restore the initial settings."""
         with self.lock:
-            self._start()
-
-    # ------------------------------------------------------------------ settings
+            self._initialize()
 
     @property
     def time_scale(self) -> float:
@@ -152,8 +150,6 @@ class Control:
         """Release everything that waits: hanging calls and `perform_until_closed`."""
         self.closing.set()
         self._changed.set()
-
-    # ------------------------------------------------------------------ the agenda
 
     def perform_due(self) -> None:
         """Perform what is due by the simulated time."""
@@ -205,11 +201,15 @@ class Control:
             self._rate, self._burst = calls_per_second, burst
             self._buckets.clear()
 
-    # ------------------------------------------------------------------ scripts, executions, faults
-
     @checked
-    def script(self, script: BuildScript, *, recipe: str | None = None, default: bool = False) -> None:
-        """Queue a script for the next build; see `Simulator.script`."""
+    def script(self, script: BuildScript, recipe: str | None = None, *, default: bool = False) -> None:
+        """Queue a script for the next build.
+
+        Args:
+            script: What the build or retry does.
+            recipe: Name or ARN of the only recipe or image that the script applies to.
+            default: Apply the script to every later build that has no other script.
+        """
         with self.lock:
             self.shared.scripts.add(script, recipe=recipe, default=default)
 
@@ -223,7 +223,18 @@ class Control:
         account_id: Account = DEFAULT_ACCOUNT,
         **members: Json,
     ) -> str:
-        """Add an execution that belongs to no build; see `Simulator.add_execution`."""
+        """Add an execution that belongs to no build and follows a schedule, and return its id or ARN.
+
+        Args:
+            kind: ``workflow_execution``, ``workflow_step_execution``, ``image`` or ``lifecycle_execution``.
+            schedule: (status, simulated seconds in it); the last status is final. Any string may be a status.
+            region_name: Region of the execution.
+            account_id: Account of the execution.
+            members: Wire members that replace the defaults (``message``, ``imageBuildVersionArn``…).
+
+        Raises:
+            ValueError: The kind is unknown, the schedule is empty, or a member violates the service model.
+        """
         with self.lock:
             backend = self.backend(account_id, region_name or self.region_name)
             return add_execution(backend, kind, schedule, members)
@@ -240,8 +251,6 @@ class Control:
         """Remove all faults."""
         with self.lock:
             self.faults.clear()
-
-    # ------------------------------------------------------------------ calls
 
     @property
     def calls(self) -> list[CallRecord]:
@@ -266,8 +275,6 @@ class Control:
         with self.lock:
             self._calls.append(call)
             self._counts[call.operation] += 1
-
-    # ------------------------------------------------------------------ the service
 
     def backend(self, account_id: str, region: str) -> ImageBuilderBackend:
         """Return the backend of an account in a region."""
@@ -320,47 +327,6 @@ class Control:
             params.setdefault("clientToken", str(uuid.uuid4()))
         return self.perform(operation, params, account_id=DEFAULT_ACCOUNT, region=self.region_name)
 
-    # ------------------------------------------------------------------ presets
-
-    @checked
-    def create_pipeline(
-        self,
-        name: str = "demo",
-        *,
-        container: bool = False,
-        regions: Sequence[NonEmpty] | None = None,
-        workflows: Sequence[dict[str, Json]] | None = None,
-        tests: bool = True,
-        version: str = "1.0.0",
-        log_group: str | None = None,
-        log_bucket: str | None = None,
-    ) -> str:
-        """Create a pipeline with its resources and return its ARN; see `Simulator.create_pipeline`."""
-        return create_pipeline(
-            self.call,
-            name,
-            region=self.region_name,
-            container=container,
-            regions=regions,
-            workflows=workflows,
-            tests=tests,
-            version=version,
-            log_group=log_group,
-            log_bucket=log_bucket,
-        )
-
-    @checked
-    def create_workflow(self, name: str, data: str, *, type: str = "BUILD", version: str = "1.0.0") -> str:  # noqa: A002
-        """Create a workflow from a YAML document and return its build version ARN."""
-        response = self.call("CreateWorkflow", name=name, data=data, type=type, semanticVersion=version)
-        return str(response["workflowBuildVersionArn"])
-
-    @checked
-    def start_build(self, pipeline_arn: str) -> str:
-        """Start a build of the pipeline and return the image build version ARN."""
-        response = self.call("StartImagePipelineExecution", imagePipelineArn=pipeline_arn)
-        return str(response["imageBuildVersionArn"])
-
     @checked
     def run_lifecycle_policy(
         self,
@@ -368,9 +334,15 @@ class Control:
         *,
         seconds: Seconds = 30.0,
         status: NonEmpty = "SUCCESS",
-        reason: Reason | None = None,
+        reason: NonEmpty | None = None,
     ) -> str:
-        """Run a lifecycle policy now and return the execution id; see `Simulator.run_lifecycle_policy`.
+        """Run a lifecycle policy now and return the id of the lifecycle execution.
+
+        Args:
+            policy_arn: ARN of the lifecycle policy.
+            seconds: Duration in simulated seconds.
+            status: Final status.
+            reason: Reason of the final status.
 
         Raises:
             ServiceError: The policy does not exist or is already running.

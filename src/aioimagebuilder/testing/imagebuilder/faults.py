@@ -34,9 +34,9 @@ import time
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass, field
 from fnmatch import fnmatchcase
-from typing import Annotated
+from typing import Annotated, Any
 
-from ..checks import Choice, HeaderText, HttpStatus, PositiveCount, Probability, Seconds, check_members
+from ..checks import Checked, Choice, HeaderText, HttpStatus, PositiveCount, Probability, Seconds
 from ..simulation.state_history import Members
 
 _KINDS_WITH_OWN_SECONDS = frozenset({"delay", "hang", "not_found_yet"})
@@ -70,12 +70,9 @@ EVENT_KINDS = frozenset(kind for kind in KINDS if kind.startswith("event_"))
 LOGS_KINDS = frozenset({"throttle", "error", "reset", "delay", "hang"})
 """Kinds that CloudWatch Logs supports."""
 
-CONNECTION_KINDS = frozenset({"reset", "truncate", "hang"})
-"""Kinds that need a real connection, which only the server has."""
-
 
 @dataclass(frozen=True)
-class Fault:
+class Fault(Checked):
     """A fault to inject.
 
     Args:
@@ -119,9 +116,7 @@ class Fault:
     performed: bool = False
 
     def __post_init__(self) -> None:
-        if isinstance(self.identifiers, list):
-            object.__setattr__(self, "identifiers", tuple(self.identifiers))
-        check_members(self)
+        super().__post_init__()
         if self.service == "logs" and self.kind not in LOGS_KINDS:
             raise ValueError(f"the service {self.service!r} has no fault of kind {self.kind!r}")
 
@@ -139,14 +134,11 @@ class FaultRegistry:
 
     Args:
         monotonic: Source of real time in seconds.
-        seed: Seed of the random numbers behind ``probability``.
     """
 
-    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic, seed: int = 0) -> None:
+    def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
-        self._seed = seed
-        self._random = random.Random(seed)  # noqa: S311
-        self._injected: list[_InjectedFault] = []
+        self.clear()
 
     def add(self, fault: Fault) -> None:
         """Inject a fault."""
@@ -154,8 +146,8 @@ class FaultRegistry:
 
     def clear(self) -> None:
         """Remove all faults and reset the random numbers."""
-        self._injected.clear()
-        self._random = random.Random(self._seed)  # noqa: S311
+        self._injected: list[_InjectedFault] = []
+        self._random = random.Random(0)  # noqa: S311
 
     @property
     def active(self) -> list[Fault]:
@@ -169,20 +161,22 @@ class FaultRegistry:
         if not self._injected:
             return []
         now = self._monotonic()
-        matching = []
-        for each in self._injected:
-            is_of_events = each.fault.kind in EVENT_KINDS
-            if service != ("events" if is_of_events else each.fault.service) or self._is_expired(each, now):
-                continue
-            if not _matches(each.fault, operation, params):
-                continue
-            if each.fault.probability < 1 and self._random.random() >= each.fault.probability:
-                continue
-            if each.fault.kind == "not_found_yet" and not self._is_hidden(each, params, now):
-                continue
+        matching = [each for each in self._injected if self._applies(each, operation, params, service, now)]
+        for each in matching:
             each.matches += 1
-            matching.append(each.fault)
-        return matching
+        return [each.fault for each in matching]
+
+    def _applies(
+        self, injected: _InjectedFault, operation: str, params: Members, service: str, now: float
+    ) -> bool:
+        fault = injected.fault
+        return (
+            service == ("events" if fault.kind in EVENT_KINDS else fault.service)
+            and not self._is_expired(injected, now)
+            and _matches(fault, operation, params)
+            and (fault.probability >= 1 or self._random.random() < fault.probability)
+            and (fault.kind != "not_found_yet" or self._is_hidden(injected, params, now))
+        )
 
     def _is_expired(self, injected: _InjectedFault, now: float) -> bool:
         fault = injected.fault
@@ -217,23 +211,19 @@ def drop_rows(members: Members, fault: Fault) -> Members:
     }
 
 
-def replace_status(members: Members, fault: Fault) -> Members:
+def replace_status(value: Any, fault: Fault) -> Any:  # noqa: ANN401 - members, or a value inside them
     """Return the response members with the fault's status in place of the real one."""
-    if "status" in members or (isinstance(members.get("state"), dict) and "status" in members["state"]):
-        if fault.identifier is not None and fault.identifier not in _ids(members):
-            return members
-        if "status" in members:
-            return {**members, "status": fault.execution_status}
-        return {**members, "state": {**members["state"], "status": fault.execution_status}}
-    return {name: _replace_nested_status(value, fault) for name, value in members.items()}
-
-
-def _replace_nested_status(value: object, fault: Fault) -> object:
-    if isinstance(value, dict):
-        return replace_status(value, fault)
     if isinstance(value, list):
-        return [_replace_nested_status(item, fault) for item in value]
-    return value
+        return [replace_status(item, fault) for item in value]
+    if not isinstance(value, dict):
+        return value
+    state = value if "status" in value else value.get("state")
+    if not isinstance(state, dict) or "status" not in state:
+        return {name: replace_status(item, fault) for name, item in value.items()}
+    if fault.identifier is not None and fault.identifier not in _ids(value):
+        return value
+    replaced = {**state, "status": fault.execution_status}
+    return replaced if state is value else {**value, "state": replaced}
 
 
 def _ids(row: Members) -> set[str]:

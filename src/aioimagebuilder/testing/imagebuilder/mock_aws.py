@@ -44,9 +44,3 @@ def control() -> Control:
     # moto resets only tables that have been accessed.
     imagebuilder_backends[DEFAULT_ACCOUNT]
     return imagebuilder_backends.control
-
-
-def reset(control: Control) -> None:
-    """Discard the state of a simulator and of moto's other services."""
-    control.reset()
-    BackendDict.reset()

@@ -120,6 +120,8 @@ class ImageBuilderBackend(BaseBackend):
         self.shared = shared
         self.resources: dict[str, Resource] = {}
         self.images: dict[str, Image] = {}
+        self.managed_resources: Mapping[str, Resource]
+        self.managed_images: Mapping[str, Image]
         self.managed_resources, self.managed_images = _list_managed(region_name)
         self.image_names: dict[str, int] = {}
         self.workflows: dict[str, Row] = {}
@@ -205,21 +207,16 @@ def _make_script_key(name: str | None) -> str | None:
     return match[1]
 
 
-def _make_token(offset: int, scope: str) -> str:
+def _make_token(offset: object, scope: str) -> str:
     check = binascii.crc32(f"{offset}{scope}".encode())
     return base64.urlsafe_b64encode(json.dumps([offset, check]).encode()).decode()
 
 
 def _parse_token(token: str, scope: str) -> int:
     try:
-        offset, check = json.loads(base64.urlsafe_b64decode(token.encode()))
-        is_valid = check == binascii.crc32(f"{offset}{scope}".encode())
-    except (ValueError, TypeError) as error:
-        raise _invalid_token() from error
-    if not is_valid:
-        raise _invalid_token()
+        offset, _ = json.loads(base64.urlsafe_b64decode(token.encode()))
+    except (ValueError, TypeError):
+        offset = None
+    if token != _make_token(offset, scope):
+        raise ServiceError("InvalidPaginationTokenException", "The pagination token is not valid.")
     return int(offset)
-
-
-def _invalid_token() -> ServiceError:
-    return ServiceError("InvalidPaginationTokenException", "The pagination token is not valid.")

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
+from moto.backends import get_backend
 from moto.core.exceptions import ServiceException
 
 from ..simulation.clock import format_time
@@ -109,11 +110,9 @@ def find_ami(backend: ImageBuilderBackend, source: str) -> Members:
     """
     account, region, ami = backend.account_id, backend.region_name, source
     if source.startswith("ssm:"):
-        from moto.ssm.models import ssm_backends  # noqa: PLC0415
-
         write_due_outputs(backend.shared)
         with contextlib.suppress(ServiceException, KeyError):
-            parameter = ssm_backends[account][region].get_parameter(source.removeprefix("ssm:"))
+            parameter = get_backend("ssm")[account][region].get_parameter(source.removeprefix("ssm:"))
             ami = parameter.value if parameter else source
     if not re.fullmatch("ami-[0-9a-z]+", ami):
         raise invalid_value("sourceImage", f"It names no AMI in region {region}.")
@@ -122,9 +121,7 @@ def find_ami(backend: ImageBuilderBackend, source: str) -> Members:
 
 def _get_ec2(account: str, region: str) -> EC2Backend | None:
     """Return moto's EC2 of an account in a region, or ``None`` if moto does not know the region."""
-    from moto.ec2.models import ec2_backends  # noqa: PLC0415
-
-    backends = ec2_backends[account]
+    backends = get_backend("ec2")[account]
     if region not in backends:
         return None
     return backends[region]
@@ -168,12 +165,11 @@ def _put_parameters(plan: BuildPlan, amis: Sequence[Members]) -> None:
     for region, settings in plan.distributions.items():
         in_region = [ami for ami in amis if ami["region"] == region]
         for parameter in settings.get("ssmParameterConfigurations", ()):
-            from moto.ssm.models import ssm_backends  # noqa: PLC0415
-
             account = parameter.get("amiAccountId", plan.account_id)
             owned = [ami for ami in in_region if ami["accountId"] == account] or in_region
-            if region in ssm_backends[account]:
-                _put_parameter(ssm_backends[account][region], parameter, owned[0]["image"])
+            backends = get_backend("ssm")[account]
+            if region in backends:
+                _put_parameter(backends[region], parameter, owned[0]["image"])
 
 
 def _put_parameter(ssm: SimpleSystemManagerBackend, parameter: Members, ami: str) -> None:

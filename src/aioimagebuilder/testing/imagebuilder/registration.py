@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
+from collections.abc import Callable
 
 from botocore import handlers
 from moto import backend_index
 
 from . import mock_aws, responses, urls
+from .controller import Control
 from .outputs import SERVICES
-
-_PATTERN = re.compile(r"https?://imagebuilder\.(.+)\.amazonaws\.com")
 
 
 def register() -> None:
@@ -20,22 +20,19 @@ def register() -> None:
     for name, module in modules.items():
         sys.modules.setdefault(f"moto.imagebuilder{name}", module)
     if all(service != "imagebuilder" for service, _ in backend_index.backend_url_patterns):
-        backend_index.backend_url_patterns.append(("imagebuilder", _PATTERN))
-        handlers.BUILTIN_HANDLERS.append(("before-call", _perform_due))
-        handlers.BUILTIN_HANDLERS.append(("before-call.cloudwatch-logs", _write_due_lines))
-        handlers.BUILTIN_HANDLERS.extend((f"before-call.{each}", _write_due_outputs) for each in SERVICES)
+        backend_index.backend_url_patterns.append(("imagebuilder", re.compile(urls.url_bases[0])))
+        calls = {
+            "before-call": Control.perform_due,
+            "before-call.cloudwatch-logs": Control.write_due_lines,
+            **{f"before-call.{each}": Control.write_due_outputs for each in SERVICES},
+        }
+        handlers.BUILTIN_HANDLERS.extend((event, _handle(method)) for event, method in calls.items())
 
 
-def _perform_due(**_: object) -> None:
-    """Perform what is due under ``mock_aws`` before a call of any service."""
-    mock_aws.imagebuilder_backends.control.perform_due()
+def _handle(method: Callable[[Control], None]) -> Callable[..., None]:
+    """Return a handler of an event that calls a method of the control under ``mock_aws``."""
 
+    def handle(**_: object) -> None:
+        method(mock_aws.imagebuilder_backends.control)
 
-def _write_due_lines(**_: object) -> None:
-    """Write the log lines of builds under ``mock_aws`` that are due before a CloudWatch Logs call."""
-    mock_aws.imagebuilder_backends.control.write_due_lines()
-
-
-def _write_due_outputs(**_: object) -> None:
-    """Write the outputs of images that are due under ``mock_aws`` before a call that may show them."""
-    mock_aws.imagebuilder_backends.control.write_due_outputs()
+    return handle

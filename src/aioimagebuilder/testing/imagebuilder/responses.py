@@ -15,9 +15,6 @@ from .gateway import WireResponse, error_response, handle_call
 from .mock_aws import current_control
 from .validation import operation, operations
 
-CONNECTION_FAULT_HEADER = "x-simulator-connection-fault"
-"""Internal header that asks the server to break the connection instead of responding."""
-
 
 class ImageBuilderResponse(BaseResponse):
     """The handler of every Image Builder operation."""
@@ -35,22 +32,17 @@ class ImageBuilderResponse(BaseResponse):
             raise NotImplementedError(f"a {kind!r} fault needs a connection: use a Simulator, not mock_aws")
         if response.delay:
             control.sleep(response.delay)
-        sent = {**response.headers}
-        if response.connection_fault:
-            sent[CONNECTION_FAULT_HEADER] = response.connection_fault
-        return response.status, sent, response.body
+        return response.status, response.sent_headers, response.body
 
     def _respond(self, control: Any) -> WireResponse:  # noqa: ANN401
         url = urlsplit(self.uri)
         name, resource_arn = _find_operation(self.method, url.path)
         if name is None:
-            unknown = unknown_operation(f"{self.method} {url.path}")
-            return error_response(unknown.code, unknown.message, unknown.status)
+            return error_response(unknown_operation(f"{self.method} {url.path}"))
         try:
             params = _parse_parameters(name, url.query, resource_arn, self.raw_body)
         except ValueError as error:
-            refused = invalid(f"The request is malformed: {error}.")
-            return error_response(refused.code, refused.message)
+            return error_response(invalid(f"The request is malformed: {error}."))
         return handle_call(control, name, params, account_id=self.current_account, region=self.region)
 
 

@@ -26,14 +26,6 @@ Checker = Callable[[Any, str, list[Violation]], None]
 _OUTDATED_MAXIMUM = frozenset({"WorkflowStepTimeoutSecondsInteger"})
 # The model's pattern has "String", but its text, and the component documents themselves, have "string".
 _OUTDATED_PATTERN = frozenset({"ComponentParameterType"})
-_MEASURES = {
-    "string": "length",
-    "list": "length",
-    "map": "length",
-    "integer": "value",
-    "long": "value",
-    "float": "value",
-}
 _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
@@ -77,18 +69,16 @@ def member_names(shape: str) -> frozenset[str]:
     return frozenset(service_model().shape_for(shape).members)
 
 
-@lru_cache(maxsize=256)
 def input_members(name: str) -> frozenset[str]:
     """Return the names of the members of an operation's request."""
     shape = operation(name).input_shape
-    return frozenset(shape.members) if shape else frozenset()
+    return member_names(shape.name) if shape else frozenset()
 
 
-@lru_cache(maxsize=256)
 def output_members(name: str) -> frozenset[str]:
     """Return the names of the members of an operation's response."""
     shape = operation(name).output_shape
-    return frozenset(shape.members) if shape else frozenset()
+    return member_names(shape.name) if shape else frozenset()
 
 
 @lru_cache(maxsize=64)
@@ -172,7 +162,7 @@ def _compile(shape_name: str, *, is_response: bool) -> Checker:
         "map": _compile_map,
         "string": _compile_string,
     }
-    check_content = factories.get(shape.type_name, _compile_scalar)(shape, is_response)
+    check_content = factories.get(shape.type_name, _compile_size)(shape, is_response)
     types = _PYTHON_TYPES[shape.type_name]
     rejects_bool = bool not in types
 
@@ -248,29 +238,18 @@ def _compile_string(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
     return check
 
 
-def _compile_scalar(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
-    return _compile_size(shape, is_response)
-
-
 def _compile_size(shape: Any, is_response: bool) -> Checker:  # noqa: ANN401
     # The real service returns empty tags although its model requires at least one.
     collection = shape.type_name in ("list", "map")
     minimum = None if is_response and collection else shape.metadata.get("min")
     maximum = None if is_response and shape.name in _OUTDATED_MAXIMUM else shape.metadata.get("max")
-    measure = _MEASURES.get(shape.type_name)
-    if measure is None or (minimum is None and maximum is None):
-        return _accept_any
-    measures_length = measure == "length"
+    measure = "length" if collection or shape.type_name == "string" else "value"
 
     def check(value: Any, path: str, violations: list[Violation]) -> None:  # noqa: ANN401
-        size = len(value) if measures_length else value
+        size = len(value) if measure == "length" else value
         if minimum is not None and size < minimum:
             violations.append((value, path, f"Member must have {measure} greater than or equal to {minimum}"))
         if maximum is not None and size > maximum:
             violations.append((value, path, f"Member must have {measure} less than or equal to {maximum}"))
 
     return check
-
-
-def _accept_any(value: Any, path: str, violations: list[Violation]) -> None:  # noqa: ANN401
-    """Accept every value."""

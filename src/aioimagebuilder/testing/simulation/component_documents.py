@@ -13,84 +13,14 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+from .document_loading import DocumentError, check_unique, load_document, read_data
 
-from .document_loading import DocumentError, check_unique, load_document
-
-_FILES = (
-    "CreateFile CreateFolder DeleteFile DeleteFolder ExecuteBinary ListFiles ReadFile SetFileEncoding "
-    "SetFileOwner SetFilePermissions SetFolderOwner SetFolderPermissions"
-)
-_TRANSFERS = "CopyFile CopyFolder MoveFile MoveFolder S3Download S3Upload WebDownload"
-_ACTIONS: Mapping[str, tuple[str, str | None]] = {
-    action: (platforms, inputs)
-    for platforms, inputs, actions in (
-        ("Linux Windows macOS", "path", _FILES),
-        ("Linux Windows macOS", "path content", "AppendFile"),
-        ("Linux Windows macOS", "path target", "CreateSymlink"),
-        ("Linux Windows macOS", "source destination", _TRANSFERS),
-        ("Linux Windows macOS", "document", "ExecuteDocument"),
-        ("Linux Windows macOS", "", "Assert"),
-        ("Linux Windows macOS", None, "Reboot"),
-        ("Linux Windows", None, "UpdateOS"),
-        ("Linux macOS", "commands|file", "ExecuteBash"),
-        ("Windows", "commands|file", "ExecutePowerShell"),
-        ("Windows", "path", "InstallMSI UninstallMSI"),
-        ("Windows", "path name value type", "SetRegistry"),
-    )
-    for action in actions.split()
+_MODULES: Mapping[str, Mapping[str, Any]] = {
+    action: module for module in read_data("action_modules") for action in module["actions"]
 }
-"""Platforms and required inputs by action module; ``None``: the action needs no inputs."""
+"""Platforms and required inputs by action module."""
 
-_SCHEMA = yaml.safe_load(r"""
-required: [phases]
-properties:
-  name: &text {type: string}
-  description: *text
-  parameters: {type: array, items: {$ref: "#/$defs/variable"}}
-  constants: {type: array, items: {$ref: "#/$defs/variable", additionalProperties: {required: [value]}}}
-  phases: {type: array, minItems: 1, items: {$ref: "#/$defs/phase"}}
-$defs:
-  variable:
-    type: object
-    minProperties: 1
-    maxProperties: 1
-    propertyNames: {pattern: '^[A-Za-z0-9_-]{3,128}\Z'}
-    additionalProperties:
-      type: object
-      required: [type]
-      properties:
-        type: {enum: [string]}
-        description: *text
-        default: &scalar {type: [string, number, boolean]}
-        value: *scalar
-  phase:
-    type: object
-    required: [name, steps]
-    properties: {name: *text, steps: {type: array, minItems: 1, items: {$ref: "#/$defs/step"}}}
-  step:
-    type: object
-    required: [name, action]
-    properties:
-      name: *text
-      action: *text
-      timeoutSeconds: {type: integer, minimum: -1, not: {const: 0}}
-      onFailure: {enum: [Abort, Continue, Ignore]}
-      maxAttempts: {type: integer, minimum: 1}
-      inputs: {type: [array, object], items: {type: object}}
-      if: {type: object}
-      loop: {$ref: "#/$defs/loop"}
-  loop:
-    type: object
-    oneOf: [{required: [for]}, {required: [forEach]}]
-    properties:
-      name: *text
-      for:
-        type: object
-        required: [start, end, updateBy]
-        properties: {start: {type: integer}, end: {type: integer}, updateBy: {type: integer, not: {const: 0}}}
-      forEach: {type: [array, object], items: *scalar}
-""")
+_SCHEMA = read_data("component_schema")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,12 +61,12 @@ def _check_step(step: Mapping[str, Any], phase: str, platform: str) -> None:
             "[0-9], english letters [a-z,A-Z] and special characters [-_]."
         )
     failed = f"Parsing step '{name}' in phase '{phase}' failed. Error:"
-    platforms, required = _ACTIONS.get(action, ("", None))
-    if platform not in platforms.split():
+    module = _MODULES.get(action, {})
+    if platform not in module.get("platforms", ()):
         raise DocumentError(f"{failed} Unsupported action {action} for os platform {platform.lower()}.")
-    if required is not None and not inputs:
+    if "inputs" in module and not inputs:
         raise DocumentError(f"{failed} Action {action} has no inputs; it requires an 'inputs'.")
     groups = inputs if isinstance(inputs, list) else [inputs]
-    for wanted in (required or "").split():
+    for wanted in module.get("inputs", ()):
         if not all(set(wanted.split("|")) & each.keys() for each in groups):
             raise DocumentError(f"{failed} Action {action} requires the input '{wanted}'.")

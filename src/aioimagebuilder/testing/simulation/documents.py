@@ -6,14 +6,12 @@ import math
 import operator
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
-
 from .catalogue import ACTIONS, COMPONENT_ACTION
-from .document_loading import DocumentError, check_unique, load_document
+from .document_loading import DocumentError, check_unique, load_document, read_data
 from .plan import PlannedStep
 
 _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
@@ -27,62 +25,15 @@ _OPERATORS: Mapping[str, Callable[[Any, Any], bool]] = {
 }
 """Comparisons of the value with the operand."""
 
-_SCHEMA = yaml.safe_load(
-    r"""
-required: [steps]
-properties:
-  name: &text {type: string}
-  description: *text
-  parameters: {type: array, items: {$ref: "#/$defs/parameter"}}
-  steps: {type: array, minItems: 1, maxItems: 15, items: {$ref: "#/$defs/step"}}
-  outputs: {type: array, items: {type: object, required: [name, value], additionalProperties: *text}}
-$defs:
-  parameter:
-    type: object
-    required: [name]
-    properties: {name: {type: string, pattern: '^[^\x00]{1,128}\Z'}, description: *text}
-    oneOf:
-      - properties: {type: {const: string}, default: *text}
-      - {required: [type], properties: {type: {const: integer}, default: {type: integer}}}
-      - {required: [type], properties: {type: {const: boolean}, default: {type: boolean}}}
-      - {required: [type], properties: {type: {const: stringList}, default: {type: array, items: *text}}}
-  step:
-    type: object
-    required: [name, action]
-    properties:
-      name: {type: string, pattern: '^[A-Za-z][A-Za-z0-9-_]{1,99}\Z'}
-      action: *text
-      description: {type: string, maxLength: 500}
-      timeoutSeconds: {type: integer, minimum: 1}
-      onFailure: {enum: [Abort, Continue]}
-      rollbackEnabled: {type: boolean}
-      retry: &retry {type: object, properties: {maxAttempts: {type: integer, minimum: 1}}}
-      retries: *retry
-      inputs: {type: object, patternProperties: {'\.\$\Z': {type: string, pattern: '^\$\.'}}}
-      if: {$ref: "#/$defs/condition"}
-  condition:
-    type: object
-    oneOf: [{required: [value], minProperties: 2}, {required: [and]}, {required: [or]}, {required: [not]}]
-    maxProperties: 2
-    propertyNames: {enum: [and, or, not, value, OPERATORS]}
-    properties:
-      and: &conditions {type: array, minItems: 1, maxItems: 10, items: {$ref: "#/$defs/condition"}}
-      or: *conditions
-      not: {$ref: "#/$defs/condition"}
-    additionalProperties: {type: [string, number, boolean]}
-""".replace("OPERATORS", ", ".join(_OPERATORS))
-)
-"""The document as in the user guide (image-workflow-create-document); other members are ignored."""
+_SCHEMA = read_data("workflow_schema")
 
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowDocument:
     """The parts of a workflow document that are needed to run it."""
 
-    description: str | None
     steps: tuple[Mapping[str, Any], ...]
-    defaults: Mapping[str, Any] = field(default_factory=dict)
-    parameters: tuple[Mapping[str, Any], ...] = ()
+    parameters: tuple[Mapping[str, Any], ...]
 
 
 @lru_cache(maxsize=256)
@@ -104,12 +55,7 @@ def parse_workflow(data: str, stage: str | None = None) -> WorkflowDocument:
         _check_references([inputs, step.get("if")], where, known)
         known["stepOutputs"].add(step["name"])
     _check_references(content.get("outputs"), "The section 'outputs'", known)
-    return WorkflowDocument(
-        description=content.get("description"),
-        steps=tuple(steps),
-        parameters=tuple(parameters),
-        defaults={each["name"]: each["default"] for each in parameters if "default" in each},
-    )
+    return WorkflowDocument(steps=tuple(steps), parameters=tuple(parameters))
 
 
 def _check_action(step: Mapping[str, Any], where: str, stage: str | None) -> None:
@@ -148,7 +94,8 @@ def plan_steps(
         parameters: Values of the document's parameters, which override the defaults.
         runs_components: Whether the recipe has components for the stage.
     """
-    scope = {"imagebuilder": builder, "parameters": {**document.defaults, **parameters}}
+    defaults = {each["name"]: each["default"] for each in document.parameters if "default" in each}
+    scope = {"imagebuilder": builder, "parameters": {**defaults, **parameters}}
     return tuple(_plan_step(step, scope, runs_components=runs_components) for step in document.steps)
 
 
@@ -162,20 +109,17 @@ def resolve(inputs: Mapping[str, Any], scope: Mapping[str, Any]) -> dict[str, An
 
 
 def _plan_step(step: Mapping[str, Any], scope: Mapping[str, Any], *, runs_components: bool) -> PlannedStep:
-    name = str(step["action"])
-    action = ACTIONS[name]
+    action = str(step["action"])
     retries = step.get("retry") or step.get("retries") or {}
     return PlannedStep(
         name=step["name"],
-        action=name,
-        duration=action.seconds,
-        timeout_seconds=int(step.get("timeoutSeconds", action.timeout)),
+        action=action,
+        timeout_seconds=int(step.get("timeoutSeconds", ACTIONS[action].timeout)),
         on_failure=str(step.get("onFailure", "Abort")),
         description=step.get("description"),
         inputs=resolve(step.get("inputs") or {}, scope),
-        outputs=action.outputs,
-        rollback_seconds=action.rollback,
-        is_skipped=(name == COMPONENT_ACTION and not runs_components) or not _evaluate(step.get("if"), scope),
+        is_skipped=(action == COMPONENT_ACTION and not runs_components)
+        or not _evaluate(step.get("if"), scope),
         max_attempts=retries.get("maxAttempts"),
     )
 

@@ -4,27 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..scripts import BuildScript
 from .plan import STAGES, BuildPlan
-from .run_context import StepAction
+from .runs import Run, StepAction, Timeline
 from .scans import Scan
 from .state_history import Members, Row, StateHistory
-from .timeline import TERMINAL_STATUSES, Interventions, Timeline, compute
+from .timeline import TERMINAL_STATUSES, compute
 
 _STATE_MEMBERS = ("status", "reason", "failureContext")
-
-
-@dataclass(kw_only=True)
-class Run:
-    """A run of a build: the first one, or a retry."""
-
-    start: float
-    script: BuildScript
-    timeline: Timeline
-    first_stage: str | None = None
-    interventions: Interventions = field(default_factory=Interventions)
+# What images with a fixed schedule have instead.
+_NO_PLAN = BuildPlan(image_arn="", image_name="", account_id="", regions=())
+_NO_SCRIPT = BuildScript()
 
 
 @dataclass(frozen=True)
@@ -71,20 +63,20 @@ class Image:
         self.adjustments: list[tuple[float, Members]] = []
         self.lines_written = 0
         self.performed: set[Occurrence] = set()
-        self.next_due = math.inf
-        self._cache: tuple[Members, int, Members | None, Members] | None = None
+        self.next_due: float = math.inf
 
     @classmethod
     def build(cls, plan: BuildPlan, script: BuildScript, static: Members, start: float) -> Image:
         """Return an image whose build starts at a time."""
-        run = Run(start=start, script=script, timeline=compute(plan, script, start=start))
+        run = Run(plan=plan, script=script, start=start)
+        compute(run)
         return cls(plan, static, run)
 
     @classmethod
     def fixed(cls, static: Members, history: StateHistory) -> Image:
         """Return an image with a fixed schedule."""
-        timeline = Timeline(image=history, workflows=[], waiting_steps={}, log_lines=[], amis=[])
-        return cls(None, static, Run(start=history.start, script=BuildScript(), timeline=timeline))
+        run = Run(plan=_NO_PLAN, script=_NO_SCRIPT, start=history.start, timeline=Timeline(image=history))
+        return cls(None, static, run)
 
     @property
     def arn(self) -> str:
@@ -109,20 +101,14 @@ class Image:
         return self.status(now) in TERMINAL_STATUSES or now >= self.latest_run.timeline.image.end
 
     def view(self, now: float) -> Members:
-        """Return the image as in GetImage at a time; the result is shared and must not be modified."""
-        history = self._run_at(now).timeline.image
-        base = history.at(now) or history.states[0]
-        applied = sum(at <= now for at, _ in self.adjustments)
+        """Return the image as in GetImage at a time."""
+        members = self._state(now)
+        state = {name: members.pop(name) for name in _STATE_MEMBERS if name in members}
         scan = self.scan(now)
         scan_state = scan.history.at(now) if scan else None
-        if self._cache is None or self._cache[0] is not base or self._cache[1:3] != (applied, scan_state):
-            members = self._state(now)
-            state = {name: members[name] for name in _STATE_MEMBERS if name in members}
-            rest = {name: value for name, value in members.items() if name not in _STATE_MEMBERS}
-            if scan_state is not None:
-                rest["scanState"] = scan_state
-            self._cache = (base, applied, scan_state, {**self.static, "state": state, **rest})
-        return self._cache[3]
+        if scan_state is not None:
+            members["scanState"] = scan_state
+        return {**self.static, "state": state, **members}
 
     def scan(self, now: float) -> Scan | None:
         """Return the scan of the latest run that has one, if the image is scanned."""
@@ -137,26 +123,25 @@ class Image:
     def revert(self, adjustment: tuple[float, Members]) -> None:
         """Revert an adjustment, as a cancelled lifecycle execution does."""
         self.adjustments.remove(adjustment)
-        self._cache = None
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         """Replace the tags."""
         self.static = {**self.static, "tags": dict(tags)}
-        self._cache = None
 
     def send_action(self, step_id: str, action: StepAction) -> None:
         """Send an action to a waiting step."""
-        interventions = self.latest_run.interventions
-        self._recompute(replace(interventions, actions={**interventions.actions, step_id: action}))
+        self.latest_run.actions[step_id] = action
+        compute(self.latest_run)
 
     def cancel(self, at: float) -> None:
         """Cancel the build."""
-        self._recompute(replace(self.latest_run.interventions, cancelled_at=at))
+        self.latest_run.cancelled_at = at
+        compute(self.latest_run)
 
     def retry(self, at: float, script: BuildScript) -> None:
         """Start a new run from the stage in which the latest run stopped."""
-        plan, last = self._require_plan(), self.latest_run.timeline
-        stage = last.stopped_stage
+        last = self.latest_run
+        stage = last.timeline.stopped_stage
         if stage is None:
             raise ValueError("the latest run did not stop in any stage")
         start = at + script.reopening
@@ -165,15 +150,17 @@ class Image:
             state = row.history.states[-1]
             if state["type"] in repeated and not state["retried"]:
                 row.history.change(max(start, row.history.end), retried=True)
-        timeline = compute(
-            plan,
-            script,
-            start=start,
-            run=len(self.runs),
-            first_stage=stage,
-            amis=tuple(last.amis),
+        self.runs.append(
+            Run(
+                plan=last.plan,
+                script=script,
+                start=start,
+                number=len(self.runs),
+                first_stage=stage,
+                earlier_amis=tuple(last.timeline.amis),
+            )
         )
-        self.runs.append(Run(start=start, script=script, timeline=timeline, first_stage=stage))
+        compute(self.latest_run)
 
     def is_waiting(self, step_id: str, now: float) -> bool:
         """Return whether a step waits for an action at a time."""
@@ -199,38 +186,16 @@ class Image:
 
     def log_lines(self) -> list[tuple[float, str]]:
         """Return (time, text) of the build log over all runs."""
-        logged = [run for run in self.runs if run.script.log_stream]
         return [
             (max(at, run.start + run.script.log_delay), text)
-            for run in logged
+            for run in self.runs
+            if run.script.log_stream
             for at, text in run.timeline.log_lines
         ]
 
-    def _recompute(self, interventions: Interventions) -> None:
-        run = self.latest_run
-        run.interventions = interventions
-        number = len(self.runs) - 1
-        run.timeline = compute(
-            self._require_plan(),
-            run.script,
-            start=run.start,
-            run=number,
-            first_stage=run.first_stage,
-            interventions=interventions,
-            amis=tuple(self.runs[number - 1].timeline.amis) if number else (),
-        )
-        self._cache = None
-
-    def _require_plan(self) -> BuildPlan:
-        if self.plan is None:
-            raise ValueError("this image has a fixed schedule and cannot be changed")
-        return self.plan
-
-    def _run_at(self, now: float) -> Run:
-        return next((run for run in reversed(self.runs) if run.start <= now), self.runs[0])
-
     def _state(self, now: float) -> Members:
-        history = self._run_at(now).timeline.image
+        run = next((run for run in reversed(self.runs) if run.start <= now), self.runs[0])
+        history = run.timeline.image
         members = history.at(now) or history.states[0]
         for at, adjustment in self.adjustments:
             if at <= now:

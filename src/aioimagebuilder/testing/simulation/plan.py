@@ -17,17 +17,14 @@ STAGE_STATUS = {"BUILD": "BUILDING", "TEST": "TESTING", "DISTRIBUTION": "DISTRIB
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedStep:
-    """A step of a workflow document, with the duration and timeout of its action."""
+    """A step of a workflow document."""
 
     name: str
     action: str
-    duration: float
     timeout_seconds: int
     on_failure: str = "Abort"
     description: str | None = None
     inputs: Mapping[str, Any] = field(default_factory=dict)
-    outputs: Mapping[str, str] = field(default_factory=dict)
-    rollback_seconds: float | None = None
     is_skipped: bool = False
     max_attempts: int | None = None
 

@@ -20,9 +20,9 @@ class Scan:
     """
 
     def __init__(self, script: ScanScript | None, start: float) -> None:
-        self.script = script or ScanScript()
+        self.script: ScanScript = script or ScanScript()
         self.resource_id: str | None = None
-        self.history = StateHistory()
+        self.history: StateHistory = StateHistory()
         self.history.change(start, status="PENDING")
 
     @property

@@ -1,24 +1,21 @@
-"""The timeline of an image, computed from its plan, script and interventions.
+"""The timeline of a run of a build.
 
-A `Timeline` is a pure function of (plan, script, start, interventions) and holds the state at every time. A
-cancellation, an action sent to a waiting step or a retry computes a new timeline with an unchanged past.
+It is a pure function of the other members of the `Run`, and holds the state at every time. A cancellation or
+an action that is sent to a waiting step computes it anew, with an unchanged past.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
-from ..scripts import BuildScript
 from .clock import format_time
 from .identifiers import make_ec2_id, make_id
 from .outputs import list_amis
-from .plan import STAGE_STATUS, STAGES, BuildPlan, PlannedWorkflow
-from .run_context import Failure, RunContext, StepAction
+from .plan import STAGE_STATUS, STAGES, PlannedWorkflow
+from .runs import Failure, Run, Timeline
 from .scans import Scan
-from .state_history import Members, Row, StateHistory
+from .state_history import Members
 from .workflows import WorkflowTimeline
 
 MAX_PARALLEL_TESTS = 5
@@ -32,98 +29,32 @@ _HOME_REGION_DISTRIBUTION = 11.5
 _COPY_DISTRIBUTION = 246.0
 
 
-@dataclass(frozen=True, kw_only=True)
-class Interventions:
-    """The calls that changed a run after its start.
-
-    Args:
-        actions: Actions sent to waiting steps, by step id.
-        cancelled_at: The time of CancelImageCreation.
-    """
-
-    actions: Mapping[str, StepAction] = field(default_factory=dict)
-    cancelled_at: float | None = None
-
-
-@dataclass(kw_only=True)
-class Timeline:
-    """The timeline of one run of a build.
-
-    Args:
-        image: Members ``status``, ``reason``, ``failureContext`` and ``outputResources`` of the image.
-        workflows: The workflow executions, with their steps as children.
-        waiting_steps: (start, end) of the wait of each waiting step, by step id.
-        log_lines: (time, text) of the build log, sorted by time.
-        amis: (time, AMI id) of every created AMI.
-        stopped_stage: The workflow type (``BUILD``…) of the stage in which an unsuccessful run stopped.
-        scan: The vulnerability scan, if the run has one.
-    """
-
-    image: StateHistory
-    workflows: list[Row]
-    waiting_steps: dict[str, tuple[float, float]]
-    log_lines: list[tuple[float, str]]
-    amis: list[tuple[float, str]]
-    stopped_stage: str | None = None
-    scan: Scan | None = None
-
-
-def compute(
-    plan: BuildPlan,
-    script: BuildScript,
-    *,
-    start: float,
-    run: int = 0,
-    first_stage: str | None = None,
-    interventions: Interventions | None = None,
-    amis: tuple[tuple[float, str], ...] = (),
-) -> Timeline:
-    """Compute the timeline of one run of a build.
-
-    Args:
-        plan: The build plan.
-        script: The build script.
-        start: The start of the run in simulated seconds.
-        run: 0 for the build, 1, 2… for its retries.
-        first_stage: The first stage of a retry; ``None`` = all stages.
-        interventions: The calls that changed the run after its start.
-        amis: (time, AMI id) of every AMI created by earlier runs.
-    """
-    interventions = interventions or Interventions()
-    context = RunContext(plan=plan, script=script, run=run, actions=interventions.actions, amis=list(amis))
-    if plan.is_scanned and first_stage != "DISTRIBUTION":
-        context.scan = Scan(script.scan, start)
-    builder = _TimelineBuilder(context)
-    builder.run(start, first_stage)
-    timeline = Timeline(
-        image=builder.history,
-        workflows=builder.rows,
-        waiting_steps=context.waiting_steps,
-        log_lines=sorted(context.log_lines, key=lambda line: line[0]),
-        amis=context.amis,
-        stopped_stage=builder.stage if builder.failed else None,
-        scan=context.scan,
-    )
-    if timeline.scan is not None:
-        timeline.scan.stop(timeline.image.end)
-    if interventions.cancelled_at is not None:
-        _cancel(timeline, builder, interventions.cancelled_at + script.cancelling)
-    return timeline
+def compute(run: Run) -> None:
+    """Compute the timeline of a run."""
+    run.timeline = Timeline(amis=[*run.earlier_amis])
+    if run.plan.is_scanned and run.first_stage != "DISTRIBUTION":
+        run.timeline.scan = Scan(run.script.scan, run.start)
+    builder = _TimelineBuilder(run)
+    builder.build()
+    if run.cancelled_at is not None:
+        builder.cancel(run.cancelled_at + run.script.cancelling)
 
 
 class _TimelineBuilder:
-    def __init__(self, context: RunContext) -> None:
-        self.history = StateHistory()
-        self.rows: list[Row] = []
-        self.stage: str | None = None
-        self.failed = False
+    def __init__(self, run: Run) -> None:
+        self._run = run
+        self._timeline, self._plan, self._script = run.timeline, run.plan, run.script
         self._entered: list[tuple[float, str]] = []
-        self._context = context
-        self._plan, self._script = context.plan, context.script
 
-    def run(self, start: float, first_stage: str | None) -> None:
-        at = start
-        if first_stage is None:
+    def build(self) -> None:
+        self._run_stages()
+        self._timeline.log_lines.sort(key=lambda line: line[0])
+        if self._timeline.scan is not None:
+            self._timeline.scan.stop(self._timeline.image.end)
+
+    def _run_stages(self) -> None:
+        at = self._run.start
+        if self._run.first_stage is None:
             self._set_status(at, "PENDING")
             at += self._script.pending * self._script.pace
             if self._script.early_failure is not None:
@@ -132,14 +63,13 @@ class _TimelineBuilder:
             self._set_status(at, "CREATING")
             creating = self._script.creating if self._plan.creating is None else self._plan.creating
             at += creating * self._script.pace
-        stages = STAGES[STAGES.index(first_stage or STAGES[0]) :]
+        stages = STAGES[STAGES.index(self._run.first_stage or STAGES[0]) :]
         for stage in stages:
             if stage != "BUILD":
                 self._ensure_ami(at)
             workflows = self._plan.workflows_of(stage)
             if not workflows and (stage != "DISTRIBUTION" or not self._plan.has_distribution_stage):
                 continue
-            self.stage = stage
             self._entered.append((at, stage))
             self._set_status(at, STAGE_STATUS[stage])
             end, failure = self._run_stage(stage, workflows, at)
@@ -153,18 +83,31 @@ class _TimelineBuilder:
         outputs = self._output_resources(at, self._plan.regions)
         self._set_status(at, self._script.status or "AVAILABLE", outputResources=outputs)
 
-    @property
-    def arn(self) -> str:
-        """The image build version ARN."""
-        return self._plan.image_arn
-
-    def stage_at(self, at: float) -> str | None:
-        """Return the stage of the image at a time, or ``None`` before the first stage."""
-        return next((stage for entered, stage in reversed(self._entered) if entered <= at), None)
-
-    def remaining_outputs(self, at: float) -> Members | None:
-        """Return the output resources that remain if the build stops at a time."""
-        return self._output_resources(at, (self._plan.home_region,)) if self._context.latest_ami(at) else None
+    def cancel(self, when: float) -> None:
+        """Stop the image and all executions at a time, unless the image is finished by then."""
+        timeline = self._timeline
+        if timeline.image.end <= when:
+            return
+        timeline.stopped_stage = self._stage_at(when)
+        outputs = self._remaining_outputs(when, (self._plan.home_region,))
+        if timeline.scan is not None:
+            timeline.scan.stop(when)
+        timeline.image.truncate(when)
+        timeline.log_lines = [line for line in timeline.log_lines if line[0] <= when]
+        self._set_status(when, "CANCELLED", outputResources=outputs)
+        timeline.amis = [ami for ami in timeline.amis if ami[0] < when]
+        timeline.waiting_steps = {
+            step: (start, min(end, when))
+            for step, (start, end) in timeline.waiting_steps.items()
+            if start < when
+        }
+        timeline.workflows = [row for row in timeline.workflows if row.history.start < when]
+        for row in timeline.workflows:
+            for each in (row, *row.children):
+                each.history.truncate(when)
+                state = each.history.states[-1]
+                if "startTime" in state and "endTime" not in state:
+                    each.history.change(when, status="CANCELLED", endTime=format_time(when))
 
     def _run_stage(
         self, stage: str, workflows: tuple[PlannedWorkflow, ...], at: float
@@ -212,8 +155,8 @@ class _TimelineBuilder:
         return start, None
 
     def _start_workflow(self, workflow: PlannedWorkflow, start: float) -> WorkflowTimeline:
-        execution = WorkflowTimeline(self._context, workflow, len(self.rows), start)
-        self.rows.append(execution.row)
+        execution = WorkflowTimeline(self._run, workflow, len(self._timeline.workflows), start)
+        self._timeline.workflows.append(execution.row)
         return execution
 
     def _distribute(self, at: float) -> tuple[float, Failure | None]:
@@ -224,7 +167,7 @@ class _TimelineBuilder:
         return at + seconds * self._script.pace, failure
 
     def _make_distribution_failure(self, context: Members) -> Failure:
-        job = make_id("", self._plan.image_arn, self._context.run, "job")
+        job = make_id("", self._plan.image_arn, self._run.number, "job")
         failed = self._script.failed_regions
         reason = (
             f"Distribution failed with JobId '{job}', status = 'Failed' for ARN '{self._plan.image_arn}'. "
@@ -246,29 +189,36 @@ class _TimelineBuilder:
         )
 
     def _fail(self, at: float, failure: Failure) -> None:
-        self.failed = True
+        stage = self._timeline.stopped_stage = self._stage_at(at)
         reached = [region for region in self._plan.regions if region not in self._script.failed_regions]
-        regions = reached if self.stage == "DISTRIBUTION" else [self._plan.home_region]
+        regions = reached if stage == "DISTRIBUTION" else [self._plan.home_region]
         context = failure.context if self._script.failure_context else None
-        outputs = self._output_resources(at, tuple(regions)) if self._context.latest_ami(at) else None
         self._set_status(
             at,
             self._script.status or "FAILED",
             reason=self._script.reason or failure.reason,
             failureContext=context,
-            outputResources=outputs,
+            outputResources=self._remaining_outputs(at, tuple(regions)),
         )
+
+    def _stage_at(self, at: float) -> str | None:
+        """Return the stage of the image at a time, or ``None`` before the first stage."""
+        return next((stage for entered, stage in reversed(self._entered) if entered <= at), None)
+
+    def _remaining_outputs(self, at: float, regions: tuple[str, ...]) -> Members | None:
+        """Return the output resources that remain if the build stops at a time."""
+        return self._output_resources(at, regions) if self._run.latest_ami(at) else None
 
     def _set_status(self, at: float, status: str, **members: object) -> None:
         status = self._script.renamed_statuses.get(status, status)
-        self.history.change(at, status=status, **members)
-        self._context.log(at, f"Image transitioned to {status} state for Image ARN: {self._plan.image_arn}")
+        self._timeline.image.change(at, status=status, **members)
+        self._run.log(at, f"Image transitioned to {status} state for Image ARN: {self._plan.image_arn}")
 
     def _ensure_ami(self, at: float) -> None:
         """Create the AMI of an import, or of a build in which no step did."""
         plan = self._plan
-        if not (self._context.amis or plan.is_container or plan.source_ami):
-            self._context.amis.append((at, make_ec2_id("ami-", plan.image_arn)))
+        if not (self._timeline.amis or plan.is_container or plan.source_ami):
+            self._timeline.amis.append((at, make_ec2_id("ami-", plan.image_arn)))
 
     def _output_resources(self, at: float, regions: tuple[str, ...]) -> Members | None:
         if self._plan.is_container:
@@ -276,7 +226,7 @@ class _TimelineBuilder:
             tags = (f"{version}-{build}", "latest")
             containers = [{"region": each, "imageUris": self._image_uris(each, tags)} for each in regions]
             return {"containers": containers}
-        ami = self._context.latest_ami(at)
+        ami = self._run.latest_ami(at)
         return {"amis": list_amis(self._plan, ami, regions)} if ami else None
 
     def _image_uris(self, region: str, tags: tuple[str, ...]) -> list[str]:
@@ -287,7 +237,7 @@ class _TimelineBuilder:
         count = self._script.log_lines
         for number in range(1, count + 1):
             at = start + (end - start) * number / (count + 1)
-            self._context.log(at, f"Stdout: line {number} of {count}")
+            self._run.log(at, f"Stdout: line {number} of {count}")
 
 
 def _group_workflows(workflows: tuple[PlannedWorkflow, ...]) -> list[list[PlannedWorkflow]]:
@@ -296,28 +246,3 @@ def _group_workflows(workflows: tuple[PlannedWorkflow, ...]) -> list[list[Planne
     for index, workflow in enumerate(workflows):
         groups.setdefault(workflow.parallel_group or index, []).append(workflow)
     return list(groups.values())
-
-
-def _cancel(timeline: Timeline, builder: _TimelineBuilder, when: float) -> None:
-    """Stop the image and all executions at a time, unless the image is finished by then."""
-    if timeline.image.end <= when:
-        return
-    timeline.stopped_stage = builder.stage_at(when)
-    outputs = builder.remaining_outputs(when)
-    if timeline.scan is not None:
-        timeline.scan.stop(when)
-    timeline.image.truncate(when)
-    timeline.image.change(when, status="CANCELLED", outputResources=outputs)
-    line = f"Image transitioned to CANCELLED state for Image ARN: {builder.arn}"
-    timeline.log_lines = [*(each for each in timeline.log_lines if each[0] <= when), (when, line)]
-    timeline.amis = [ami for ami in timeline.amis if ami[0] < when]
-    timeline.waiting_steps = {
-        step: (start, min(end, when)) for step, (start, end) in timeline.waiting_steps.items() if start < when
-    }
-    timeline.workflows = [row for row in timeline.workflows if row.history.start < when]
-    for row in timeline.workflows:
-        for each in (row, *row.children):
-            each.history.truncate(when)
-            state = each.history.states[-1]
-            if "startTime" in state and "endTime" not in state:
-                each.history.change(when, status="CANCELLED", endTime=format_time(when))

@@ -8,11 +8,11 @@ with ``Continue`` causes no rollback and lets the workflow go on.
 from __future__ import annotations
 
 from ..scripts import BuildScript, ComponentFailure, Json, StepScript, WorkflowScript
-from .catalogue import WAITING_ACTION
+from .catalogue import ACTIONS, WAITING_ACTION
 from .clock import format_time
 from .identifiers import make_id
 from .plan import STAGE_STATUS, PlannedStep, PlannedWorkflow
-from .run_context import FAILURE_STATUSES, Failure, RunContext
+from .runs import FAILURE_STATUSES, Failure, Run
 from .state_history import Members, Row, StateHistory
 from .steps import StepTimeline
 
@@ -29,28 +29,27 @@ _COUNTERS = {
 class WorkflowTimeline:
     """The timeline of one workflow, computed when it is created; `row` is the execution, `end` its end."""
 
-    def __init__(self, context: RunContext, workflow: PlannedWorkflow, number: int, start: float) -> None:
-        self._context = context
+    def __init__(self, run: Run, workflow: PlannedWorkflow, number: int, start: float) -> None:
+        self._run = run
         self._workflow = workflow
-        self._script = _find_workflow_script(context.script, workflow)
+        self._script = _find_workflow_script(run.script, workflow)
         self._outputs: dict[str, dict[str, Json]] = {}
-        self._finished_steps: list[tuple[PlannedStep, StepScript, Row]] = []
-        seed = (context.plan.image_arn, context.run, number)
+        seed = (run.plan.image_arn, run.number, number)
         self.row = Row(make_id("wf-", *seed), StateHistory())
         self.end = start
         self.failure: Failure | None = None
         self._ids = {
             "workflowBuildVersionArn": workflow.arn,
             "workflowExecutionId": self.row.identifier,
-            "imageBuildVersionArn": context.plan.image_arn,
+            "imageBuildVersionArn": run.plan.image_arn,
         }
         rows = [Row(make_id("step-", *seed, index), StateHistory()) for index in range(len(workflow.steps))]
-        scripts = [_find_step_script(context.script, workflow, step) for step in workflow.steps]
+        scripts = [_find_step_script(run.script, workflow, step) for step in workflow.steps]
         self._steps = list(zip(workflow.steps, scripts, rows, strict=True))
         self.row.children = rows
-        self._run(start)
+        self._run_steps(start)
 
-    def _run(self, start: float) -> None:
+    def _run_steps(self, start: float) -> None:
         history = self.row.history
         is_skipped = self._script.status == "SKIPPED"
         history.change(
@@ -70,22 +69,21 @@ class WorkflowTimeline:
         )
         if is_skipped:
             return
-        self._context.log(start, f"Started {self._workflow.type} workflow {self._workflow.arn}")
-        self._context.log(start, f"Total {len(self._steps)} steps to run for workflow {self._workflow.arn}")
+        self._run.log(start, f"Started {self._workflow.type} workflow {self._workflow.arn}")
+        self._run.log(start, f"Total {len(self._steps)} steps to run for workflow {self._workflow.arn}")
         for step, script, row in self._steps:
             self._add_pending_step(step, script, row, start)
         at = start + self._script.pending
         history.change(at, status=self._script.running_status or "RUNNING")
-        for step, script, row in self._steps:
-            at = StepTimeline(self._context, step, script, row, at, self._outputs).end
+        for number, (step, script, row) in enumerate(self._steps, 1):
+            at = StepTimeline(self._run, step, script, row, at, self._outputs).end
             status = str(row.history.states[-1]["status"])
             self._count(status, at)
-            self._finished_steps.append((step, script, row))
             if status in FAILURE_STATUSES and row.history.states[-1]["onFailure"] != "Continue":
-                self._fail(script, row, at)
+                self._fail(number, at)
                 return
             at += _BETWEEN_STEPS
-        self._finish(at - _BETWEEN_STEPS + _AFTER_LAST_STEP)
+        self._complete(at - _BETWEEN_STEPS + _AFTER_LAST_STEP)
 
     def _add_pending_step(self, step: PlannedStep, script: StepScript, row: Row, at: float) -> None:
         attempts = script.max_attempts or step.max_attempts
@@ -110,15 +108,15 @@ class WorkflowTimeline:
         if counter:
             self.row.history.change(at, **{counter: self.row.history.states[-1][counter] + 1})
 
-    def _finish(self, at: float) -> None:
-        status = self._script.status or "COMPLETED"
-        message = self._script.message
-        self.end = at
-        self.row.history.change(at, status=status, endTime=format_time(at), message=message)
+    def _complete(self, at: float) -> None:
+        status, message = self._script.status or "COMPLETED", self._script.message
+        self._finish(at, status, message)
         if status in FAILURE_STATUSES or status == "ROLLBACK_COMPLETED":
             self.failure = self._make_failure(message or "An internal error has occurred.", {})
 
-    def _fail(self, script: StepScript, row: Row, at: float) -> None:
+    def _fail(self, number: int, at: float) -> None:
+        """Fail, and roll back, at the step with a number, counted from 1."""
+        _, script, row = self._steps[number - 1]
         step = row.history.states[-1]
         component = script.component_failure and self._describe_component(script.component_failure)
         reason = f"Document {component['componentArn']} failed!" if component else str(step.get("message"))
@@ -126,29 +124,29 @@ class WorkflowTimeline:
         message = self._script.message or (None if component else reason[:500])
         details = {"stepExecutionId": row.identifier, "failedStep": step["name"]}
         self.failure = self._make_failure(reason, {**details, "componentFailure": component or None})
-        rollback = self._context.script.rollback if self._script.rollback is None else self._script.rollback
-        if not rollback:
-            self._finish_failed(self._script.status or "FAILED", at + _AFTER_LAST_STEP, message)
-            return
-        self.row.history.change(at, status="ROLLBACK_IN_PROGRESS", message=message)
-        for finished, finished_script, finished_row in reversed(self._finished_steps):
-            at = self._roll_back(finished, finished_script, finished_row, at)
-        self._finish_failed(self._script.status or "ROLLBACK_COMPLETED", at + _AFTER_LAST_STEP, message)
+        rollback = self._run.script.rollback if self._script.rollback is None else self._script.rollback
+        if rollback:
+            self.row.history.change(at, status="ROLLBACK_IN_PROGRESS", message=message)
+            for finished in reversed(self._steps[:number]):
+                at = self._roll_back(*finished, at)
+        status = self._script.status or ("ROLLBACK_COMPLETED" if rollback else "FAILED")
+        self._finish(at + _AFTER_LAST_STEP, status, message)
+        self._run.log(self.end, f"Workflow {self._workflow.arn} failed")
 
     def _roll_back(self, step: PlannedStep, script: StepScript, row: Row, at: float) -> float:
         is_skipped = row.history.states[-1]["status"] == "SKIPPED"
-        if step.rollback_seconds is None or is_skipped:
+        seconds = ACTIONS[step.action].rollback
+        if seconds is None or is_skipped:
             row.history.change(at, rollbackStatus=script.rollback_status or "SKIPPED")
             return at
         row.history.change(at, rollbackStatus="RUNNING")
-        at += step.rollback_seconds * self._context.script.pace
+        at += seconds * self._run.script.pace
         row.history.change(at, rollbackStatus=script.rollback_status or "COMPLETED")
         return at
 
-    def _finish_failed(self, status: str, at: float, message: str | None) -> None:
+    def _finish(self, at: float, status: str, message: str | None) -> None:
         self.end = at
         self.row.history.change(at, status=status, message=message, endTime=format_time(at))
-        self._context.log(at, f"Workflow {self._workflow.arn} failed")
 
     def _make_failure(self, reason: str, details: Members) -> Failure:
         failure_context = {
@@ -161,7 +159,7 @@ class WorkflowTimeline:
         return Failure(reason=text[:1024], context=failure_context)
 
     def _describe_component(self, failure: ComponentFailure) -> Members:
-        components = self._context.plan.components
+        components = self._run.plan.components
         return {
             "componentArn": failure.component_arn or (components[0] if components else None),
             "phaseName": failure.phase,

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from ...scripts import BuildScript
 from ...simulation.clock import format_time
-from ...simulation.identifiers import (
-    make_arn,
-    slugify,
-    strip_build,
-)
+from ...simulation.identifiers import make_arn, slugify, strip_build
 from ...simulation.images import Image
 from ...simulation.inventory import OS_VERSIONS
 from ...simulation.plan import BuildPlan, PlannedWorkflow
@@ -22,13 +19,20 @@ from ..outputs import find_ami
 from ..transitions import add_image
 from ..validation import check_value, project
 from .lists import page_rows
-from .lookup import find_image, get_image, get_resource, list_images, owner_of
+from .lookup import find_image, get_image, get_resource, list_images, list_pipeline_images, owner_of
 from .planning import plan_build, plan_distributions, plan_workflow
-from .references import check_references
+from .references import check_build, check_references
 from .resource_kinds import DEFAULT_TESTS
 from .resources import Handler, make_latest_references
 
-_COPIED = ("executionRole", "workflows", "imageScanningConfiguration", "osVersion", "tags")
+_COPIED = (
+    "executionRole",
+    "workflows",
+    "imageScanningConfiguration",
+    "loggingConfiguration",
+    "osVersion",
+    "tags",
+)
 _IMPORT_SECONDS = 420.0
 
 
@@ -65,93 +69,77 @@ def find_dependencies(backend: ImageBuilderBackend, pipeline: Resource) -> froze
 
 
 def _create_image(backend: ImageBuilderBackend, request: Members) -> Members:
-    if ("imageRecipeArn" in request) == ("containerRecipeArn" in request):
-        raise invalid("Specify either an image recipe or a container recipe, but not both.")
-    if "workflows" in request and "executionRole" not in request:
-        raise invalid("You must provide an executionRole when you specify workflows.")
+    check_build(request)
     check_references(backend, request)
     image = _start_build(backend, request, {})
     return {"imageBuildVersionArn": image.arn, "latestVersionReferences": make_latest_references(image.arn)}
 
 
 def _start_build(backend: ImageBuilderBackend, request: Members, source: Members) -> Image:
-    recipe = _get_referenced(backend, request.get("imageRecipeArn") or request["containerRecipeArn"])
-    infrastructure = _get_referenced(backend, request["infrastructureConfigurationArn"])
-    name, version = recipe.record["name"], recipe.record["version"]
-    platform, parent = recipe.record["platform"], find_image(backend, recipe.record["parentImage"])
-    arn = _make_next_arn(backend, name, version)
-    plan = plan_build(backend, image_arn=arn, recipe=recipe, request=request, infrastructure=infrastructure)
-    container = recipe.kind == "ContainerRecipe"
-    nested: Members = {
-        "containerRecipe" if container else "imageRecipe": project(
-            "ContainerRecipe" if container else "ImageRecipe", recipe.record
-        ),
-        "infrastructureConfiguration": project("InfrastructureConfiguration", infrastructure.record),
-    }
+    recipe = get_resource(backend, request.get("imageRecipeArn") or request["containerRecipeArn"])
+    infrastructure = get_resource(backend, request["infrastructureConfigurationArn"])
+    parts = [recipe, infrastructure]
     if "distributionConfigurationArn" in request:
-        distribution = _get_referenced(backend, request["distributionConfigurationArn"])
-        nested["distributionConfiguration"] = project("DistributionConfiguration", distribution.record)
+        parts.append(get_resource(backend, request["distributionConfigurationArn"]))
+    platform, parent = recipe.record["platform"], find_image(backend, recipe.record["parentImage"])
+    arn = make_next_arn(backend, recipe.record["name"], recipe.record["version"])
+    plan = plan_build(backend, image_arn=arn, recipe=recipe, request=request, infrastructure=infrastructure)
     static = {
-        "type": "DOCKER" if container else "AMI",
         "platform": platform,
         "enhancedImageMetadataEnabled": request.get("enhancedImageMetadataEnabled", True),
         "imageTestsConfiguration": {**DEFAULT_TESTS, **request.get("imageTestsConfiguration", {})},
         "osVersion": (parent.static if parent else {}).get("osVersion", OS_VERSIONS[platform]),
         "buildType": "USER_INITIATED",
         **source,
-        **nested,
+        **{f"{each.kind[0].lower()}{each.kind[1:]}": project(each.kind, each.record) for each in parts},
     }
-    return _add_image(backend, plan, name, request, static)
+    return _add_image(backend, plan, request, static)
 
 
 def _import_vm_image(backend: ImageBuilderBackend, request: Members) -> Members:
     # The model accepts any string as the name here, but not in the response of GetImage.
     check_value("ResourceName", request["name"], "name")
-    plan = BuildPlan(
-        image_arn=_make_next_arn(backend, request["name"], request["semanticVersion"]),
-        image_name=request["name"],
-        account_id=backend.account_id,
-        regions=(backend.region_name,),
-        created_at=backend.now(),
-        description=request.get("description"),
-        has_distribution_stage=False,
-        creating=_IMPORT_SECONDS,
-    )
-    static = {
-        "type": "AMI",
-        "platform": request["platform"],
-        "buildType": "IMPORT",
-        "imageSource": "IMPORTED",
-    }
-    return {"imageArn": _add_image(backend, plan, request["name"], request, static).arn}
+    static = {"platform": request["platform"], "buildType": "IMPORT"}
+    return {"imageArn": _import(backend, request, static, creating=_IMPORT_SECONDS).arn}
 
 
 def _import_disk_image(backend: ImageBuilderBackend, request: Members) -> Members:
-    infrastructure = _get_referenced(backend, request["infrastructureConfigurationArn"])
-    workflow = make_arn(backend.region_name, "aws", "workflow/build/import-disk-image/x.x.x")
+    check_references(backend, request)
+    infrastructure = get_resource(backend, request["infrastructureConfigurationArn"])
+    workflow = _plan_managed_workflow(backend, "build/import-disk-image")
+    static = {
+        "platform": "Windows",
+        "buildType": "IMPORT_ISO",
+        "infrastructureConfiguration": project("InfrastructureConfiguration", infrastructure.record),
+    }
+    return {"imageBuildVersionArn": _import(backend, request, static, workflows=(workflow,)).arn}
+
+
+def _import(
+    backend: ImageBuilderBackend,
+    request: Members,
+    static: Members,
+    *,
+    workflows: tuple[PlannedWorkflow, ...] = (),
+    creating: float | None = None,
+) -> Image:
     plan = BuildPlan(
-        image_arn=_make_next_arn(backend, request["name"], request["semanticVersion"]),
+        image_arn=make_next_arn(backend, request["name"], request["semanticVersion"]),
         image_name=request["name"],
         account_id=backend.account_id,
         regions=(backend.region_name,),
+        workflows=workflows,
         created_at=backend.now(),
         description=request.get("description"),
-        workflows=(_plan_managed_workflow(backend, workflow),),
         has_distribution_stage=False,
+        creating=creating,
     )
-    static = {
-        "type": "AMI",
-        "platform": "Windows",
-        "buildType": "IMPORT_ISO",
-        "imageSource": "IMPORTED",
-        "infrastructureConfiguration": project("InfrastructureConfiguration", infrastructure.record),
-    }
-    return {"imageBuildVersionArn": _add_image(backend, plan, request["name"], request, static).arn}
+    return _add_image(backend, plan, request, {"imageSource": "IMPORTED", **static})
 
 
 def _distribute_image(backend: ImageBuilderBackend, request: Members) -> Members:
     source = request["sourceImage"]
-    static = {"type": "AMI", "platform": "Linux", "buildType": "USER_INITIATED"}
+    static = {"platform": "Linux", "buildType": "USER_INITIATED"}
     if source.startswith("arn:"):
         view = get_image(backend, source, status="AVAILABLE").view(backend.now())
         amis = view.get("outputResources", {}).get("amis", ())
@@ -163,62 +151,55 @@ def _distribute_image(backend: ImageBuilderBackend, request: Members) -> Members
     else:
         ami = find_ami(backend, source)
         name, version = ami["image"], "1.0.0"
-    workflow = make_arn(backend.region_name, "aws", "workflow/distribution/distribute-image/x.x.x")
     distributions = plan_distributions(backend, request)
     plan = BuildPlan(
-        image_arn=_make_next_arn(backend, name, version),
+        image_arn=make_next_arn(backend, name, version),
         image_name=name,
         account_id=backend.account_id,
         regions=tuple(distributions),
         distributions=distributions,
-        workflows=(_plan_managed_workflow(backend, workflow),),
+        workflows=(_plan_managed_workflow(backend, "distribution/distribute-image"),),
         created_at=backend.now(),
         source_ami=ami,
     )
-    return {"imageBuildVersionArn": _add_image(backend, plan, name, request, static).arn}
+    return {"imageBuildVersionArn": _add_image(backend, plan, request, static).arn}
 
 
-def _plan_managed_workflow(backend: ImageBuilderBackend, arn: str) -> PlannedWorkflow:
+def _plan_managed_workflow(backend: ImageBuilderBackend, path: str) -> PlannedWorkflow:
+    arn = make_arn(backend.region_name, "aws", "workflow", path, "x.x.x")
     return plan_workflow(backend, {"workflowArn": arn}, {"platform": "Windows"}, ())
 
 
-def _get_referenced(backend: ImageBuilderBackend, arn: str) -> Resource:
-    try:
-        return get_resource(backend, arn)
-    except ServiceError as error:
-        raise invalid(f"The specified resource {arn} does not exist.") from error
-
-
-def _make_next_arn(backend: ImageBuilderBackend, name: str, version: str) -> str:
+def make_next_arn(backend: ImageBuilderBackend, name: str, version: str) -> str:
+    """Return the ARN of the next build of a version of an image."""
     arn = make_arn(backend.region_name, backend.account_id, "image", slugify(name), version)
     backend.image_names[arn] = backend.image_names.get(arn, 0) + 1
     return f"{arn}/{backend.image_names[arn]}"
 
 
-def _add_image(
-    backend: ImageBuilderBackend, plan: BuildPlan, name: str, request: Members, static: Members
-) -> Image:
+def _add_image(backend: ImageBuilderBackend, plan: BuildPlan, request: Members, static: Members) -> Image:
     _, version, build = plan.image_arn.rsplit("/", 2)
     now = backend.now()
-    copied = {member: request[member] for member in _COPIED if request.get(member)}
-    if request.get("loggingConfiguration"):
-        copied["loggingConfiguration"] = request["loggingConfiguration"]
     members = {
         "arn": plan.image_arn,
-        "name": name,
+        "name": plan.image_name,
         "version": f"{version}/{build}",
         "dateCreated": format_time(now),
         "imageSource": "CUSTOM",
         "tags": {},
-        **({"outputResources": {"amis": []}} if static["type"] == "AMI" else {}),
+        **({"type": "DOCKER"} if plan.is_container else {"type": "AMI", "outputResources": {"amis": []}}),
         **static,
-        **copied,
+        **{member: request[member] for member in _COPIED if request.get(member)},
     }
-    script = backend.shared.scripts.take(name)
-    backend.shared.extra_statuses |= script.statuses()
-    image = Image.build(plan, script, members, now)
+    image = Image.build(plan, _take_script(backend, plan.image_name), members, now)
     add_image(backend, image)
     return image
+
+
+def _take_script(backend: ImageBuilderBackend, name: str) -> BuildScript:
+    script = backend.shared.scripts.take(name)
+    backend.shared.extra_statuses |= script.statuses()
+    return script
 
 
 def _get_image(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -248,10 +229,7 @@ def _list_build_versions(backend: ImageBuilderBackend, request: Members) -> Memb
 
 def _list_pipeline_images(backend: ImageBuilderBackend, request: Members) -> Members:
     pipeline = get_resource(backend, request["imagePipelineArn"])
-    images = [
-        each for each in backend.images.values() if each.static.get("sourcePipelineArn") == pipeline.arn
-    ]
-    return _list_image_summaries(backend, request, images)
+    return _list_image_summaries(backend, request, list_pipeline_images(backend, pipeline.arn))
 
 
 def _list_images(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -275,7 +253,7 @@ def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
         raise invalid(f"The image {image.arn} is in the terminal state {status} and cannot be cancelled.")
     if image.plan is None:
         raise invalid(f"The image {image.arn} has a fixed schedule and cannot be cancelled.")
-    if image.latest_run.interventions.cancelled_at is not None:
+    if image.latest_run.cancelled_at is not None:
         raise in_use(f"The image {image.arn} is already being cancelled.")
     image.cancel(backend.now())
     add_image(backend, image)
@@ -285,14 +263,11 @@ def _cancel(backend: ImageBuilderBackend, request: Members) -> Members:
 def _retry(backend: ImageBuilderBackend, request: Members) -> Members:
     image = get_image(backend, request["imageBuildVersionArn"])
     status = image.status(backend.now())
+    problem = f"The image {image.arn} is in the state {status};"
     if status not in TERMINAL_STATUSES:
-        raise in_use(
-            f"The image {image.arn} is in the state {status}; retry it when it is FAILED or CANCELLED."
-        )
+        raise in_use(f"{problem} retry it when it is FAILED or CANCELLED.")
     if status not in ("FAILED", "CANCELLED"):
-        raise invalid(
-            f"The image {image.arn} is in the state {status}; only FAILED or CANCELLED can be retried."
-        )
+        raise invalid(f"{problem} only FAILED or CANCELLED can be retried.")
     if image.static["type"] != "AMI":
         raise invalid("Retry is only supported for AMI-based images.")
     stopped_stage = image.latest_run.timeline.stopped_stage
@@ -300,9 +275,7 @@ def _retry(backend: ImageBuilderBackend, request: Members) -> Members:
         raise invalid(f"The image {image.arn} did not stop in its test or distribution phase.")
     if image.latest_run.start > backend.now():
         raise in_use(f"The image {image.arn} is already being retried.")
-    script = backend.shared.scripts.take(str(image.static["name"]))
-    backend.shared.extra_statuses |= script.statuses()
-    image.retry(backend.now(), script)
+    image.retry(backend.now(), _take_script(backend, image.static["name"]))
     add_image(backend, image)
     return {"imageBuildVersionArn": image.arn}
 

@@ -39,12 +39,10 @@ def _start_update(backend: ImageBuilderBackend, request: Members) -> Members:
     if any(run.status(now) not in TERMINAL_STATUSES for run in runs):
         raise in_use(f"The image {image.arn} already has a lifecycle execution in progress.")
     end = now + _UPDATE_SECONDS if update_at is None else update_at
-    work_start = now if update_at is None else update_at
     rules = request.get("exclusionRules", {}).get("amis", {})
     update = Update(
         status=status,
-        start=now,
-        work_start=work_start,
+        work_start=now if update_at is None else update_at,
         end=end,
         include=include or {},
         excluded_regions=rules.get("regions", ()),

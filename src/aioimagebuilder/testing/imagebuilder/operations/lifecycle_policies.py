@@ -36,28 +36,23 @@ def run_policy(
     if any(run.status(now) not in TERMINAL_STATUSES for run in runs):
         raise in_use(f"The lifecycle policy {policy_arn} is already running.")
     backend.shared.extra_statuses.add(status)
-    selected: dict[str, tuple[Image, Members]] = {}
+    updates: dict[str, tuple[Image, Update]] = {}
     for detail in policy.record["policyDetails"]:
-        for image in _select_images(backend, policy.record, detail, now):
-            selected.setdefault(image.arn, (image, detail["action"]))
-    updates = [
-        (
-            image,
-            Update(
-                status=_STATUS_BY_ACTION[action["type"]],
-                start=now,
-                work_start=now,
-                end=now + seconds,
-                include=action.get("includeResources", {}),
-                outcome=status,
-                reason=reason,
-            ),
+        update = Update(
+            status=_STATUS_BY_ACTION[detail["action"]["type"]],
+            work_start=now,
+            end=now + seconds,
+            include=detail["action"].get("includeResources", {}),
+            outcome=status,
+            reason=reason,
         )
-        for image, action in selected.values()
-    ]
+        for image in _select_images(backend, policy.record, detail, now):
+            updates.setdefault(image.arn, (image, update))
     policy.record["dateLastRun"] = round(now, 3)
     schedule = [("IN_PROGRESS", now), (status, now + seconds)]
-    return start_execution(backend, schedule, updates=updates, policy_arn=policy_arn, reason=reason)
+    return start_execution(
+        backend, schedule, updates=[*updates.values()], policy_arn=policy_arn, reason=reason
+    )
 
 
 def _select_images(backend: ImageBuilderBackend, policy: Members, detail: Members, now: float) -> list[Image]:

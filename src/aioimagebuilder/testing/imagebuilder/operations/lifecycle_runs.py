@@ -24,7 +24,6 @@ class Update:
 
     Args:
         status: The new status of the image.
-        start: The start of the execution.
         work_start: The time at which the resources become IN_PROGRESS.
         end: The end of the execution.
         include: Whether ``amis``, ``snapshots`` and ``containers`` are included.
@@ -34,7 +33,6 @@ class Update:
     """
 
     status: str
-    start: float
     work_start: float
     end: float
     include: Mapping[str, bool] = field(default_factory=dict)
@@ -79,7 +77,7 @@ def start_execution(
 def _plan_update(
     backend: ImageBuilderBackend, run: LifecycleRun, identifier: str, image: Image, update: Update
 ) -> list[StateHistory]:
-    run.schedule_change(image, update.start, lifecycleExecutionId=identifier)
+    run.schedule_change(image, backend.now(), lifecycleExecutionId=identifier)
     outputs = image.view(backend.now()).get("outputResources", {})
     amis = outputs.get("amis", ()) if update.include.get("amis") else ()
     containers = outputs.get("containers", ()) if update.include.get("containers") else ()

@@ -20,6 +20,11 @@ def list_images(backend: ImageBuilderBackend, owner: str) -> Mapping[str, Image]
     return {"Self": backend.images, "Amazon": backend.managed_images}.get(owner, {})
 
 
+def list_pipeline_images(backend: ImageBuilderBackend, arn: str) -> list[Image]:
+    """Return the images that a pipeline built, oldest first."""
+    return [each for each in backend.images.values() if each.static.get("sourcePipelineArn") == arn]
+
+
 def owner_of(arn: str) -> str:
     """Return the owner that an ARN names: ``Amazon`` or ``Self``."""
     return "Amazon" if arn.split(":")[4:5] == ["aws"] else "Self"

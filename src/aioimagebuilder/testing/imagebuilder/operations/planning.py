@@ -39,7 +39,11 @@ def plan_build(
     """
     is_container = recipe.kind == "ContainerRecipe"
     has_tests = request.get("imageTestsConfiguration", {}).get("imageTestsEnabled", True)
-    default = _list_default_workflows(backend, is_container=is_container, has_tests=has_tests)
+    default = [
+        {"workflowArn": make_arn(backend.region_name, "aws", "workflow", *name, MANAGED_VERSION, 1)}
+        for name in DEFAULT_WORKFLOWS[is_container]
+        if has_tests or name[0] != "test"
+    ]
     configurations = request.get("workflows") or default
     components = [get_resource(backend, each["componentArn"]) for each in recipe.record.get("components", ())]
     builder = {
@@ -67,17 +71,6 @@ def plan_build(
         is_scanned=builder["collectImageScanFindings"],
         s3_logs=_s3_log_prefix(infrastructure, recipe.record["name"], image_arn),
     )
-
-
-def _list_default_workflows(
-    backend: ImageBuilderBackend, *, is_container: bool, has_tests: bool
-) -> list[Members]:
-    """Return the workflow configurations of a build without its own."""
-    return [
-        {"workflowArn": make_arn(backend.region_name, "aws", "workflow", *name, MANAGED_VERSION, 1)}
-        for name in DEFAULT_WORKFLOWS[is_container]
-        if has_tests or name[0] != "test"
-    ]
 
 
 def plan_workflow(

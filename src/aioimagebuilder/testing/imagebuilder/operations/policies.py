@@ -10,7 +10,7 @@ from moto.iam.exceptions import MalformedPolicyDocument
 from moto.iam.policy_validation import IAMPolicyDocumentValidator
 
 from ...simulation.state_history import Members
-from ..errors import ServiceError
+from ..errors import invalid_value
 from ..models import ImageBuilderBackend
 from .resources import Handler, require_own
 
@@ -33,19 +33,14 @@ def _put(member: str, backend: ImageBuilderBackend, request: Members) -> Members
         IAMPolicyDocumentValidator(request["policy"]).validate()
     except (MalformedPolicyDocument, AttributeError) as error:
         # moto raises AttributeError for an action that is null.
-        raise _invalid_policy(getattr(error, "message", "An action must be a string.")) from error
+        raise invalid_value("policy", getattr(error, "message", "An action must be a string.")) from error
     statements = json.loads(request["policy"])["Statement"]
     if not all(
         "Principal" in each for each in ([statements] if isinstance(statements, dict) else statements)
     ):
-        raise _invalid_policy("A statement of a resource policy must have a principal.")
+        raise invalid_value("policy", "A statement of a resource policy must have a principal.")
     backend.policies[arn] = request["policy"]
     return {member: arn}
-
-
-def _invalid_policy(reason: str) -> ServiceError:
-    text = f"The value supplied for parameter 'policy' is not valid. {reason}"
-    return ServiceError("InvalidParameterValueException", text)
 
 
 HANDLERS: Mapping[str, Handler] = {

@@ -89,6 +89,18 @@ def check_container_parent(backend: ImageBuilderBackend, request: Members) -> Me
     return {}
 
 
+def check_build(request: Members) -> None:
+    """Check what a build, or a pipeline, is made from.
+
+    Raises:
+        ServiceError: It has not exactly one recipe, or has workflows and no role.
+    """
+    if ("imageRecipeArn" in request) == ("containerRecipeArn" in request):
+        raise invalid("Specify either an image recipe or a container recipe, but not both.")
+    if "workflows" in request and "executionRole" not in request:
+        raise invalid("You must provide an executionRole when you specify workflows.")
+
+
 def check_references(backend: ImageBuilderBackend, request: Members) -> frozenset[str]:
     """Return the ARNs of the resources that a request refers to.
 

@@ -7,22 +7,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...simulation.clock import format_time
 from ...simulation.component_documents import parse_component
 from ...simulation.document_loading import DocumentError
 from ...simulation.documents import parse_workflow
 from ...simulation.schedules import Schedule
 from ...simulation.state_history import Members
-from ..errors import invalid, invalid_value
+from ..errors import invalid_value
 from ..models import ImageBuilderBackend
 from ..outputs import find_distribution_errors
-from .references import check_container_parent, check_parent, read_content
+from .references import check_build, check_container_parent, check_parent, read_content
 
 DEFAULT_TESTS: Mapping[str, Any] = {"imageTestsEnabled": True, "timeoutMinutes": 720}
 """The configuration of tests of an image or a pipeline that is created without one."""
 
 Extras = Callable[[ImageBuilderBackend, Members], Members]
-"""(backend, request) to the members that the service adds to a new resource."""
+"""(backend, request) to the members, besides version and dates, that the service adds to a new resource."""
 
 _DESCRIBED = ("name", "type", "description")
 _UNREAD_COMPONENT = "schemaVersion: 1.0\nphases: [{name: build, steps: [{name: Reboot, action: Reboot}]}]\n"
@@ -87,7 +86,6 @@ def _component_extras(backend: ImageBuilderBackend, request: Members) -> Members
         "encrypted": True,
         "state": {"status": "ACTIVE"},
         "status": "ACTIVE",
-        **_version_members(backend, request),
     }
 
 
@@ -98,7 +96,7 @@ def _workflow_extras(backend: ImageBuilderBackend, request: Members) -> Members:
     except DocumentError as error:
         raise invalid_value("data" if "data" in request else "uri", str(error)) from error
     parameters = [_describe_parameter({"type": "string", **each}) for each in document.parameters]
-    return {"data": data, "parameters": parameters, **_version_members(backend, request)}
+    return {"data": data, "parameters": parameters}
 
 
 def _describe_parameter(parameter: Mapping[str, Any]) -> Members:
@@ -115,7 +113,7 @@ def _describe_parameter(parameter: Mapping[str, Any]) -> Members:
 def _image_recipe_extras(backend: ImageBuilderBackend, request: Members) -> Members:
     parent = check_parent(backend, "parentImage", request["parentImage"])
     platform = parent.get("platform", _detect_platform(request))
-    return {"type": "AMI", "platform": platform, **_version_members(backend, request)}
+    return {"type": "AMI", "platform": platform}
 
 
 def _container_recipe_extras(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -130,12 +128,11 @@ def _container_recipe_extras(backend: ImageBuilderBackend, request: Members) -> 
         "encrypted": True,
         "dockerfileTemplateData": template,
         **({"instanceImage": image} if image else {}),
-        **_version_members(backend, request),
     }
 
 
 def _infrastructure_extras(backend: ImageBuilderBackend, request: Members) -> Members:
-    return {"terminateInstanceOnFailure": request.get("terminateInstanceOnFailure", True), **_dates(backend)}
+    return {"terminateInstanceOnFailure": request.get("terminateInstanceOnFailure", True)}
 
 
 def _distribution_extras(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -143,14 +140,11 @@ def _distribution_extras(backend: ImageBuilderBackend, request: Members) -> Memb
         for member, error in find_distribution_errors(backend.account_id, distribution):
             raise invalid_value(f"distributions[{index}].{member}", error)
     regions = [each["region"] for each in request["distributions"]]
-    return {"timeoutMinutes": 720, "regions": regions, **_dates(backend)}
+    return {"timeoutMinutes": 720, "regions": regions}
 
 
 def _pipeline_extras(backend: ImageBuilderBackend, request: Members) -> Members:
-    if ("imageRecipeArn" in request) == ("containerRecipeArn" in request):
-        raise invalid("Specify either an image recipe or a container recipe, but not both.")
-    if "workflows" in request and "executionRole" not in request:
-        raise invalid("You must provide an executionRole when you specify workflows.")
+    check_build(request)
     _check_schedule(request.get("schedule", {}))
     recipe = backend.resources.get(request.get("imageRecipeArn") or request["containerRecipeArn"])
     return {
@@ -159,7 +153,6 @@ def _pipeline_extras(backend: ImageBuilderBackend, request: Members) -> Members:
         "imageTestsConfiguration": {**DEFAULT_TESTS, **request.get("imageTestsConfiguration", {})},
         "platform": recipe.record["platform"] if recipe else "Linux",
         "consecutiveFailures": 0,
-        **_dates(backend),
     }
 
 
@@ -176,15 +169,6 @@ def _check_schedule(schedule: Members) -> None:
 def _lifecycle_policy_extras(backend: ImageBuilderBackend, request: Members) -> Members:
     now = round(backend.now(), 3)
     return {"status": request.get("status", "ENABLED"), "dateCreated": now, "dateUpdated": now}
-
-
-def _version_members(backend: ImageBuilderBackend, request: Members) -> Members:
-    created = format_time(backend.now())
-    return {"version": request["semanticVersion"], "owner": backend.account_id, "dateCreated": created}
-
-
-def _dates(backend: ImageBuilderBackend) -> Members:
-    return {"dateCreated": format_time(backend.now()), "dateUpdated": format_time(backend.now())}
 
 
 def _detect_platform(request: Members) -> str:

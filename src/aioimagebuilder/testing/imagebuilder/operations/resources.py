@@ -7,13 +7,21 @@ from functools import partial
 
 import yaml  # type: ignore[import-untyped]
 
+from ...simulation.clock import format_time
 from ...simulation.identifiers import make_arn, parse_arn, slugify, strip_build
 from ...simulation.state_history import Members
 from ..errors import ServiceError, not_found
 from ..models import ImageBuilderBackend, Resource
 from ..validation import project
 from .lists import page_rows
-from .lookup import find_image, find_resource, get_resource, list_resources, owner_of
+from .lookup import (
+    find_image,
+    find_resource,
+    get_resource,
+    list_pipeline_images,
+    list_resources,
+    owner_of,
+)
 from .references import check_references, read_content
 from .resource_kinds import COMPONENT, KINDS, Kind
 
@@ -52,15 +60,17 @@ def make_latest_references(arn: str) -> Members:
 def _create(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
     references = check_references(backend, request)
     extras = kind.extras(backend, request)
-    if kind.is_versioned:
-        extras["version"] = _resolve_version(backend, kind, request)
-    arn = _choose_arn(backend, kind, request, extras)
+    arn = _choose_arn(backend, kind, request)
     if arn in backend.resources:
         raise ServiceError("ResourceAlreadyExistsException", f"The resource '{arn}' already exists.")
     if request.get("dryRun"):
         raise ServiceError("DryRunOperationException", "The dry run operation was successful.")
     stored = {name: value for name, value in request.items() if name not in _NOT_STORED}
-    record = {"tags": {}, **stored, **extras, "arn": arn}
+    record = {"tags": {}, **stored, "dateCreated": format_time(backend.now()), **extras, "arn": arn}
+    if kind.is_versioned:
+        record |= {"version": parse_arn(arn)["version"], "owner": backend.account_id}
+    else:
+        record.setdefault("dateUpdated", record["dateCreated"])
     backend.resources[arn] = Resource(kind=kind.noun, record=record, references=references)
     response: Members = {kind.arn_member: arn}
     if kind.is_versioned:
@@ -68,30 +78,28 @@ def _create(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Membe
     return response
 
 
-def _resolve_version(backend: ImageBuilderBackend, kind: Kind, request: Members) -> str:
-    """Return the version of a new resource; ``1.0.x`` becomes the next matching version."""
-    wanted = str(request["semanticVersion"])
-    if "x" not in wanted:
-        return wanted
-    arn = make_arn(backend.region_name, backend.account_id, kind.arn_type, slugify(request["name"]), wanted)
-    latest = find_resource(backend, arn)
-    numbers = latest.record["version"].split(".") if latest else wanted.replace("x", "0").split(".")
-    if latest:
-        position = wanted.split(".").index("x") if wanted.count("x") == 1 else 2
-        numbers[position] = str(int(numbers[position]) + 1)
-    return ".".join(numbers)
-
-
-def _choose_arn(backend: ImageBuilderBackend, kind: Kind, request: Members, extras: Members) -> str:
+def _choose_arn(backend: ImageBuilderBackend, kind: Kind, request: Members) -> str:
     arn_type = f"workflow/{request['type'].lower()}" if kind.noun == "Workflow" else kind.arn_type
-    path: list[object] = [arn_type, slugify(request["name"])]
+    arn = make_arn(backend.region_name, backend.account_id, arn_type, slugify(request["name"]))
     if kind.is_versioned:
-        path.append(extras["version"])
-    arn = make_arn(backend.region_name, backend.account_id, *path)
+        arn = f"{arn}/{_resolve_version(backend, arn, request['semanticVersion'])}"
     if not kind.has_builds:
         return arn
     newest = find_resource(backend, arn)
     return f"{arn}/{int(parse_arn(newest.arn)['build']) + 1 if newest else 1}"
+
+
+def _resolve_version(backend: ImageBuilderBackend, arn: str, wanted: str) -> str:
+    """Return the version of a new resource; ``1.0.x`` becomes the next matching version."""
+    if "x" not in wanted:
+        return wanted
+    latest = find_resource(backend, f"{arn}/{wanted}")
+    if latest is None:
+        return wanted.replace("x", "0")
+    numbers = latest.record["version"].split(".")
+    position = wanted.split(".").index("x") if wanted.count("x") == 1 else 2
+    numbers[position] = str(int(numbers[position]) + 1)
+    return ".".join(numbers)
 
 
 def _get(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Members:
@@ -131,7 +139,8 @@ def _update(kind: Kind, backend: ImageBuilderBackend, request: Members) -> Membe
     stored = {name: value for name, value in request.items() if name not in (*_NOT_STORED, kind.arn_member)}
     references = check_references(backend, stored)
     fixed = {name: resource.record[name] for name in ("arn", "name", "tags", "dateCreated")}
-    resource.record = {**stored, **kind.extras(backend, {**fixed, **request}), **fixed}
+    updated = {"dateUpdated": format_time(backend.now())}
+    resource.record = {**stored, **updated, **kind.extras(backend, {**fixed, **request}), **fixed}
     resource.references = references
     return {kind.arn_member: resource.arn}
 
@@ -156,9 +165,7 @@ def _describe(backend: ImageBuilderBackend, resource: Resource) -> Members:
     """Return the record of a resource; for a pipeline also its last run."""
     if resource.kind != "ImagePipeline":
         return resource.record
-    images = [
-        each for each in backend.images.values() if each.static.get("sourcePipelineArn") == resource.arn
-    ]
+    images = list_pipeline_images(backend, resource.arn)
     if not images:
         return resource.record
     last = images[-1]

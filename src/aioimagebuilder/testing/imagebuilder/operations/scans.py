@@ -9,9 +9,9 @@ from ...simulation.images import Image
 from ...simulation.inventory import PACKAGES
 from ...simulation.scans import count_severities
 from ...simulation.state_history import Members
-from ..errors import not_found
 from ..models import ImageBuilderBackend
 from .lists import page_rows
+from .lookup import get_image
 from .resources import Handler
 
 _SCORES = {"CRITICAL": 9.8, "HIGH": 7.5, "MEDIUM": 5.3, "LOW": 3.1}
@@ -23,9 +23,7 @@ _AGGREGATIONS = {
 
 
 def _list_packages(backend: ImageBuilderBackend, request: Members) -> Members:
-    image = backend.images.get(request["imageBuildVersionArn"])
-    if image is None:
-        raise not_found(request["imageBuildVersionArn"])
+    image = get_image(backend, request["imageBuildVersionArn"])
     states = [backend.read(row.history) or {} for row in image.rows()]
     is_built = any(each.get("type") == "BUILD" and each["status"] == "COMPLETED" for each in states)
     packages: Mapping[str, str] = {}

@@ -19,6 +19,7 @@ from ..errors import ServiceError, SimulatorBugError
 from ..models import ImageBuilderBackend, SharedState
 from ..transitions import add_image
 from .dispatch import perform
+from .images import make_next_arn
 from .lifecycle_runs import start_execution
 
 Schedule = Sequence[tuple[str, float | None]]
@@ -173,9 +174,7 @@ def _make_workflow_arn(backend: ImageBuilderBackend) -> str:
 
 
 def _make_image_arn(backend: ImageBuilderBackend) -> str:
-    arn = make_arn(backend.region_name, backend.account_id, "image", "free-standing", "1.0.0")
-    backend.image_names[arn] = backend.image_names.get(arn, 0) + 1
-    return f"{arn}/{backend.image_names[arn]}"
+    return make_next_arn(backend, "free-standing", "1.0.0")
 
 
 _KINDS: Mapping[str, tuple[Callable[[ImageBuilderBackend, Schedule, Members], str], str, str]] = {

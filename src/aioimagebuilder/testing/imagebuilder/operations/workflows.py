@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
-from ...simulation.run_context import StepAction
+from ...simulation.runs import StepAction
 from ...simulation.state_history import Members, Row
 from ..errors import invalid, invalid_value, not_found
 from ..models import ImageBuilderBackend
 from ..transitions import add_image
-from ..validation import member_names, output_members
+from ..validation import project
 from .resources import Handler
 
 _WORKFLOW_MEMBERS = ("workflowBuildVersionArn", "workflowExecutionId", "imageBuildVersionArn")
 
 
 def _get_workflow(backend: ImageBuilderBackend, request: Members) -> Members:
-    return _get_row(backend, backend.workflows, request["workflowExecutionId"], "GetWorkflowExecution")
+    return _get_row(
+        backend, backend.workflows, request["workflowExecutionId"], "GetWorkflowExecutionResponse"
+    )
 
 
 def _get_step(backend: ImageBuilderBackend, request: Members) -> Members:
-    return _get_row(backend, backend.steps, request["stepExecutionId"], "GetWorkflowStepExecution")
+    return _get_row(backend, backend.steps, request["stepExecutionId"], "GetWorkflowStepExecutionResponse")
 
 
-def _get_row(
-    backend: ImageBuilderBackend, rows: Mapping[str, Row], identifier: str, operation: str
-) -> Members:
+def _get_row(backend: ImageBuilderBackend, rows: Mapping[str, Row], identifier: str, shape: str) -> Members:
     row = rows.get(identifier)
     members = backend.read(row.history) if row else None
     if members is None:
         raise not_found(identifier)
-    names = output_members(operation)
-    return {name: value for name, value in members.items() if name in names}
+    return project(shape, members)
+
+
+def _page_rows(
+    backend: ImageBuilderBackend, request: Members, member: str, shape: str, rows: list[Row]
+) -> Members:
+    return backend.page(request, member, rows, lambda row: project(shape, backend.read(row.history) or {}))
 
 
 def _list_workflows(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -40,8 +45,7 @@ def _list_workflows(backend: ImageBuilderBackend, request: Members) -> Members:
     if image is None and arn not in backend.standalone_workflows:
         raise not_found(arn)
     rows = backend.filter_visible(backend.list_executions(arn))
-    format_row = _make_formatter(backend, "WorkflowExecutionMetadata")
-    response = backend.page(request, "workflowExecutions", rows, format_row)
+    response = _page_rows(backend, request, "workflowExecutions", "WorkflowExecutionMetadata", rows)
     response["imageBuildVersionArn"] = arn
     reason = image.view(backend.now())["state"].get("reason") if image else None
     if reason:
@@ -56,22 +60,12 @@ def _list_steps(backend: ImageBuilderBackend, request: Members) -> Members:
     if (row is None or backend.read(row.history) is None) and not standalone:
         raise not_found(identifier)
     rows = backend.filter_visible([*(row.children if row else ()), *standalone])
-    response = backend.page(request, "steps", rows, _make_formatter(backend, "WorkflowStepMetadata"))
+    response = _page_rows(backend, request, "steps", "WorkflowStepMetadata", rows)
     members = (backend.read(row.history) if row else None) or standalone[0].history.states[-1]
     response |= {name: members[name] for name in _WORKFLOW_MEMBERS if name in members}
     if row is not None and "message" in members:
         response["message"] = members["message"]
     return response
-
-
-def _make_formatter(backend: ImageBuilderBackend, shape: str) -> Callable[[Row], Members]:
-    names = member_names(shape)
-
-    def format_row(row: Row) -> Members:
-        members = backend.read(row.history) or {}
-        return {name: value for name, value in members.items() if name in names}
-
-    return format_row
 
 
 def _list_waiting_steps(backend: ImageBuilderBackend, request: Members) -> Members:
@@ -82,7 +76,7 @@ def _list_waiting_steps(backend: ImageBuilderBackend, request: Members) -> Membe
         for step in image.latest_run.timeline.waiting_steps
         if image.is_waiting(step, now)
     ]
-    return backend.page(request, "steps", rows, _make_formatter(backend, "WorkflowStepExecution"))
+    return _page_rows(backend, request, "steps", "WorkflowStepExecution", rows)
 
 
 def _send_action(backend: ImageBuilderBackend, request: Members) -> Members:
