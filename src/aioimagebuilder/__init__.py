@@ -82,6 +82,9 @@ if TYPE_CHECKING:
         Source,
         SourceState,
     )
+    from .models.estimates import (
+        Estimate,
+    )
     from .models.executions import (
         Detail,
         Execution,
@@ -130,6 +133,14 @@ if TYPE_CHECKING:
         WorkflowStepExecutionStatus,
         WorkflowType,
     )
+    from .polling.build_history import (
+        BuildHistory,
+        CompletedBuild,
+        MemoryBuildHistory,
+    )
+    from .polling.file_build_history import (
+        FileBuildHistory,
+    )
     from .waiting.options import (
         PollOptions,
         WaitOptions,
@@ -148,12 +159,14 @@ __all__ = [
     "Ami",
     "AsCompleted",
     "Backoff",
+    "BuildHistory",
     "BuildType",
     "CallRateLimitExceededException",
     "CauseKind",
     "CertificateError",
     "ClientClosedError",
     "ClientException",
+    "CompletedBuild",
     "ComponentFailureContext",
     "ConnectionFailedError",
     "Container",
@@ -163,6 +176,7 @@ __all__ = [
     "Diagnosis",
     "DistributionFailureContext",
     "DryRunOperationException",
+    "Estimate",
     "Execution",
     "ExecutionCancelledError",
     "ExecutionFailedError",
@@ -170,6 +184,7 @@ __all__ = [
     "ExecutionNotFoundError",
     "FailedComponent",
     "FailedTarget",
+    "FileBuildHistory",
     "ForbiddenException",
     "IdempotentParameterMismatchException",
     "Image",
@@ -200,6 +215,7 @@ __all__ = [
     "LifecycleExecutionStatus",
     "LogLine",
     "MalformedResponseError",
+    "MemoryBuildHistory",
     "ObservationError",
     "OpenEnum",
     "OperationError",
@@ -249,6 +265,7 @@ if not TYPE_CHECKING:
         "models.statuses",
         "models.kinds",
         "models.shapes",
+        "models.estimates",
         "models.executions",
         "models.log_streams",
         "models.causes",
@@ -256,6 +273,8 @@ if not TYPE_CHECKING:
         "errors",
         "aws.backoff",
         "aws.sqs",
+        "polling.build_history",
+        "polling.file_build_history",
         "waiting.options",
         "waiting.waiters",
         "waiting.pipelines",

@@ -28,6 +28,8 @@ from . import client
 from .aws.backoff import Backoff
 from .aws.event_loops import check_process
 from .aws.sqs import SqsHints
+from .polling.build_history import BuildHistory
+from .polling.pace import PaceName
 from .waiting.options import Duration
 
 __all__ = ["BlockingIterator", "ImageBuilder"]
@@ -170,7 +172,9 @@ class ImageBuilder:
         session: AioSession | None = None,
         config: Config | None = None,
         min_delay: Duration = 5,
-        max_delay: Duration = 30,
+        max_delay: Duration | None = None,
+        pace: PaceName = "smithy",
+        history: BuildHistory | None = None,
         not_found_grace: Duration = 10,
         backoff: Backoff | None = None,
         hints: SqsHints | None = None,
@@ -190,6 +194,8 @@ class ImageBuilder:
             config=config,
             min_delay=min_delay,
             max_delay=max_delay,
+            pace=pace,
+            history=history,
             not_found_grace=not_found_grace,
             backoff=backoff,
             hints=hints,

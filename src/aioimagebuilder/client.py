@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar, Unpack, cast
@@ -14,12 +12,11 @@ from aiobotocore.session import AioSession
 from botocore.config import Config
 
 from .aws.backoff import Backoff
-from .aws.call import AwsClient, Caller
-from .aws.cloudwatch import CloudWatchLogs
+from .aws.call import AwsClient
 from .aws.operations import NOT_OPEN, Operations
 from .aws.session import SessionArguments
 from .aws.sqs import SqsHints, check_hints
-from .diagnosis.diagnoser import LOG_LINES, TIMEOUT, Diagnoser
+from .diagnosis.diagnoser import LOG_LINES, TIMEOUT
 from .errors import ResourceInUseException
 from .logs import check_log_arguments, follow_build_log, read_log
 from .models.diagnosis import Diagnosis
@@ -28,12 +25,10 @@ from .models.identifiers import Identifier, ResourceKind
 from .models.kinds import ExecutionKind
 from .models.log_streams import LogLine
 from .models.statuses import WorkflowStepActionType
-from .polling.hints import HintReceiver
-from .polling.pipelines import PipelinePoller
-from .polling.poller import Poller
+from .parts import Parts, open_parts
+from .polling.build_history import BuildHistory, MemoryBuildHistory, check_history
+from .polling.pace import PaceName
 from .polling.schedule import Cadence
-from .polling.step_inspector import StepInspector
-from .waiting.cancellation import Canceller
 from .waiting.options import (
     BuildOptions,
     Duration,
@@ -42,29 +37,17 @@ from .waiting.options import (
     WaitSettings,
     WatchDetail,
     check_cancellable,
+    parse_cadence,
     parse_seconds,
     several,
     split_options,
 )
 from .waiting.pipelines import PipelineWatch, next_image, watch_pipeline
-from .waiting.waiters import AsCompleted, AtDeadline, Watch, wait, wait_all, waiting_for_end
+from .waiting.waiters import AsCompleted, AtDeadline, Watch, wait, wait_all
 
 X = TypeVar("X", bound=Execution)
 
 _log: Final = logging.getLogger("aioimagebuilder")
-
-
-@dataclass(frozen=True, slots=True)
-class _Parts:
-    """The parts of an open client; closing the stack closes them."""
-
-    poller: Poller
-    pipelines: PipelinePoller
-    inspector: StepInspector
-    cloudwatch: CloudWatchLogs
-    diagnoser: Diagnoser
-    canceller: Canceller
-    stack: AsyncExitStack
 
 
 class ImageBuilder(Operations):
@@ -92,7 +75,11 @@ class ImageBuilder(Operations):
             given.
         config: A botocore or aiobotocore config. Its ``retries`` are ignored, since tenacity retries.
         min_delay: The minimum delay between two polls of an execution, as seconds or timedelta.
-        max_delay: The maximum delay, up to which the delay grows, as seconds or timedelta.
+        max_delay: The maximum delay, up to which the delay grows, as seconds or timedelta; by default 30 s,
+            and 120 s where a forecast decides.
+        pace: How soon an execution is polled again. ``"smithy"``, the default, is Smithy's waiter backoff.
+            ``"forecast"`` learns how long the builds of a pipeline take, and polls when an end is likely.
+        history: Where builds that have ended are kept, for estimates and forecasts; by default in memory.
         not_found_grace: The time for which the service may not know an id that was never read, as seconds or
             timedelta.
         backoff: How calls are retried.
@@ -119,7 +106,9 @@ class ImageBuilder(Operations):
         logs_client: AwsClient | None = None,
         config: Config | None = None,
         min_delay: Duration = 5,
-        max_delay: Duration = 30,
+        max_delay: Duration | None = None,
+        pace: PaceName = "smithy",
+        history: BuildHistory | None = None,
         not_found_grace: Duration = 10,
         backoff: Backoff | None = None,
         hints: SqsHints | None = None,
@@ -143,10 +132,12 @@ class ImageBuilder(Operations):
         check_hints(hints, has_client=client is not None)
         self._hints = hints
         self._hinted_max_delay = parse_seconds(hinted_max_delay, "hinted_max_delay")
-        self._cadence = Cadence(parse_seconds(min_delay, "min_delay"), parse_seconds(max_delay, "max_delay"))
+        self._cadence = parse_cadence(min_delay, max_delay, pace)
+        self._pace: PaceName = pace
+        self._history = check_history(history) or MemoryBuildHistory()
         self._not_found_grace = parse_seconds(not_found_grace, "not_found_grace")
         self._backoff = backoff or Backoff()
-        self._open_parts: _Parts | None = None
+        self._open_parts: Parts | None = None
 
     async def __aenter__(self) -> Self:
         """Open the client.
@@ -158,28 +149,18 @@ class ImageBuilder(Operations):
         """
         if self._open_parts is not None:
             raise RuntimeError("This ImageBuilder is already open: create another one, or share it.")
-        async with AsyncExitStack() as stack:
-            arguments, backoff = self._arguments.with_session(), self._backoff
-            client, ca_bundle = await arguments.open_client(stack), arguments.ca_bundle
-            caller = Caller(client, backoff, ca_bundle=ca_bundle)
-            open_logs_client = arguments.opener("logs", arguments.logs_client)
-            cloudwatch = CloudWatchLogs(open_logs_client, backoff, ca_bundle=ca_bundle)
-            stack.push_async_callback(cloudwatch.aclose)
-            inspector = StepInspector(caller)
-            stack.push_async_callback(inspector.aclose)
-            hints = HintReceiver.of(self._hints, arguments, caller.region, self._hinted_max_delay)
-            if hints is not None:
-                stack.push_async_callback(hints.aclose)
-            poller = Poller(caller, backoff=backoff, not_found_grace=self._not_found_grace, hints=hints)
-            stack.push_async_callback(poller.aclose)
-            pipelines = PipelinePoller(caller, backoff=backoff, hints=hints)
-            stack.push_async_callback(pipelines.aclose)
-            diagnoser = Diagnoser(caller, cloudwatch, backoff)
-            canceller = Canceller(self, waiting_for_end(poller, inspector, self._cadence))
-            self._open_caller = caller
-            self._open_parts = _Parts(
-                poller, pipelines, inspector, cloudwatch, diagnoser, canceller, stack.pop_all()
-            )
+        parts = await open_parts(
+            self._arguments,
+            self,
+            cadence=self._cadence,
+            backoff=self._backoff,
+            not_found_grace=self._not_found_grace,
+            pace=self._pace,
+            history=self._history,
+            hints=self._hints,
+            hinted_max_delay=self._hinted_max_delay,
+        )
+        self._open_caller, self._open_parts = parts.caller, parts
         return self
 
     async def __aexit__(
@@ -201,7 +182,7 @@ class ImageBuilder(Operations):
             await stack.aclose()
 
     @property
-    def _parts(self) -> _Parts:
+    def _parts(self) -> Parts:
         if self._open_parts is None:
             raise RuntimeError(NOT_OPEN)
         return self._open_parts
@@ -234,8 +215,8 @@ class ImageBuilder(Operations):
             timeout: The time until the deadline, at which the last poll is made, as seconds or timedelta.
                 ``0`` polls once; ``None`` waits forever. It is measured by the event loop's monotonic clock,
                 which stands still on Linux and macOS while the machine sleeps.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
 
         Raises:
             ExecutionFailedError: It failed (`ExecutionCancelledError`: it was cancelled; `ImageDeletedError`:
@@ -259,8 +240,8 @@ class ImageBuilder(Operations):
         Args:
             image_build_version_arn: The ARN of the image build version.
             timeout: As in `wait`.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
         """
         return await self._wait_for(image_build_version_arn, Image, timeout, options)
 
@@ -272,8 +253,8 @@ class ImageBuilder(Operations):
         Args:
             workflow_execution_id: The id, ``wf-…``.
             timeout: As in `wait`.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
         """
         return await self._wait_for(workflow_execution_id, WorkflowExecution, timeout, options)
 
@@ -285,8 +266,8 @@ class ImageBuilder(Operations):
         Args:
             step_execution_id: The id, ``step-…``.
             timeout: As in `wait`.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
         """
         return await self._wait_for(step_execution_id, WorkflowStepExecution, timeout, options)
 
@@ -301,8 +282,8 @@ class ImageBuilder(Operations):
         Args:
             lifecycle_execution_id: The id, ``lce-…``.
             timeout: As in `wait`.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
         """
         return await self._wait_for(lifecycle_execution_id, LifecycleExecution, timeout, options)
 
@@ -325,7 +306,7 @@ class ImageBuilder(Operations):
                 change. The lists of steps are read at every second poll, as far as possible: a failure never
                 ends a watch.
             timeout: The time until the deadline, as seconds or timedelta; ``None`` watches forever.
-            options: `min_delay`, `max_delay`: see `PollOptions`.
+            options: `min_delay`, `max_delay`, `estimate`: see `PollOptions`.
 
         Raises:
             WaitTimeoutError, ObservationError: During the iteration, as in `wait`.
@@ -353,8 +334,8 @@ class ImageBuilder(Operations):
             timeout: The time until the deadline of all, as seconds or timedelta; ``None`` waits forever.
             fail_fast: Raise as soon as one does not succeed, with all that are known by then not to have
                 succeeded. Nothing is cancelled at AWS.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
 
         Raises:
             WaitGroupError: One or more did not succeed. It contains their exceptions in the order given, and
@@ -378,7 +359,7 @@ class ImageBuilder(Operations):
         Args:
             identifiers: Ids and ARNs of any kind, mixed. Duplicates are returned once.
             timeout: The time until the deadline of all, as seconds or timedelta; ``None`` waits forever.
-            options: `min_delay`, `max_delay`: see `PollOptions`.
+            options: `min_delay`, `max_delay`, `estimate`: see `PollOptions`.
 
         Raises:
             WaitGroupError: At the end, for those that timed out or could not be observed.
@@ -410,8 +391,8 @@ class ImageBuilder(Operations):
             client_token: A call with the same token and the same arguments joins the build: the service does
                 not start another one. 1 to 64 characters.
             tags: The tags of the new image.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`. And instead of a pipeline, the arguments of `create_image`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`. And instead of a pipeline, the arguments of `create_image`.
 
         Raises:
             OperationError: The build could not be started.
@@ -442,8 +423,8 @@ class ImageBuilder(Operations):
             timeout: The time until the deadline, as in `wait`; for the image to appear and to end.
             after: The image, or its ARN, after which the next one was created. By default, the next one is
                 what the list of the pipeline's images does not contain when it is first read, at once.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
 
         Raises:
             WaitTimeoutError: No image had appeared at the deadline, or it was still being built.
@@ -476,7 +457,7 @@ class ImageBuilder(Operations):
                 that the list of the pipeline's images does not contain when it is first read.
             include_running: Whether to begin with those that are being built when it is first read.
             timeout: The time until the deadline, as seconds or timedelta; ``None`` watches forever.
-            options: `min_delay`, `max_delay`: see `PollOptions`.
+            options: `min_delay`, `max_delay`: see `PollOptions`. `estimate` has no effect.
 
         Raises:
             WaitTimeoutError, ObservationError: During the iteration, as in `wait_for_next_image`.
@@ -505,8 +486,8 @@ class ImageBuilder(Operations):
             image_build_version_arn: The image.
             timeout: The time until the deadline, as in `wait`.
             client_token: Makes the retry idempotent.
-            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`: see
-                `WaitOptions`.
+            options: `check`, `on_waiting_step`, `on_timeout`, `diagnose`, `min_delay`, `max_delay`,
+                `estimate`: see `WaitOptions`.
 
         Raises:
             OperationError: It could not be retried.

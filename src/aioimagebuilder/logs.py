@@ -22,7 +22,7 @@ from .errors import (
 from .models.executions import Image
 from .models.identifiers import Identifier, ResourceKind
 from .models.log_streams import LogLine, LogStream, image_log_stream, pipeline_log_group, pipeline_log_stream
-from .polling.schedule import Cadence, delay_before_poll
+from .polling.schedule import Cadence, smithy_delay
 from .waiting.waiters import Watch
 
 # CloudWatch Logs shows a line some seconds after it was written. A log is complete when so many consecutive
@@ -223,7 +223,7 @@ async def _until_ended(watch: Watch[Image]) -> None:
 
 
 def _delay(empty_reads: int, cadence: Cadence) -> float:
-    return delay_before_poll(max(1, empty_reads), cadence, random.random)
+    return smithy_delay(max(1, empty_reads), cadence, random.random).seconds
 
 
 def _open_build_log(cloudwatch: CloudWatchLogs, image: Image, since: datetime | None) -> LogReader:

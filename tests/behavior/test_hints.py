@@ -157,12 +157,13 @@ def test_hint_during_a_read_causes_another_one(run):
     run(main)
 
 
-def test_proven_hints_cut_the_calls_of_a_wait(run):
+@pytest.mark.parametrize("pace", ["smithy", "forecast"])
+def test_proven_hints_cut_the_calls_of_a_wait(run, pace):
     async def main():
         service = ScriptedService()
         queue = ScriptedQueue(service)
         costs, lateness = [], []
-        async with open_client(service, queue) as ib:
+        async with open_client(service, queue, pace=pace) as ib:
             await prove(ib, service, queue)
             for number in range(1, 31):
                 arn = add_build(service, service.now, number)
@@ -266,11 +267,12 @@ def test_lost_end_delays_one_wait_by_the_hinted_delay(run):
     run(main)
 
 
-def test_doubt_shortens_the_delays_of_all_images(run):
+@pytest.mark.parametrize("pace", ["smithy", "forecast"])
+def test_doubt_shortens_the_delays_of_all_images(run, pace):
     async def main():
         service = ScriptedService()
         queue = ScriptedQueue(service)
-        async with open_client(service, queue) as ib:
+        async with open_client(service, queue, pace=pace) as ib:
             await prove(ib, service, queue)
             start = service.now
             arns = [service.image((0, "BUILDING"), number=number) for number in range(1, 11)]
@@ -607,11 +609,12 @@ def test_cancelled_close_leaves_no_client_of_sqs_open(steps):
     anyio.run(main)
 
 
-def test_deadline_with_proven_hints_ends_as_without(run):
+@pytest.mark.parametrize("pace", ["smithy", "forecast"])
+def test_deadline_with_proven_hints_ends_as_without(run, pace):
     async def main():
         service = ScriptedService()
         queue = ScriptedQueue(service)
-        async with open_client(service, queue) as ib:
+        async with open_client(service, queue, pace=pace) as ib:
             await prove(ib, service, queue)
             end = service.now + 1000
             service.hang = lambda now: math.inf if now > end - 1 else 0.0

@@ -71,6 +71,18 @@ def _judge_herd(_: Scenario, rows: Rows, max_lateness: float = 1.15) -> list[Ver
     ]
 
 
+def _judge_unlisted(
+    _: Scenario, rows: Rows, max_lateness: float = 1.5, aim: float | None = 1.3
+) -> list[Verdict]:
+    ours, oracle = rows["ours"], rows["oracle"]
+    lateness = ours["mean lateness s"] / oracle["mean lateness s"]
+    # The oracle knows the image of each execution, which takes one Get for each image to find.
+    return [
+        Verdict("mean lateness, relative to the oracle", lateness, max_lateness, aim, " x"),
+        Verdict("failed waits", ours["failed"], 0),
+    ]
+
+
 def _judge_images(_: Scenario, rows: Rows) -> list[Verdict]:
     ours, in_turn = rows["ours"], rows["get_image_in_turn"]
     lateness = ours["mean lateness s"] / in_turn["mean lateness s"]
@@ -115,6 +127,19 @@ SCENARIOS = {
         light=("ours", "oracle"),
         # The oracle knows the image of each execution. Finding them takes a quarter of the calls.
         judge=partial(_judge_herd, max_lateness=1.75),
+    ),
+    "herd-without-list": Scenario(
+        title="1000 executions of 100 images, which cannot be listed: a Get finds each image",
+        spec=replace(_HERD, denies_list=True),
+        light=("ours", "oracle"),
+        judge=_judge_unlisted,
+    ),
+    "herd-without-list-200": Scenario(
+        title="2000 executions of 200 images, which cannot be listed",
+        spec=replace(_HERD, images=200, denies_list=True),
+        light=("ours", "oracle"),
+        # The Gets take 20 s, and half of the executions end within 25 s.
+        judge=partial(_judge_unlisted, max_lateness=2.2, aim=None),
     ),
     "images": Scenario(
         title="500 images with different names",

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from server import TokenBucket
 from workloads import OPERATIONS, REGION, ServiceError, Spec, Workload
 
-__all__ = ["MemoryClient"]
+__all__ = ["MemoryClient", "client_error"]
 
 _LATENCY: Final = 0.05
 
@@ -41,7 +41,7 @@ class MemoryClient:
             except ServiceError as error:
                 self.counts[operation, error.status] += 1
                 await anyio.sleep(self._latency)
-                raise _client_error(error, operation) from None
+                raise client_error(error, operation) from None
             self.counts[operation, 200] += 1
             await anyio.sleep(self._latency)
             return {**response, "ResponseMetadata": {"HTTPStatusCode": 200, "HTTPHeaders": {}}}
@@ -64,7 +64,8 @@ class MemoryClient:
         return sum(count for (_, status), count in self.counts.items() if status == 429)
 
 
-def _client_error(error: ServiceError, operation: str) -> ClientError:
+def client_error(error: ServiceError, operation: str) -> ClientError:
+    """Return the exception that botocore raises for this error."""
     metadata = {"HTTPStatusCode": error.status, "RequestId": "r", "HTTPHeaders": {}}
     details = {"Code": error.code, "Message": f"The service responded with {error.code}."}
     return ClientError({"Error": details, "ResponseMetadata": metadata}, operation)

@@ -50,6 +50,7 @@ class Spec:
         old_images: The number of images that were built long ago.
         unrelated_images: The number of other images that are built, and are not awaited.
         list_order: The order of ListImageBuildVersions, which AWS does not specify.
+        denies_list: Whether ListImageBuildVersions is denied, so that a Get has to find each image.
         reads: The number of reads after which an execution ends; ``None`` if it ends by time.
         rate: The calls per second that the service permits; ``None`` for no limit.
         burst: The calls that it permits at once after a pause.
@@ -68,6 +69,7 @@ class Spec:
     old_images: int = 300
     unrelated_images: int = 0
     list_order: Literal["newest first", "random"] = "newest first"
+    denies_list: bool = False
     reads: int | None = None
     rate: float | None = 10.0
     burst: float = 20.0
@@ -216,6 +218,8 @@ class Workload:
         return {"requestId": "r", "image": self._image(self.by_arn[params["imageBuildVersionArn"]], now)}
 
     def _list_image_build_versions(self, params: Mapping[str, Any], now: float) -> Json:
+        if self.spec.denies_list:
+            raise ServiceError("AccessDeniedException", 403)
         version_arn = params.get("imageVersionArn")
         images = [image for image in self._listed if version_arn in {None, image.version_arn}]
         for each in params.get("filters") or ():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -27,7 +28,7 @@ def simulator(running_simulator: Simulator) -> Simulator:
 
 
 @pytest.fixture
-def cli(running_simulator: Simulator) -> Iterator[Cli]:
+def cli(running_simulator: Simulator, tmp_path: Path) -> Iterator[Cli]:
     """A runner of the command line, which kills leftover processes after the test."""
     arguments = running_simulator.client_arguments
     excluded = (
@@ -50,6 +51,7 @@ def cli(running_simulator: Simulator) -> Iterator[Cli]:
         "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
         "NO_PROXY": "127.0.0.1",
         "PYTHONUTF8": "1",
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
         "AIOIMAGEBUILDER_MIN_DELAY": "50ms",
         "AIOIMAGEBUILDER_MAX_DELAY": "100ms",
         "AIOIMAGEBUILDER_TIME_SCALE": f"{FAST:g}",

@@ -227,7 +227,7 @@ def build_state(*steps: tuple[str, str], status: str = "BUILDING") -> BuildState
 def rendered(*states: BuildState, width: int, height: int = 40, symbols=UNICODE) -> list[str]:
     console = Console(width=width, height=height, color_system=None, legacy_windows=False)
     now = BEGIN + timedelta(minutes=30)
-    context = RenderContext(now=now, width=width, height=height, symbols=symbols)
+    context = RenderContext(now=now, wall_time=now, width=width, height=height, symbols=symbols)
     with console.capture() as captured:
         console.print(render_live_view(states, context))
     return [line.rstrip() for line in captured.get().splitlines()]

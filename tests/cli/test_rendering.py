@@ -141,10 +141,14 @@ def test_plain_lines_follow_the_order_of_the_ends() -> None:
     running = build(step("Launch", "RUNNING", 0, None))
     ended = build(step("Launch", "COMPLETED", 0, 2), status="AVAILABLE", workflow="COMPLETED")
     lines = ["    Launch  COMPLETED after 2m00s", "  BUILD  COMPLETED after 40m00s", "web 1.0.0/1  AVAILABLE"]
-    assert list(format_changes(running, ended)) == lines
+    assert list(format_changes(running, ended, BEGIN)) == lines
     testing = WorkflowExecution.parse({"workflowExecutionId": "wf-2", "type": "TEST", "status": "RUNNING"})
     later = BuildState(build(status="TESTING").execution, (*ended.workflows, WorkflowState(testing)))
-    assert list(format_changes(running, later)) == [*lines[:2], "web 1.0.0/1  TESTING", "  TEST  RUNNING"]
+    assert list(format_changes(running, later, BEGIN)) == [
+        *lines[:2],
+        "web 1.0.0/1  TESTING",
+        "  TEST  RUNNING",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -165,7 +169,7 @@ def test_poorer_state_does_not_replace_a_richer_one() -> None:
     row = step("Approve", "WAITING", None, None)
     poorer = replace(state.execution, detail=Detail(steps=(row,)))
     updated = state.with_execution(poorer)
-    assert list(format_changes(state, updated)) == []
+    assert list(format_changes(state, updated, BEGIN)) == []
     assert [each.name for each in updated.steps] == ["Launch", "Approve"]
     assert [each.start_time for each in updated.waiting_steps] == [approve.start_time]
     # A list that is older.
@@ -182,21 +186,21 @@ def test_plain_lines_show_each_change_once() -> None:
         step("Launch", "COMPLETED", 0, 2), step("Later", "RUNNING", 2, None, action="WaitForAction")
     )
     last = build(step("Launch", "COMPLETED", 0, 2), step("Later", "SKIPPED", 2, 2), status="AVAILABLE")
-    assert list(format_changes(None, first)) == [
+    assert list(format_changes(None, first, BEGIN)) == [
         "web 1.0.0/1  BUILDING",
         "  BUILD  RUNNING",
         "    Launch  RUNNING",
     ]
-    assert list(format_changes(first, first)) == []
-    assert list(format_changes(first, second)) == [
+    assert list(format_changes(first, first, BEGIN)) == []
+    assert list(format_changes(first, second, BEGIN)) == [
         "    Launch  COMPLETED after 2m00s",
         "    Later  waits for a person: aioimagebuilder approve step-Later",
     ]
-    assert list(format_changes(second, last)) == ["web 1.0.0/1  AVAILABLE"]
-    assert list(format_changes(None, first, is_one_of_several=True)) == [
+    assert list(format_changes(second, last, BEGIN)) == ["web 1.0.0/1  AVAILABLE"]
+    assert list(format_changes(None, first, BEGIN, is_one_of_several=True)) == [
         "web 1.0.0/1  BUILDING",
         "web 1.0.0/1    BUILD  RUNNING",
         "web 1.0.0/1      Launch  RUNNING",
     ]
-    line = format_heartbeat(second, BEGIN + timedelta(minutes=5))
+    line = format_heartbeat(second, BEGIN + timedelta(minutes=5), BEGIN)
     assert line == "web 1.0.0/1  still BUILDING: Later waits for a person for 3m00s"

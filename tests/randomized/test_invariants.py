@@ -43,8 +43,8 @@ def _exceed_deadlines(patch):
 
 
 def _omit_last_poll(patch):
-    def next_poll(now, attempt, cadence, deadline, jitter, *_):
-        return now + schedule.delay_before_poll(attempt, cadence, jitter)
+    def next_poll(now, delay, cadence, deadline, *_):
+        return now + delay.seconds
 
     patch.setattr("aioimagebuilder.polling.poller.next_poll", next_poll)
 
@@ -70,7 +70,7 @@ def _accept_stale_reads(patch):
 
 
 def _poll_too_often(patch):
-    patch.setattr("aioimagebuilder.polling.schedule.delay_before_poll", lambda *_: 0.3)
+    patch.setattr("aioimagebuilder.polling.pace.smithy_delay", lambda *_: schedule.Delay(0.3, 0.3, 0.3))
 
 
 def _ignore_call_rate(patch):

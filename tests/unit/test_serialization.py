@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Callable, Mapping
 from concurrent.futures import ProcessPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from enum import Enum
 from multiprocessing import get_context
 
@@ -41,7 +41,15 @@ ENUMS = [cls for cls in PUBLIC if isinstance(cls, type) and issubclass(cls, Enum
 ERRORS = [cls for cls in PUBLIC if isinstance(cls, type) and issubclass(cls, ImageBuilderError)]
 
 TIME = datetime(2026, 11, 25, 12, tzinfo=UTC)
-SIMPLE = {str: "text", int: 7, bool: True, float: 1.5, datetime: TIME, object: {"nested": [1, None]}}
+SIMPLE = {
+    str: "text",
+    int: 7,
+    bool: True,
+    float: 1.5,
+    datetime: TIME,
+    timedelta: timedelta(minutes=1),
+    object: {"nested": [1, None]},
+}
 
 
 def _example(hint: object, within: tuple[object, ...] = ()) -> object:  # noqa: PLR0911
@@ -52,7 +60,7 @@ def _example(hint: object, within: tuple[object, ...] = ()) -> object:  # noqa: 
     if origin is tuple:
         return (_example(arguments[0], within),)
     if origin is not None and issubclass(origin, Mapping):
-        return {"future": _example(object)}
+        return {"future": _example(arguments[1])}
     if hint in within:
         return hint()
     if dataclasses.is_dataclass(hint):

@@ -49,12 +49,18 @@ class WaitOptions:
 
     timeout: float | None = None
     min_delay: float = 5.0
-    max_delay: float = 30.0
+    max_delay: float | None = None
     heartbeat: float = 60.0
     time_scale: float = 1.0
     on_timeout: Literal["leave", "cancel"] = "leave"
     on_waiting_step: Literal["report", "raise"] = "report"
     hints: str | None = None
+    pace: Literal["smithy", "forecast"] = "smithy"
+
+    @property
+    def has_real_time(self) -> bool:
+        """Whether the clock of the service runs like that of this machine, as estimates presume."""
+        return self.time_scale == 1
 
 
 def environment_variable(option: str) -> str:
@@ -121,7 +127,9 @@ def _parse_duration(_: click.Context, param: click.Parameter, value: str) -> flo
         raise click.BadParameter(str(error), param=param) from None
 
 
-def _parse_positive_duration(ctx: click.Context, param: click.Parameter, value: str) -> float:
+def _parse_positive_duration(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    if value is None:
+        return None
     if (seconds := _parse_duration(ctx, param, value)) > 0:
         return seconds
     raise click.BadParameter("The duration must be greater than zero.", param=param)
@@ -149,9 +157,13 @@ def option(
 
 
 def _duration_option(
-    name: str, default: str, text: str, parse: Callable[..., float | None] = _parse_positive_duration
+    name: str,
+    default: str | None,
+    text: str,
+    parse: Callable[..., float | None] = _parse_positive_duration,
 ) -> Callable[[Command], Command]:
-    return option(name, metavar="DURATION", default=default, callback=parse, help=text)
+    settings = {} if default is None else {"default": default}
+    return option(name, metavar="DURATION", callback=parse, help=text, **settings)
 
 
 def _choice_option(name: str, choices: Sequence[str], text: str) -> Callable[[Command], Command]:
@@ -224,17 +236,21 @@ def _timeout(default: str) -> Callable[[Command], Command]:
     return _duration_option("--timeout", default, text, _parse_duration_or_none)
 
 
-def _delays(minimum: str, maximum: str) -> tuple[Callable[[Command], Command], ...]:
-    return (
-        _duration_option("--min-delay", minimum, "Minimum delay between polls."),
-        _duration_option("--max-delay", maximum, "Maximum delay between polls."),
-    )
-
-
 _hints: Final = option(
     "--hints",
     metavar="QUEUE_URL",
     help='SQS queue of push hints; see "aioimagebuilder hints template".',
+)
+_polls: Final = (
+    _duration_option("--min-delay", "5s", "Minimum delay between polls."),
+    _duration_option(
+        "--max-delay", None, "Maximum delay between polls: 30s by default, 120s where a forecast decides."
+    ),
+    _choice_option(
+        "--pace",
+        ["smithy", "forecast"],
+        "Poll at delays that grow, or when earlier builds of the pipeline make an end likely.",
+    ),
 )
 _progress: Final = (
     _duration_option(
@@ -252,7 +268,7 @@ wait_options: Final = _option_group(
     WaitOptions,
     "options",
     _timeout("6h"),
-    *_delays("5s", "30s"),
+    *_polls,
     *_progress,
     _choice_option(
         "--on-timeout",
@@ -266,7 +282,10 @@ wait_options: Final = _option_group(
     ),
     _hints,
 )
-cancel_options: Final = _option_group(
-    WaitOptions, "options", _timeout("10m"), *_delays("5s", "30s"), *_progress, _hints
+cancel_options: Final = _option_group(WaitOptions, "options", _timeout("10m"), *_polls, *_progress, _hints)
+log_options: Final = _option_group(
+    WaitOptions,
+    "options",
+    _duration_option("--min-delay", "2s", "Minimum delay between polls."),
+    _duration_option("--max-delay", "15s", "Maximum delay between polls."),
 )
-log_options: Final = _option_group(WaitOptions, "options", *_delays("2s", "15s"))

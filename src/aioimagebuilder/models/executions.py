@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import ClassVar, Final, Self
 
+from .estimates import Estimate
 from .kinds import KINDS, ExecutionKind
 from .parsing import Structure, boolean, enumerated, integer, member, parse_time, text
 from .redaction import one_line
@@ -158,6 +159,7 @@ class WorkflowExecution(Execution):
             None if counts == (None, None, None) else sum(count or 0 for count in counts),
             self.total_step_count,
             () if self.detail is None else self.detail.steps,
+            None if self.detail is None else self.detail.estimate,
         )
 
 
@@ -279,6 +281,7 @@ class Image(Execution):
             sum(each.steps_done or 0 for each in counts) if counts else None,
             sum(each.steps_total or 0 for each in counts) if counts else None,
             steps,
+            self.detail.estimate,
         )
 
     @property
@@ -330,10 +333,12 @@ class Detail:
         workflow_executions: The workflow executions of an image, without those that a retry has replaced.
         steps: The steps of the workflow executions that run; or only those that wait for a person, where no
             more was requested.
+        estimate: When it can be expected to end, with ``estimate=True``; ``None`` if too little is known.
     """
 
     workflow_executions: tuple[WorkflowExecution, ...] = ()
     steps: tuple[WorkflowStepExecution, ...] = ()
+    estimate: Estimate | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +353,7 @@ class Progress:
         step: The name of the step that runs; of several, the one that started first.
         since: When that step started.
         waiting_steps: The steps that wait for a person. `ImageBuilder.resume` and `stop` answer them.
+        estimate: When it can be expected to end, with ``estimate=True``; ``None`` if too little is known.
     """
 
     stage: str | None = None
@@ -356,6 +362,12 @@ class Progress:
     step: str | None = None
     since: datetime | None = None
     waiting_steps: tuple[WorkflowStepExecution, ...] = ()
+    estimate: Estimate | None = None
+
+    @property
+    def expected_end(self) -> datetime | None:
+        """When the execution is as likely to have ended as not; ``None`` if too little is known."""
+        return None if self.estimate is None else self.estimate.expected_end
 
     def __str__(self) -> str:
         steps = "" if self.steps_total is None else f"{self.steps_done or 0}/{self.steps_total} steps"
@@ -369,7 +381,12 @@ class Progress:
 
     @classmethod
     def of_steps(
-        cls, stage: str | None, done: int | None, total: int | None, steps: Iterable[WorkflowStepExecution]
+        cls,
+        stage: str | None,
+        done: int | None,
+        total: int | None,
+        steps: Iterable[WorkflowStepExecution],
+        estimate: Estimate | None = None,
     ) -> Progress:
         """Return the progress of something that runs `steps`, of which those that do not run are ignored."""
         running = [
@@ -383,4 +400,5 @@ class Progress:
             None if first is None else first.name,
             None if first is None else first.start_time,
             tuple(each for each in running if each.is_waiting),
+            estimate,
         )

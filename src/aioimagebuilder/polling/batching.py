@@ -11,7 +11,7 @@ that fails is not called again, or not for a while.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 from ..models.executions import Execution
@@ -76,6 +76,9 @@ class Batcher:
     def __len__(self) -> int:
         return len(self._due)
 
+    def __iter__(self) -> Iterator[Identifier]:
+        return iter(self._due)
+
     def __contains__(self, identifier: Identifier) -> bool:
         return identifier in self._due
 
@@ -117,6 +120,10 @@ class Batcher:
             return (_IMAGE, None)
         parent = self._parents.get(identifier)
         return None if parent is None else (identifier.kind, parent)
+
+    def siblings(self, identifier: Identifier) -> Iterable[Identifier]:
+        """Return the executions that a list of the parent of `identifier` reads as well, and itself."""
+        return self._members.get((identifier.kind, self._parents.get(identifier)), (identifier,))
 
     def has_members(self, batch: Batch) -> bool:
         """Return whether a batch has members. That of all images is kept forever."""
@@ -242,6 +249,8 @@ class Batcher:
             image = next(iter(self._unexplored_images), None)
             if image is not None:
                 del self._unexplored_images[image]
+                # Its rows, which are received before the list is recorded, do not make it unexplored again.
+                self._page_counts.setdefault((KINDS[_WORKFLOW].list.operation, image), 1)
                 return Call(KINDS[_WORKFLOW].list, image, _WORKFLOW, (), _PAGE_SIZE)
         is_worth_it = len(unknown) >= _WORTH_SEARCHING and not self._has_searched
         if not is_worth_it or self._is_disabled(_IMAGE, of_account=True):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import random
 from collections import Counter
 from collections.abc import Callable
 from typing import Final
@@ -23,6 +24,7 @@ from ..models.kinds import KINDS, ExecutionKind
 from ..models.redaction import one_line
 from .hint_events import Hint, Ignored, parse_hint
 from .hint_health import TIMELY, HintHealth
+from .schedule import Delay, hinted_delay
 from .subscriptions import Target
 
 _log: Final = logging.getLogger("aioimagebuilder")
@@ -39,10 +41,14 @@ class HintReceiver:
         queue: The queue.
         region: The region of the client; events of others are ignored.
         max_delay: The maximum delay between two polls of an image while hints are proven, in seconds.
+        jitter: Returns a random number from 0 to 1.
     """
 
-    def __init__(self, queue: SqsQueue, region: str, max_delay: float) -> None:
+    def __init__(
+        self, queue: SqsQueue, region: str, max_delay: float, *, jitter: Callable[[], float] = random.random
+    ) -> None:
         self._max_delay = max_delay
+        self._jitter = jitter
         self._queue = queue
         self._region = region
         self._health = HintHealth()
@@ -66,15 +72,17 @@ class HintReceiver:
         """Return a receiver of `hints`, or ``None`` for none."""
         return None if hints is None else cls(SqsQueue(hints, arguments), region, max_delay)
 
-    def max_delay_of(self, target: Target) -> float:
-        """Return the maximum delay between two polls of a target that hints permit; zero if they do not.
+    def delay(self, target: Target) -> Delay | None:
+        """Return the delay before the next poll of a target that hints permit; ``None`` if they do not.
 
         They do while they are proven and nothing announced remains to be read, for an image of which no
         consumer wants to know the steps: hardly any event announces those.
         """
         has_events = bool(KINDS[target.identifier.kind].announced) and not target.is_inspected
         is_relied_on = self._health.is_proven and has_events and not target.is_announced
-        return self._max_delay if is_relied_on else 0.0
+        if not is_relied_on:
+            return None
+        return hinted_delay(target.history.polls, target.cadence, self._max_delay, self._jitter)
 
     def connect(self, poll: Callable[[Hint], bool], on_doubt: Callable[[], None]) -> None:
         """Set the functions of the poller.

@@ -117,7 +117,7 @@ class History:
 
     def is_outdated(self, now: float, cadence: Cadence) -> bool:
         """Return whether the present state is unknown: no read has succeeded for the time of two polls."""
-        return now - self.seen_at > 2 * cadence.max_delay
+        return now - self.seen_at > 2 * cadence.longest_delay
 
 
 @dataclass(slots=True)

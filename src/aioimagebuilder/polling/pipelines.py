@@ -40,7 +40,7 @@ from ..models.executions import Image
 from ..models.identifiers import Identifier
 from .hints import HintReceiver
 from .pipeline_images import ListRead, PipelineImages, in_order, is_later
-from .schedule import Cadence, next_poll
+from .schedule import Cadence, next_poll, smithy_delay
 from .subscriptions import EndReason, Subscription, Target, UpdateQueue
 
 _log: Final = logging.getLogger("aioimagebuilder")
@@ -385,7 +385,8 @@ class PipelinePoller:
 
     def _next_poll(self, pipeline: _Pipeline) -> float:
         now, deadline = anyio.current_time(), pipeline.deadline
-        due = next_poll(now, pipeline.history.polls, pipeline.cadence, deadline, self._jitter)
+        delay = smithy_delay(pipeline.history.polls, pipeline.cadence, self._jitter)
+        due = next_poll(now, delay, pipeline.cadence, deadline)
         return min(deadline, now + (due - now) * pipeline.images.delays_between_polls)
 
     def _expire(self, pipeline: _Pipeline, *, spared: Iterable[Subscription] = ()) -> None:

@@ -13,9 +13,8 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Final
@@ -35,55 +34,19 @@ from ..models.identifiers import Identifier
 from ..models.kinds import KINDS
 from ..models.redaction import one_line
 from .batching import Batch, Batcher, Call
+from .estimator import Estimator
 from .hint_events import Hint
 from .hints import HintReceiver
 from .history import Reruns
+from .pace import Pace
+from .requests import Request, stops_list_retries
 from .schedule import Cadence, DueQueue, next_poll
 from .subscriptions import EndReason, Subscription, Target, UpdateQueue
 
 _log: Final = logging.getLogger("aioimagebuilder")
 _MAXIMUM_UNKNOWN_STATUSES: Final = 100
-# Gets may work where a list does not: after so many attempts that failed, or that were throttled, Gets
-# replace the list for a while, in seconds.
-_MAXIMUM_LIST_ATTEMPTS: Final = 2
-_MAXIMUM_THROTTLED_LIST_ATTEMPTS: Final = 10
+# For so long, Gets replace a list that fails, in seconds.
 _LIST_SUSPENSION: Final = 60.0
-
-
-def _stops_list_retries(state: RetryCallState) -> bool:
-    is_throttled = isinstance(state.outcome and state.outcome.exception(), ThrottledError)
-    maximum = _MAXIMUM_THROTTLED_LIST_ATTEMPTS if is_throttled else _MAXIMUM_LIST_ATTEMPTS
-    return state.attempt_number >= maximum
-
-
-class _Request:
-    """A call in flight, from its first attempt to its last.
-
-    Attributes:
-        call: The call.
-        targets: The targets that it is meant to read.
-        scope: Cancels it.
-        backoff: The delay before its next attempt, which ends at the deadline of this scope.
-        attempted_at: When the newest attempt of its first page started.
-        pages: The number of pages received.
-        answered: The identifiers in those pages.
-        has_list_failed: Whether it is a list that failed.
-    """
-
-    def __init__(self, call: Call, targets: list[Target]) -> None:
-        self.call = call
-        self.targets = targets
-        self.scope = anyio.CancelScope()
-        self.backoff = anyio.CancelScope()
-        self.attempted_at = -math.inf
-        self.pages = 0
-        self.has_list_failed = False
-        self.answered: set[Identifier] = set()
-
-    def cancel_if_unwanted(self) -> None:
-        """Cancel it if its targets have no subscribers left. A search has no targets, and is completed."""
-        if self.targets and not any(target.subscriptions for target in self.targets):
-            self.scope.cancel()
 
 
 class Poller:
@@ -91,33 +54,36 @@ class Poller:
 
     Args:
         caller: Makes the calls.
+        pace: Decides how soon an execution is polled again.
+        estimator: Is shown what is read, and delivers estimates.
         backoff: How tenacity retries a read.
         not_found_grace: Seconds for which the service may not know an id that was never read.
         hints: Receives push hints, which make what they name due at once; ``None`` for none.
-        jitter: Returns a random number from 0 to 1.
     """
 
     def __init__(
         self,
         caller: Caller,
-        *,
+        pace: Pace,
+        estimator: Estimator,
         backoff: Backoff,
+        *,
         not_found_grace: float,
         hints: HintReceiver | None = None,
-        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._caller = caller
         self._backoff = backoff
         self._not_found_grace = not_found_grace
+        self._pace = pace
+        self._estimator = estimator
         self._hints = hints
         if hints is not None:
             hints.connect(self.poll_hinted, self._shorten_delays)
-        self._jitter = jitter
         self._targets: dict[Identifier, Target] = {}
         self._queue: DueQueue[Target] = DueQueue()
         self._batcher = Batcher()
         self._batch_due: dict[Batch, float] = {}
-        self._requests: dict[Target, _Request] = {}
+        self._requests: dict[Target, Request] = {}
         self._reruns = Reruns()
         self._suspended_lists: deque[tuple[float, Call]] = deque()
         self._unknown_statuses: set[str] = set()
@@ -153,7 +119,7 @@ class Poller:
         elif is_fresh:
             # The next poll may be later than this cadence permits.
             self._poll_at(
-                target, min(deadline, self._queue.due_of(target), history.seen_at + cadence.max_delay)
+                target, min(deadline, self._queue.due_of(target), history.seen_at + cadence.longest_delay)
             )
         else:
             self._poll_at(target, now)
@@ -239,9 +205,12 @@ class Poller:
             # The permit first, then the choice of the call: it includes what has become due meanwhile.
             await self._caller.acquire_permit(respects_pause=False)
             self._collect_due()
-            preferred = None if last_poll is None else last_poll.identifier
+            first = last_poll or self._pace.most_urgent(
+                (self._targets[each] for each in self._batcher), anyio.current_time()
+            )
+            preferred = None if first is None else first.identifier
             if (call := self._batcher.next_call(preferred)) is not None:
-                request = _Request(call, [self._targets[each] for each in call.answers])
+                request = Request(call, [self._targets[each] for each in call.answers])
                 self._requests.update(dict.fromkeys(request.targets, request))
                 tasks.start_soon(perform, request)
 
@@ -278,7 +247,7 @@ class Poller:
         for target in self._queue.pop_due(now):
             self._batcher.add(target.identifier)
 
-    async def _perform(self, request: _Request) -> None:
+    async def _perform(self, request: Request) -> None:
         """Make a call, and deliver the result."""
         with request.scope:
             try:
@@ -294,13 +263,13 @@ class Poller:
             finally:
                 self._finish(request)
 
-    async def _read(self, request: _Request) -> None:
+    async def _read(self, request: Request) -> None:
         call = request.call
         retrying = self._backoff.for_poll(
             before=lambda _: self._record_attempt(request),
             before_sleep=partial(self._record_failure, request),
             sleep=partial(self._back_off, request),
-            stop=stop_never if call.listing is None else _stops_list_retries,
+            stop=stop_never if call.listing is None else stops_list_retries,
         )
         if call.listing is None:
             value = call.answers[0].value
@@ -322,20 +291,20 @@ class Poller:
                     break
         self._batcher.record_list(call, request.pages, found, rows)
 
-    async def _back_off(self, request: _Request, seconds: float) -> None:
+    async def _back_off(self, request: Request, seconds: float) -> None:
         """Sleep before the next attempt, but not past the deadline of a subscriber, for its last poll."""
         deadlines = [target.deadline for target in request.targets]
         until = max(anyio.current_time() + seconds, self._caller.paused_until)
         with anyio.move_on_at(min([until, *deadlines])) as request.backoff:
             await anyio.sleep_forever()
 
-    def _record_attempt(self, request: _Request) -> None:
+    def _record_attempt(self, request: Request) -> None:
         if request.pages == 0:
             request.attempted_at = anyio.current_time()
             for target in request.targets:
                 target.history.polls += 1
 
-    def _record_failure(self, request: _Request, state: RetryCallState) -> None:
+    def _record_failure(self, request: Request, state: RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
         if isinstance(error, OperationError):
             self._record_error(request, error)
@@ -343,12 +312,12 @@ class Poller:
         for target in request.targets:
             self._expire(target, request.attempted_at)
 
-    def _record_error(self, request: _Request, error: OperationError) -> None:
+    def _record_error(self, request: Request, error: OperationError) -> None:
         now = anyio.current_time()
         for target in request.targets:
             target.history.record_failure(error, now, is_throttle=isinstance(error, ThrottledError))
 
-    def _handle_final_error(self, request: _Request, error: OperationError) -> None:
+    def _handle_final_error(self, request: Request, error: OperationError) -> None:
         if request.call.listing is not None:
             # A list only saves calls: that it fails says nothing about an execution.
             request.has_list_failed = True
@@ -361,7 +330,7 @@ class Poller:
             if target.history.is_final(error, anyio.current_time(), self._not_found_grace):
                 self._end(target, EndReason.FAILURE, error)
 
-    def _receive(self, request: _Request, page: Sequence[Execution]) -> None:
+    def _receive(self, request: Request, page: Sequence[Execution]) -> None:
         now = anyio.current_time()
         is_list = request.call.listing is not None
         for row in page:
@@ -405,6 +374,7 @@ class Poller:
         seen = target.history.seen
         assert seen is not None  # noqa: S101 - for the type checker: one has just been recorded
         self._warn_of_unknown_status(execution)
+        self._estimator.record(target, seen, now)
         if self._hints is not None and is_news:
             self._hints.found(execution, before)
         for subscription in target.subscriptions:
@@ -412,7 +382,7 @@ class Poller:
         if seen.is_terminal:
             self._drop(target)
 
-    def _finish(self, request: _Request) -> None:
+    def _finish(self, request: Request) -> None:
         """Schedule the next poll of the targets of a request that is over."""
         for target in request.targets:
             del self._requests[target]
@@ -434,10 +404,10 @@ class Poller:
         batch = self._batcher.batch_of(target.identifier)
         batch_due = None if batch is None else self._batch_due.get(batch)
         deadline = target.deadline
-        hinted_max_delay = 0.0 if self._hints is None else self._hints.max_delay_of(target)
-        due = next_poll(
-            now, history.polls, target.cadence, deadline, self._jitter, batch_due, hinted_max_delay
-        )
+        siblings = [self._targets[each] for each in self._batcher.siblings(target.identifier)]
+        delay = self._pace.delay(target, siblings, now)
+        hinted = None if self._hints is None else self._hints.delay(target)
+        due = next_poll(now, delay, target.cadence, deadline, batch_due, hinted)
         if batch is not None and due < deadline:
             self._batch_due[batch] = due
         if history.is_unread:

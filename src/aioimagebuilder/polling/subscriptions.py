@@ -10,6 +10,7 @@ from functools import reduce
 
 import anyio
 
+from ..models.estimates import Estimate
 from ..models.executions import Detail, Execution, WorkflowExecution, WorkflowStepExecution
 from ..models.identifiers import Identifier
 from ..models.kinds import ExecutionKind
@@ -79,12 +80,15 @@ class Subscription:
         ended_at: When it ended for that reason.
         failure: The error, if the reason is FAILURE.
         on_read: Called after each read that did not return a terminal state.
+        wants_estimate: Whether to deliver when the execution can be expected to end.
         on_waiting_step: Called when a hint says that a step of the execution waits.
     """
 
     __slots__ = (
         "_detail",
         "_detail_status",
+        "_estimate",
+        "_estimate_delivered",
         "_history",
         "_is_updated",
         "_polls_before",
@@ -100,6 +104,7 @@ class Subscription:
         "on_waiting_step",
         "started",
         "target",
+        "wants_estimate",
     )
 
     def __init__(
@@ -120,6 +125,9 @@ class Subscription:
         self.end_reason: EndReason | None = None
         self.ended_at: float = math.inf
         self.failure: Exception | None = None
+        self._estimate: Estimate | None = None
+        self._estimate_delivered: Estimate | None = None
+        self.wants_estimate: bool = False
         self.on_read: Callable[[Subscription], None] | None = None
         self.on_waiting_step: Callable[[Subscription], None] | None = None
 
@@ -174,6 +182,16 @@ class Subscription:
         if self._with_detail(seen).progress != before.progress:
             self._put(seen)
 
+    def deliver_estimate(self, estimate: Estimate | None) -> None:
+        """Deliver an estimate, which is an update by itself if it differs enough from the one before."""
+        self._estimate = estimate
+        seen = self.history.seen
+        if seen is None or self.end_reason is not None or estimate is None:
+            return
+        if estimate.is_news_after(self._estimate_delivered):
+            self._estimate_delivered = estimate
+            self._put(seen)
+
     def end(self, reason: EndReason, now: float, failure: Exception | None = None) -> None:
         """End the subscription without a terminal state, unless a list has returned one."""
         if self.end_reason is not None:
@@ -195,9 +213,10 @@ class Subscription:
 
     def _with_detail(self, execution: Execution) -> Execution:
         # A detail that was read at another status is outdated.
-        if self._detail is None or execution.is_terminal or execution.status != self._detail_status:
+        detail = self._detail if execution.status == self._detail_status else None
+        if execution.is_terminal or (detail is None and self._estimate is None):
             return execution
-        return replace(execution, detail=self._detail)
+        return replace(execution, detail=replace(detail or Detail(), estimate=self._estimate))
 
 
 class Target:

@@ -6,19 +6,23 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Literal, TypedDict, cast, get_args
+from typing import Final, Literal, TypedDict, cast, get_args
 
 import anyio
 
 from ..aws.operations import Configurations
 from ..models.identifiers import Identifier
 from ..models.kinds import KINDS
+from ..polling.pace import PaceName
 from ..polling.schedule import Cadence
 
 Duration = float | timedelta
 OnWaitingStep = Literal["ignore", "report", "raise"]
 OnTimeout = Literal["leave", "cancel"]
 WatchDetail = Literal["steps"]
+
+# The maximum delay while a forecast says that the end is unlikely, unless max_delay is given.
+_QUIET_DELAY: Final = 120.0
 
 
 class PollOptions(TypedDict, total=False):
@@ -28,10 +32,14 @@ class PollOptions(TypedDict, total=False):
         min_delay: The minimum delay between two polls of an execution, as seconds or timedelta; by default
             the client's.
         max_delay: The maximum delay, up to which the delay grows; by default the client's.
+        estimate: Whether to estimate when the execution ends, for images and workflow executions, as
+            `progress.expected_end`: from the last images of its pipeline, which are read once by up to six
+            calls. False by default.
     """
 
     min_delay: Duration | None
     max_delay: Duration | None
+    estimate: bool
 
 
 class WaitOptions(PollOptions, total=False):
@@ -53,6 +61,9 @@ class WaitOptions(PollOptions, total=False):
         min_delay: The minimum delay between two polls of an execution, as seconds or timedelta; by default
             the client's.
         max_delay: The maximum delay, up to which the delay grows; by default the client's.
+        estimate: Whether to estimate when the execution ends, for images and workflow executions, as
+            `progress.expected_end`: from the last images of its pipeline, which are read once by up to six
+            calls. False by default.
     """
 
     check: bool
@@ -75,6 +86,7 @@ class WaitSettings:
     on_waiting_step: OnWaitingStep = "ignore"
     on_timeout: OnTimeout = "leave"
     diagnose: bool = False
+    estimate: bool = False
     steps: bool = False
     waiting_steps: bool = False
 
@@ -128,12 +140,14 @@ class WaitSettings:
             cadence=Cadence(
                 cadence.min_delay if min_delay is None else parse_seconds(min_delay, "min_delay"),
                 cadence.max_delay if max_delay is None else parse_seconds(max_delay, "max_delay"),
+                cadence.quiet_delay if max_delay is None else 0.0,
             ),
             timeout=None if timeout is None else parse_seconds(timeout, "timeout"),
             check=given.get("check", check),
             on_waiting_step=on_waiting_step,
             on_timeout=given.get("on_timeout", "leave"),
             diagnose=given.get("diagnose", False),
+            estimate=given.get("estimate", False),
             steps=detail == "steps",
             waiting_steps=watches or on_waiting_step != "ignore",
         )
@@ -148,6 +162,25 @@ class WaitSettings:
             if settings.on_timeout == "cancel":
                 check_cancellable(each)
         return settings
+
+
+def parse_cadence(min_delay: Duration, max_delay: Duration | None, pace: PaceName) -> Cadence:
+    """Return the cadence of a client.
+
+    Args:
+        min_delay: The minimum delay.
+        max_delay: The maximum delay; ``None`` for the default, which depends on the pace.
+        pace: The pace.
+
+    Raises:
+        TypeError: A delay is neither a number nor a timedelta.
+        ValueError: A delay or the pace is invalid.
+    """
+    _check_choice("pace", pace, get_args(PaceName))
+    shortest = parse_seconds(min_delay, "min_delay")
+    if max_delay is not None:
+        return Cadence(shortest, parse_seconds(max_delay, "max_delay"))
+    return Cadence(shortest, quiet_delay=_QUIET_DELAY if pace == "forecast" else 0.0)
 
 
 def split_options(options: BuildOptions) -> tuple[WaitOptions, Configurations]:

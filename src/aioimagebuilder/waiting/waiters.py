@@ -148,15 +148,16 @@ class Consumer:
             self.close()
 
 
-def _inspecting(inspector: StepInspector, settings: WaitSettings) -> Callable[[Subscription], None]:
-    """Return what makes `inspector` follow a subscription, if the options ask for steps."""
+def _preparing(inspector: StepInspector, settings: WaitSettings) -> Callable[[Subscription], None]:
+    """Return what prepares a subscription for the estimates and steps that the options ask for."""
 
-    def follow(subscription: Subscription) -> None:
+    def prepare(subscription: Subscription) -> None:
+        subscription.wants_estimate = settings.estimate
         if settings.waiting_steps or settings.steps:
             reports = settings.on_waiting_step == "report"
             inspector.follow(subscription, steps=settings.steps, reports=reports)
 
-    return follow
+    return prepare
 
 
 class Watch(Consumer, AsyncIterator[X]):
@@ -169,7 +170,7 @@ class Watch(Consumer, AsyncIterator[X]):
     def __init__(
         self, poller: Poller, inspector: StepInspector, settings: WaitSettings, identifier: Identifier
     ) -> None:
-        super().__init__(poller, settings, wants_changes=True, prepare=_inspecting(inspector, settings))
+        super().__init__(poller, settings, wants_changes=True, prepare=_preparing(inspector, settings))
         self._identifier = identifier
         self._shown: tuple[Execution, Progress] | None = None
 
@@ -212,7 +213,7 @@ class Gathering(Consumer):
     ) -> None:
         # Changes matter only if the wait is to end at a waiting step.
         wants_changes = settings.on_waiting_step == "raise"
-        prepare = _inspecting(inspector, settings)
+        prepare = _preparing(inspector, settings)
         super().__init__(poller, settings, wants_changes=wants_changes, prepare=prepare)
         self._inspector = inspector
         self._identifiers = tuple(identifiers)

@@ -120,6 +120,26 @@ def test_running_builds_are_searched_for_unknown_images():
     assert batcher.next_call().listing is None
 
 
+def test_image_found_by_a_get_is_listed_once():
+    batcher = Batcher()
+    batcher.disable(Call(BUILDS, None, ExecutionKind.IMAGE, ()), for_all=True)
+    executions = [_workflow(number, image=1) for number in range(5)] + [_workflow(5, image=2)]
+    for identifier, _ in executions:
+        batcher.add(identifier)
+    first = batcher.next_call()
+    assert first.listing is None
+    batcher.learn(*executions[0])
+    exploring = batcher.next_call()
+    assert (exploring.listing, exploring.argument) == (WORKFLOWS, image_arn(1))
+    # Each row is received before the list is over.
+    for identifier, execution in executions[1:5]:
+        batcher.learn(identifier, execution)
+        batcher.discard(identifier)
+    batcher.record_list(exploring, 1, 5, [])
+    batcher.add(_workflow(6, image=3)[0])
+    assert batcher.next_call().listing is None
+
+
 def test_search_that_finds_nothing_awaited_is_abandoned():
     batcher = Batcher()
     for number in range(100):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aioimagebuilder.polling.schedule import Cadence, DueQueue, delay_before_poll, next_poll
+from aioimagebuilder.polling.schedule import Cadence, Delay, DueQueue, hinted_delay, next_poll, smithy_delay
 
 DELAYS = st.floats(0.001, 1e6)
 CADENCES = st.builds(lambda a, b: Cadence(min(a, b), max(a, b)), DELAYS, DELAYS)
@@ -15,29 +15,30 @@ JITTER = st.floats(0, 1)
 
 @given(st.integers(1, 10**9), CADENCES, JITTER)
 def test_delay_is_within_its_bounds_at_any_attempt(attempt, cadence, jitter):
-    delay = delay_before_poll(attempt, cadence, lambda: jitter)
+    delay = smithy_delay(attempt, cadence, lambda: jitter).seconds
     assert cadence.min_delay <= delay <= cadence.max_delay * (1 + 1e-9)
 
 
 @given(st.integers(1, 60), CADENCES)
 def test_longest_delay_doubles_up_to_the_maximum(attempt, cadence):
-    longest = delay_before_poll(attempt, cadence, lambda: 1.0)
+    longest = smithy_delay(attempt, cadence, lambda: 1.0).seconds
     assert longest == pytest.approx(min(cadence.min_delay * 2 ** (attempt - 1), cadence.max_delay))
-    assert delay_before_poll(attempt, cadence, lambda: 0.0) == cadence.min_delay
+    assert smithy_delay(attempt, cadence, lambda: 0.0).seconds == cadence.min_delay
 
 
 @given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, st.floats(0, 1e6), JITTER)
 def test_poll_is_never_past_or_just_before_the_deadline(now, attempt, cadence, remaining, jitter):
     deadline = now + remaining
-    due = next_poll(now, attempt, cadence, deadline, lambda: jitter)
+    delay = smithy_delay(attempt, cadence, lambda: jitter)
+    due = next_poll(now, delay, cadence, deadline)
     assert now <= due <= deadline
     assert due == deadline or deadline - due > cadence.min_delay
 
 
 @given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, JITTER)
 def test_poll_without_a_deadline_follows_the_delay_alone(now, attempt, cadence, jitter):
-    due = next_poll(now, attempt, cadence, math.inf, lambda: jitter)
-    assert due == now + delay_before_poll(attempt, cadence, lambda: jitter)
+    delay = smithy_delay(attempt, cadence, lambda: jitter)
+    assert next_poll(now, delay, cadence, math.inf) == now + delay.seconds
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,8 @@ def test_poll_without_a_deadline_follows_the_delay_alone(now, attempt, cadence, 
 )
 def test_batch_is_joined_if_it_is_due_within_the_bounds(batch_due, jitter, due):
     # The delay before the third poll is 5 to 20 seconds.
-    assert next_poll(100.0, 3, Cadence(5, 60), math.inf, lambda: jitter, batch_due) == due
+    delay = smithy_delay(3, Cadence(5, 60), lambda: jitter)
+    assert next_poll(100.0, delay, Cadence(5, 60), math.inf, batch_due) == due
 
 
 @given(CADENCES, CADENCES)
@@ -87,6 +89,12 @@ def test_due_queue_returns_keys_in_order_of_their_last_due(operations):
 HINTED = 300.0
 
 
+def next_hinted_poll(now, attempt, cadence, deadline, jitter, batch_due=None, maximum=HINTED):
+    delay = smithy_delay(attempt, cadence, lambda: jitter)
+    hinted = hinted_delay(attempt, cadence, maximum, lambda: jitter)
+    return next_poll(now, delay, cadence, deadline, batch_due, hinted)
+
+
 @pytest.mark.parametrize(
     ("attempt", "jitter", "due"),
     [
@@ -100,14 +108,14 @@ HINTED = 300.0
     ],
 )
 def test_hinted_delay_grows_on_from_the_maximum(attempt, jitter, due):
-    assert next_poll(0.0, attempt, Cadence(5, 30), math.inf, lambda: jitter, None, HINTED) == due
+    assert next_hinted_poll(0.0, attempt, Cadence(5, 30), math.inf, jitter) == due
 
 
 @pytest.mark.parametrize(
     ("batch_due", "due"), [(149.9, 150.0), (150.0, 150.0), (299.0, 299.0), (301.0, 150.0)]
 )
 def test_batch_is_joined_within_the_hinted_bounds(batch_due, due):
-    assert next_poll(0.0, 9, Cadence(5, 30), math.inf, lambda: 0.0, batch_due, HINTED) == due
+    assert next_hinted_poll(0.0, 9, Cadence(5, 30), math.inf, 0.0, batch_due) == due
 
 
 @given(st.floats(0, 1e6), st.integers(1, 100), CADENCES, st.floats(0, 1e6), JITTER, st.floats(0, 1e6))
@@ -115,7 +123,7 @@ def test_hinted_poll_is_never_past_or_just_before_the_deadline(
     now, attempt, cadence, remaining, jitter, hinted
 ):
     deadline = now + remaining
-    due = next_poll(now, attempt, cadence, deadline, lambda: jitter, None, hinted)
+    due = next_hinted_poll(now, attempt, cadence, deadline, jitter, None, hinted)
     assert now <= due <= deadline
     assert due == deadline or deadline - due > cadence.min_delay
     longest = max(cadence.max_delay, hinted)
@@ -125,12 +133,16 @@ def test_hinted_poll_is_never_past_or_just_before_the_deadline(
 
 @given(st.integers(1, 100), CADENCES, JITTER, st.floats(0, 1))
 def test_hinted_delay_below_the_maximum_has_no_effect(attempt, cadence, jitter, share):
-    hinted = cadence.max_delay * share
-    due = next_poll(0.0, attempt, cadence, math.inf, lambda: jitter, None, hinted)
-    assert due == next_poll(0.0, attempt, cadence, math.inf, lambda: jitter)
+    assert hinted_delay(attempt, cadence, cadence.max_delay * share, lambda: jitter) is None
 
 
 @pytest.mark.parametrize(("now", "due"), [(0.0, 300.0), (700.0, 940.0), (938.0, 968.0), (940.0, 970.0)])
 def test_state_is_read_again_before_the_deadline(now, due):
     # The deadline is at 1000 s, and the state of 60 s before it is not outdated.
-    assert next_poll(now, 9, Cadence(5, 30), 1000.0, lambda: 1.0, None, HINTED) == due
+    assert next_hinted_poll(now, 9, Cadence(5, 30), 1000.0, 1.0) == due
+
+
+@given(DELAYS, DELAYS)
+def test_hints_lengthen_the_delay_of_any_pace_and_never_shorten_it(seconds, hinted):
+    delay, announced = Delay(seconds, seconds, seconds), Delay(hinted, hinted, hinted)
+    assert next_poll(0.0, delay, Cadence(0.001, 1e6), math.inf, None, announced) == max(seconds, hinted)

@@ -67,7 +67,7 @@ async def _build(
 async def _show_log(ib: ImageBuilder, image: str, options: WaitOptions, invocation: Invocation) -> None:
     try:
         async for line in ib.logs(
-            image, follow=True, min_delay=options.min_delay, max_delay=options.max_delay
+            image, follow=True, min_delay=options.min_delay, max_delay=options.max_delay or 30
         ):
             invocation.reporter.print_progress(f"| {escape(line.message)}")
     except ImageBuilderError as error:

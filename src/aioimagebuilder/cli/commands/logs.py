@@ -27,7 +27,7 @@ async def _show_log(
     arn = await find_pipeline_arn(connection, arn)
     async with connect(connection, [arn], options=options) as ib:
         async for line in ib.logs(
-            arn, follow=follow, min_delay=options.min_delay, max_delay=options.max_delay
+            arn, follow=follow, min_delay=options.min_delay, max_delay=options.max_delay or 15
         ):
             time = line.timestamp.isoformat(timespec="milliseconds")
             members = {"timestamp": time, "message": line.message}

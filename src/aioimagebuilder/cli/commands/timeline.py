@@ -9,11 +9,15 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+import anyio
 import click
 
+from ...client import ImageBuilder
+from ...errors import ImageBuilderError
+from ...models.estimates import Estimate
 from ...models.kinds import ExecutionKind
 from ..exit_codes import ExitCode
-from ..options import Connection, Display
+from ..options import Connection, Display, WaitOptions
 from ..render.escaping import escape
 from ..render.results import execution_members
 from ..render.symbols import symbols_for
@@ -25,6 +29,8 @@ from ..runtime.follow import read_build_state
 from ..runtime.run import Invocation, run
 
 _FORMATS: Final = ("text", "json")
+# Too few builds are known of most pipelines whose estimate takes longer.
+_ESTIMATE_TIMEOUT: Final = 3.0
 
 
 def timeline(*, image: str, connection: Connection, display: Display) -> ExitCode:
@@ -36,9 +42,12 @@ def timeline(*, image: str, connection: Connection, display: Display) -> ExitCod
 
 
 async def _show_timeline(image: str, connection: Connection, output: str, invocation: Invocation) -> ExitCode:
-    async with connect(connection, [image]) as ib:
+    async with connect(connection, [image], options=WaitOptions()) as ib:
         state = await read_build_state(ib, await ib.get_image(image), include_retried=True)
-    chart = create_timeline(state, max(datetime.now(UTC), state.latest_time or datetime.now(UTC)))
+        estimate = None if state.execution.is_terminal else await _read_estimate(ib, image)
+    now = datetime.now(UTC)
+    end = None if estimate is None else estimate.expected_end
+    chart = create_timeline(state, max(now, state.latest_time or now), None if end is None else end - now)
     if chart is None:
         raise click.UsageError(f"The service reports no times for {image}.")
     if output in _FORMATS:
@@ -55,6 +64,19 @@ async def _show_timeline(image: str, connection: Connection, output: str, invoca
     return ExitCode.SUCCEEDED
 
 
+async def _read_estimate(ib: ImageBuilder, image: str) -> Estimate | None:
+    """Return when the build can be expected to end; ``None`` if that is not known in time."""
+    with anyio.move_on_after(_ESTIMATE_TIMEOUT):
+        try:
+            async with ib.watch(image, estimate=True) as watch:
+                async for each in watch:
+                    if each.is_terminal or each.progress.estimate is not None:
+                        return each.progress.estimate
+        except ImageBuilderError:
+            pass
+    return None
+
+
 def _write_file(path: Path, chart: Timeline) -> None:
     render = render_svg if path.suffix.lower() == ".svg" else render_html
     path.write_text(render(chart), encoding="utf-8")
@@ -65,6 +87,7 @@ def _members(chart: Timeline) -> dict[str, object]:
         **execution_members(chart.state.execution),
         "begin": chart.begin.isoformat(),
         "seconds": chart.seconds,
+        "expected_seconds": chart.expected_seconds,
         "seconds_between_steps": round(chart.seconds_between_steps, 3),
         "rows": [
             {

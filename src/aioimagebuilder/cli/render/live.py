@@ -16,10 +16,12 @@ from ...models.statuses import ImageStatus, Outcome, WorkflowType
 from ..build_state import BuildState, WorkflowState, end_time_of, label_of, start_time_of, title_of
 from ..durations import format_duration
 from .escaping import escape
+from .estimates import format_estimate, format_remaining
 from .symbols import Symbols, style_of
 
 # The number of columns from which rows also hold the action and the message of a step.
 _WIDE: Final = 100
+_BAR_WIDTH: Final = 30
 _STAGES: Final = (
     ImageStatus.BUILDING,
     ImageStatus.TESTING,
@@ -39,6 +41,7 @@ class RenderContext:
 
     Attributes:
         now: the time by the service's clock.
+        wall_time: the time by the clock of this machine, which estimates are made with.
         width: columns of the terminal.
         height: lines of the terminal.
         symbols: the symbols that the terminal can display.
@@ -46,6 +49,7 @@ class RenderContext:
     """
 
     now: datetime
+    wall_time: datetime
     width: int
     height: int
     symbols: Symbols
@@ -65,6 +69,8 @@ def _render_build(state: BuildState, context: RenderContext) -> RenderableType:
         lines.append(Text(escape(state.execution.id), style="dim", overflow="fold"))
     if (stages := _render_stages(state, context)) is not None:
         lines += (Text(""), stages)
+    if (estimate := _render_estimate(state, context)) is not None:
+        lines.append(estimate)
     if state.workflows:
         lines += (Text(""), _render_workflows(state, context))
     elif state.execution.progress.steps_total:
@@ -107,6 +113,23 @@ def _render_stages(state: BuildState, context: RenderContext) -> Text | None:
     return line
 
 
+def _render_estimate(state: BuildState, context: RenderContext) -> Text | None:
+    """Return a bar of the time that has passed, and of that which is left; ``None`` without an estimate."""
+    estimate, start = state.execution.progress.estimate, start_time_of(state.execution)
+    if estimate is None:
+        return None
+    line = Text(overflow="ellipsis", no_wrap=True)
+    if estimate.expected_end is not None and start is not None:
+        elapsed = max(0.0, (context.now - start).total_seconds())
+        remaining = max(0.0, (estimate.expected_end - context.wall_time).total_seconds())
+        # Only an end completes the bar.
+        done = min(int(_BAR_WIDTH * elapsed / ((elapsed + remaining) or 1.0)), _BAR_WIDTH - 1)
+        line.append(context.symbols.bar * done, style="cyan")
+        line.append(context.symbols.light_bar * (_BAR_WIDTH - done), style="dim")
+        line.append("  ")
+    return line.append(format_estimate(estimate, context.wall_time))
+
+
 def _current_stage(state: BuildState) -> int | None:
     """Return the index of the stage that a build is in, or in which it stopped."""
     status = state.execution.status
@@ -129,9 +152,9 @@ def _render_workflows(state: BuildState, context: RenderContext) -> Table:
         columns.append(Column(no_wrap=True, overflow="ellipsis", ratio=1))
     table = Table.grid(*columns, padding=(0, 1), expand=is_wide)
     for each, steps in zip(state.workflows, _visible_steps(state, context), strict=True):
-        _add_row(table, state, each.workflow, context, has_details=is_wide)
-        for step in steps:
-            _add_row(table, state, step, context, has_details=is_wide)
+        for execution in (each.workflow, *steps):
+            details = _details_text(execution) if is_wide else None
+            _add_row(table, state, execution, context, details=details)
     return table
 
 
@@ -155,7 +178,7 @@ def _notable_steps(each: WorkflowState) -> tuple[WorkflowStepExecution, ...]:
 
 
 def _add_row(
-    table: Table, state: BuildState, execution: Execution, context: RenderContext, *, has_details: bool
+    table: Table, state: BuildState, execution: Execution, context: RenderContext, *, details: str | None
 ) -> None:
     is_waiting = isinstance(execution, WorkflowStepExecution) and execution.is_waiting
     style = style_of(execution, is_waiting=is_waiting)
@@ -168,8 +191,8 @@ def _add_row(
         Text(_elapsed_text(execution, context)),
         Text(_status_text(execution, is_waiting=is_waiting), style=style),
     ]
-    if has_details:
-        cells.append(Text(_details_text(execution), style="dim"))
+    if details is not None:
+        cells.append(Text(details, style="dim"))
     table.add_row(*cells)
 
 
@@ -208,6 +231,7 @@ def _render_overview(states: Sequence[BuildState], context: RenderContext) -> Re
         Column(no_wrap=True, overflow="ellipsis", ratio=1),
         Column(no_wrap=True, justify="right"),
         Column(no_wrap=True, overflow="ellipsis"),
+        Column(no_wrap=True, overflow="ellipsis"),
         padding=(0, 1),
         expand=True,
     )
@@ -215,10 +239,16 @@ def _render_overview(states: Sequence[BuildState], context: RenderContext) -> Re
     # Executions that succeeded are hidden first.
     ranked = sorted(range(len(states)), key=lambda number: states[number].execution.outcome == "succeeded")
     for number in sorted(ranked[:limit]):
-        _add_row(table, states[number], states[number].execution, context, has_details=False)
+        execution = states[number].execution
+        _add_row(table, states[number], execution, context, details=_remaining_text(execution, context))
     hidden = len(states) - limit
     header = Text(f"{ended} of {len(states)} have ended", style="bold")
     return Group(header, table, *([Text(f"and {hidden} more", style="dim")] if hidden > 0 else ()))
+
+
+def _remaining_text(execution: Execution, context: RenderContext) -> str:
+    end = execution.progress.expected_end
+    return "" if end is None or execution.is_terminal else format_remaining(end - context.wall_time)
 
 
 def _elapsed_text(execution: Execution, context: RenderContext, ended: datetime | None = None) -> str:

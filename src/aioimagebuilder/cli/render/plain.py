@@ -13,16 +13,18 @@ from ...models.statuses import WorkflowStepExecutionStatus
 from ..build_state import BuildState, WorkflowState, end_time_of, label_of, start_time_of, title_of
 from ..durations import format_duration
 from .escaping import escape
+from .estimates import format_estimate
 
 
 def format_changes(
-    before: BuildState | None, state: BuildState, *, is_one_of_several: bool = False
+    before: BuildState | None, state: BuildState, now: datetime, *, is_one_of_several: bool = False
 ) -> Iterator[str]:
     """Return a line for each difference between two states, in the order in which they happened.
 
     Args:
         before: the state that was shown last; ``None`` if none was.
         state: the state to show.
+        now: the time by the clock of this machine.
         is_one_of_several: whether each line starts with the name of the execution.
     """
     execution = state.execution
@@ -36,14 +38,26 @@ def format_changes(
     for each in state.workflows:
         if each not in earlier:
             yield from (f"{prefix}{line}" for line in _workflow_lines(before, state, each))
+    estimate = execution.progress.estimate
+    shown = None if before is None else before.execution.progress.estimate
+    if estimate is not None and estimate.is_news_after(shown):
+        yield f"{label}  {format_estimate(estimate, now)}"
 
 
-def format_heartbeat(state: BuildState, now: datetime) -> str:
-    """Return a line that names the unchanged status and the running steps."""
+def format_heartbeat(state: BuildState, now: datetime, wall_time: datetime) -> str:
+    """Return a line that names the unchanged status, the running steps, and when it can be expected to end.
+
+    Args:
+        state: the state.
+        now: the time by the service's clock.
+        wall_time: the time by the clock of this machine, which estimates are made with.
+    """
     execution = state.execution
     running = [
         f"{escape(title_of(step))} {_verb(step)}{_elapsed_text(step, now)}" for step in state.running_steps
     ]
+    if (estimate := execution.progress.estimate) is not None:
+        running.append(format_estimate(estimate, wall_time))
     details = f": {', '.join(running)}" if running else ""
     return f"{escape(label_of(execution))}  still {_status_word(execution)}{details}"
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 
 from ...errors import ImageBuilderError, WaitError
 from ...models.diagnosis import Diagnosis
+from ...models.estimates import Estimate
 from ...models.executions import Execution, Image, Progress
 from ...models.parsing import Structure
 from ..exit_codes import ExitCode, exit_code_of_error
@@ -109,8 +110,8 @@ def format_members(members: Mapping[str, object], indent: str = "") -> Iterator[
             yield f"{indent}{escape(name) + ':':{width + 1}} {escape(text)}"
 
 
-def structure_members(value: Structure | Progress) -> dict[str, object]:
-    """Return the members of a structure that are present, including those in ``raw``, as JSON values."""
+def structure_members(value: Structure | Progress | Estimate) -> dict[str, object]:
+    """Return the members that are present, including those in ``raw``, as JSON values; times in seconds."""
     members = {each.name: _to_json(getattr(value, each.name)) for each in fields(value)}
     raw = members.pop("raw", None)
     present = {name: each for name, each in members.items() if each is not None}
@@ -121,16 +122,17 @@ def _to_json(value: object) -> object:
     match value:
         case Enum():
             return value.value
-        case Structure() | Progress():
+        case Structure() | Progress() | Estimate():
             return structure_members(value)
         case Mapping():
             return {str(name): _to_json(each) for name, each in value.items()}
         case list() | tuple():
             return [_to_json(each) for each in value]
-        case None | bool() | int() | float() | str():
-            return value
-        case _:
-            return value.isoformat() if isinstance(value, datetime) else str(value)
+        case datetime():
+            return value.isoformat()
+        case timedelta():
+            value = value.total_seconds()
+    return value if isinstance(value, bool | int | float | str | None) else str(value)
 
 
 def _is_nested(value: object) -> bool:

@@ -21,6 +21,7 @@ class Symbols:
     waiting: str
     running: tuple[str, ...]
     bar: str
+    light_bar: str
     ellipsis: str
 
     def of(self, execution: Execution, *, is_waiting: bool = False, frame: int = 0) -> str:
@@ -48,6 +49,7 @@ UNICODE: Final = Symbols(
     waiting="?",
     running=("⠋", "⠙", "⠹", "⠸", "⠼", "⠴", "⠦", "⠧", "⠇", "⠏"),
     bar="█",
+    light_bar="░",
     ellipsis="…",
 )
 ASCII: Final = Symbols(
@@ -59,6 +61,7 @@ ASCII: Final = Symbols(
     waiting="?",
     running=("|", "/", "-", "\\"),
     bar="#",
+    light_bar="-",
     ellipsis="...",
 )
 
@@ -73,9 +76,9 @@ _STYLES: Final = {
 def symbols_for(encoding: str | None) -> Symbols:
     """Return the symbols that can be written in an encoding."""
     try:
-        "".join((UNICODE.succeeded, *UNICODE.running, UNICODE.bar, UNICODE.ellipsis)).encode(
-            encoding or "ascii"
-        )
+        "".join(
+            (UNICODE.succeeded, *UNICODE.running, UNICODE.bar, UNICODE.light_bar, UNICODE.ellipsis)
+        ).encode(encoding or "ascii")
     except (LookupError, UnicodeEncodeError):
         return ASCII
     return UNICODE

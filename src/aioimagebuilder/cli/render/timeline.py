@@ -17,6 +17,9 @@ from .escaping import escape
 _TICK_INTERVALS: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 28800)
 _DAY: Final = 86400
 
+TO_COME: Final = "still to come"
+"""The name of the row of what is expected."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
@@ -57,13 +60,20 @@ class Timeline:
         state: the build.
         begin: when the build started.
         seconds: the duration so far.
+        expected_seconds: the duration that is expected of the whole; ``None`` if it has ended, or is unknown.
         rows: workflows by start time, each followed by the steps that ran.
     """
 
     state: BuildState
     begin: datetime
     seconds: float
+    expected_seconds: float | None = None
     rows: tuple[Row, ...]
+
+    @property
+    def width(self) -> float:
+        """The seconds that the chart covers."""
+        return max(self.seconds, self.expected_seconds or 0.0)
 
     @property
     def longest_steps(self) -> tuple[Row, ...]:
@@ -82,20 +92,22 @@ class Timeline:
         return max(0.0, self.seconds - busy)
 
 
-def create_timeline(state: BuildState, now: datetime) -> Timeline | None:
+def create_timeline(state: BuildState, now: datetime, remaining: timedelta | None = None) -> Timeline | None:
     """Return the timeline of a build, or ``None`` if the service reports no times.
 
     Args:
         state: the build.
         now: the time by the service's clock, at which bars of running executions end.
+        remaining: how long it is expected to take yet; ``None`` if that is unknown.
     """
     executions = (state.execution, *(each.workflow for each in state.workflows), *state.steps)
     begin = min((start for each in executions if (start := start_time_of(each))), default=None)
     if begin is None:
         return None
     finish = max(state.ended_at or now, begin)
-    rows = tuple(_rows(state, begin, finish))
-    return Timeline(state=state, begin=begin, seconds=(finish - begin).total_seconds(), rows=rows)
+    rows, seconds = tuple(_rows(state, begin, finish)), (finish - begin).total_seconds()
+    expected = None if remaining is None or state.execution.is_terminal else seconds + _seconds(remaining)
+    return Timeline(state=state, begin=begin, seconds=seconds, expected_seconds=expected, rows=rows)
 
 
 def longest_durations(timeline: Timeline) -> Iterator[tuple[str, str]]:
@@ -111,6 +123,12 @@ def axis_ticks(seconds: float, limit: int) -> Sequence[int]:
     days = _DAY * math.ceil(seconds / _DAY / (limit - 1))
     interval = next((each for each in _TICK_INTERVALS if seconds / each <= limit - 1), days)
     return range(0, int(seconds) + 1, interval)
+
+
+def format_expectation(timeline: Timeline) -> str:
+    """Return how long the build is expected to take; an empty text if that is unknown."""
+    expected = timeline.expected_seconds
+    return "" if expected is None else f", expected to take {format_duration(expected)}"
 
 
 def format_tick(tick: int) -> str:

@@ -11,7 +11,15 @@ from ...models.statuses import Outcome
 from ..build_state import label_of
 from ..durations import format_duration
 from .escaping import escape
-from .timeline import Row, Timeline, axis_ticks, format_tick, longest_durations
+from .timeline import (
+    TO_COME,
+    Row,
+    Timeline,
+    axis_ticks,
+    format_expectation,
+    format_tick,
+    longest_durations,
+)
 
 # In pixels, except for the last two.
 _WIDTH: Final = 960
@@ -38,7 +46,8 @@ line { stroke: #d0d7de } rect.page { fill: #ffffff }"""
 
 def render_svg(timeline: Timeline) -> str:
     """Return the chart as a self-contained SVG document."""
-    height = _HEADER_HEIGHT + _ROW_HEIGHT * len(timeline.rows) + 16
+    row_count = len(timeline.rows) + (timeline.expected_seconds is not None)
+    height = _HEADER_HEIGHT + _ROW_HEIGHT * row_count + 16
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {height}" role="img">',
         f"<title>{_text(label_of(timeline.state.execution))}</title>",
@@ -48,7 +57,8 @@ def render_svg(timeline: Timeline) -> str:
         *_grid(timeline, height),
     ]
     for number, row in enumerate(timeline.rows):
-        parts += _row(row, _HEADER_HEIGHT + _ROW_HEIGHT * number, timeline.seconds)
+        parts += _row(row, _HEADER_HEIGHT + _ROW_HEIGHT * number, timeline.width)
+    parts += _row_to_come(timeline, _HEADER_HEIGHT + _ROW_HEIGHT * len(timeline.rows))
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -67,14 +77,15 @@ def render_html(timeline: Timeline) -> str:
 def _header(timeline: Timeline) -> Iterator[str]:
     execution = timeline.state.execution
     start = timeline.begin.strftime("%Y-%m-%d %H:%M:%S UTC")
-    summary = f"{execution.status}, {format_duration(timeline.seconds)} since {start}"
+    expectation = format_expectation(timeline)
+    summary = f"{execution.status}, {format_duration(timeline.seconds)} since {start}{expectation}"
     yield f'<text class="title" x="16" y="30">{_text(label_of(execution))}</text>'
     yield f'<text class="dim" x="16" y="52">{_text(summary)}</text>'
 
 
 def _grid(timeline: Timeline, height: int) -> Iterator[str]:
-    for tick in axis_ticks(timeline.seconds, _MAX_TICKS):
-        x, label = _x(tick, timeline.seconds), format_tick(tick)
+    for tick in axis_ticks(timeline.width, _MAX_TICKS):
+        x, label = _x(tick, timeline.width), format_tick(tick)
         yield f'<line x1="{x:.1f}" y1="{_HEADER_HEIGHT - 6}" x2="{x:.1f}" y2="{height - 12}"/>'
         yield f'<text class="dim" x="{x:.1f}" y="{_HEADER_HEIGHT - 12}" text-anchor="middle">{label}</text>'
 
@@ -97,6 +108,21 @@ def _row(row: Row, y: int, total: float) -> Iterator[str]:
     duration = format_duration(row.seconds)
     yield f'<text class="dim" x="{_WIDTH - 16}" y="{y + 17}" text-anchor="end">{duration}</text>'
     yield "</g>"
+
+
+def _row_to_come(timeline: Timeline, y: int) -> Iterator[str]:
+    """Return the light bar from now to the expected end, if that is known."""
+    if timeline.expected_seconds is None:
+        return
+    x, end = _x(timeline.seconds, timeline.width), _x(timeline.expected_seconds, timeline.width)
+    duration = format_duration(timeline.expected_seconds - timeline.seconds)
+    yield f"<g><title>{TO_COME}: about {duration}</title>"
+    yield f'<text class="dim" x="16" y="{y + 17}">{TO_COME}</text>'
+    yield (
+        f'<rect x="{x:.1f}" y="{y + 4}" width="{max(2.0, end - x):.1f}" height="16" rx="3" '
+        f'fill="{_COLORS[None]}" fill-opacity="0.12" stroke="{_COLORS[None]}" stroke-dasharray="3"/>'
+    )
+    yield f'<text class="dim" x="{_WIDTH - 16}" y="{y + 17}" text-anchor="end">{duration}</text></g>'
 
 
 def _opacity(execution: Execution, is_step: bool) -> float:

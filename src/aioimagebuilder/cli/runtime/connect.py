@@ -22,6 +22,7 @@ from ...models.identifiers import Identifier, IdentifierKind, ResourceKind, pars
 from ...models.kinds import ListOperation
 from ...models.parsing import text
 from ...models.redaction import redact
+from ...polling.file_build_history import FileBuildHistory
 from ..options import Connection, WaitOptions, check_endpoint_url
 from ..render.escaping import escape
 from ..render.messages import message_of
@@ -56,7 +57,9 @@ async def connect(
                 profile_name=connection.profile,
                 endpoint_url=connection.endpoint_url,
                 min_delay=5 if options is None else options.min_delay,
-                max_delay=30 if options is None else options.max_delay,
+                max_delay=None if options is None else options.max_delay,
+                pace="smithy" if options is None else options.pace,
+                history=None if options is None or not options.has_real_time else FileBuildHistory(),
                 hints=None if options is None or options.hints is None else SqsHints(options.hints),
             )
             ib = await stack.enter_async_context(client)

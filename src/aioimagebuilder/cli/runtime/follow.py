@@ -33,6 +33,7 @@ async def follow(
     on_state: OnState,
     *,
     min_delay: float,
+    estimate: bool = False,
 ) -> Execution:
     """Return the result of `wait`, and pass build states to `on_state` while it runs.
 
@@ -42,8 +43,9 @@ async def follow(
         wait: waits for the execution to end; its errors are raised.
         on_state: called with each new state, including the last.
         min_delay: seconds between the end of a watch and the next one.
+        estimate: whether to estimate when it ends.
     """
-    follower = _Follower(ib, identifier, on_state)
+    follower = _Follower(ib, identifier, on_state, estimate=estimate)
     outcome: Execution | ImageBuilderError
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(protect, partial(follower.follow_states, min_delay))
@@ -91,8 +93,9 @@ async def read_build_state(
 class _Follower:
     """Combines the states of a watch with separately read steps."""
 
-    def __init__(self, ib: ImageBuilder, identifier: str, on_state: OnState) -> None:
+    def __init__(self, ib: ImageBuilder, identifier: str, on_state: OnState, *, estimate: bool) -> None:
         self._ib = ib
+        self._estimate = estimate
         self._identifier = identifier
         self._on_state = on_state
         self._state: BuildState | None = None
@@ -103,7 +106,12 @@ class _Follower:
         has_steps = Identifier.parse(self._identifier).kind in _WITH_STEPS
         try:
             while True:
-                watch = self._ib.watch(self._identifier, timeout=None, detail="steps" if has_steps else None)
+                watch = self._ib.watch(
+                    self._identifier,
+                    timeout=None,
+                    detail="steps" if has_steps else None,
+                    estimate=self._estimate,
+                )
                 async for execution in watch:
                     # The end is shown with the final steps, when the wait has ended.
                     if not execution.is_terminal:
@@ -115,6 +123,9 @@ class _Follower:
 
     async def show_final_state(self, last: Execution) -> None:
         """Show the last state, with all steps if they can be read in time."""
+        if self._state is not None and last == self._state.execution and not last.is_terminal:
+            # The same state, with an estimate.
+            last = self._state.execution
         state = self._updated(last)
         with anyio.move_on_after(_READ_TIMEOUT):
             try:
@@ -157,6 +168,8 @@ class _Follower:
         return (self._state or BuildState(execution)).with_execution(execution)
 
     def _update(self, state: BuildState) -> None:
-        if state != self._state:
+        # The progress is not part of the equality of executions.
+        shown = None if self._state is None else self._state.execution.progress
+        if state != self._state or state.execution.progress != shown:
             self._state = state
             self._on_state(state)

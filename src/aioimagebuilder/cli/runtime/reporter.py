@@ -31,10 +31,12 @@ class Reporter:
     Attributes:
         has_several: whether several executions are reported, so that every line has to name one.
         idle_text: what is awaited while nothing runs. Escaped text.
+        shows_progress: whether progress is shown.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.shows_progress: bool = False
         self.has_several: bool = False
         self.idle_text: str = "waiting for the first response"
 
@@ -70,6 +72,7 @@ class PlainReporter(Reporter):
 
     def __init__(self, stream: TextIO, clock: ServiceClock, heartbeat: float) -> None:
         super().__init__(stream)
+        self.shows_progress = True
         self._clock = clock
         self._heartbeat = heartbeat
         self._start = time.monotonic()
@@ -79,7 +82,9 @@ class PlainReporter(Reporter):
     def update(self, state: BuildState) -> None:
         self._clock.observe(state.latest_time)
         before = self._states.get(state.execution.id)
-        for line in format_changes(before, state, is_one_of_several=self.has_several):
+        for line in format_changes(
+            before, state, self._clock.wall_time(), is_one_of_several=self.has_several
+        ):
             self.print_progress(line)
         self._states[state.execution.id] = state
 
@@ -99,9 +104,11 @@ class PlainReporter(Reporter):
                 self._print_heartbeat()
 
     def _print_heartbeat(self) -> None:
-        now = self._clock.now()
+        now, wall_time = self._clock.now(), self._clock.wall_time()
         lines = [
-            format_heartbeat(each, now) for each in self._states.values() if not each.execution.is_terminal
+            format_heartbeat(each, now, wall_time)
+            for each in self._states.values()
+            if not each.execution.is_terminal
         ]
         for line in lines or [self.idle_text]:
             self.print_progress(line)
@@ -112,6 +119,7 @@ class LiveReporter(Reporter):
 
     def __init__(self, stream: TextIO, clock: ServiceClock, *, no_color: bool) -> None:
         super().__init__(stream)
+        self.shows_progress = True
         self._clock = clock
         self._symbols = symbols_for(stream.encoding)
         self._states: dict[str, BuildState] = {}
@@ -150,7 +158,12 @@ class LiveReporter(Reporter):
             return Text(f"{symbol} {self.idle_text}")
         width, height = self._console.size
         context = RenderContext(
-            now=self._clock.now(), width=width, height=height, symbols=self._symbols, frame=frame
+            now=self._clock.now(),
+            wall_time=self._clock.wall_time(),
+            width=width,
+            height=height,
+            symbols=self._symbols,
+            frame=frame,
         )
         return render_live_view(list(self._states.values()), context)
 

@@ -37,6 +37,10 @@ class ServiceClock:
         if timestamp is not None and timestamp > self.now():
             self._latest = (timestamp, self._monotonic())
 
+    def wall_time(self) -> datetime:
+        """Return the time of this machine."""
+        return self._wall()
+
     def now(self) -> datetime:
         """Return the estimated time of the service."""
         wall = self._wall()

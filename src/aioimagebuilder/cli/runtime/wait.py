@@ -17,9 +17,8 @@ from ...errors import ExecutionFailedError, ImageBuilderError, WaitError
 from ...models.diagnosis import Diagnosis
 from ...models.executions import Execution
 from ...models.identifiers import Identifier, parse_arn
-from ...polling.schedule import Cadence
 from ...waiting.options import WaitOptions as Choices
-from ...waiting.options import WaitSettings
+from ...waiting.options import WaitSettings, parse_cadence
 from ..build_state import BuildState, label_of
 from ..exit_codes import ExitCode, exit_code_of_error, exit_code_of_outcome, most_severe
 from ..options import WaitOptions
@@ -141,7 +140,7 @@ def check_options(options: WaitOptions, identifiers: Iterable[str] = ()) -> None
         "on_waiting_step": arguments["on_waiting_step"],
     }
     try:
-        cadence = Cadence(options.min_delay, options.max_delay)
+        cadence = parse_cadence(options.min_delay, options.max_delay, options.pace)
         WaitSettings.parse(cadence, timeout, choices, map(Identifier.parse, identifiers))
     except ValueError as error:
         raise click.UsageError(message_of(error)) from None
@@ -178,7 +177,14 @@ async def wait_for_result(
     if options.on_timeout == "cancel" and options.timeout is not None:
         invocation.cancels_at = min(invocation.cancels_at, time.monotonic() + options.timeout)
     try:
-        execution = await follow(ib, identifier, wait or default_wait, report, min_delay=options.min_delay)
+        execution = await follow(
+            ib,
+            identifier,
+            wait or default_wait,
+            report,
+            min_delay=options.min_delay,
+            estimate=options.has_real_time and (invocation.reporter.shows_progress or on_state is not None),
+        )
     except ExecutionFailedError as error:
         return WaitResult.of_error(identifier, error, await _diagnose(ib, identifier))
     except ImageBuilderError as error:
