@@ -55,6 +55,9 @@ async def test_resume_from_another_process_ends_wait(ib: ImageBuilder, simulator
         await ib.wait(arn, timeout=30, on_waiting_step="raise")
     [step] = caught.value.steps
     assert step.name == WAITING_STEP
+    # The step must not time out before another process has started.
+    scale = simulator.time_scale
+    simulator.set_time_scale(0)
     ended = []
     async with anyio.create_task_group() as tasks:
 
@@ -65,6 +68,7 @@ async def test_resume_from_another_process_ends_wait(ib: ImageBuilder, simulator
         call = "ib.resume(step.step_execution_id, reason='approved')"
         answered = await anyio.to_thread.run_sync(answer_in_another_process, simulator, call)
         assert answered == step.id
+        simulator.set_time_scale(scale)
     assert ended[0].status == ImageStatus.AVAILABLE
     outputs = (await ib.get_workflow_step_execution(step.id)).outputs
     assert "approved" in str(outputs)

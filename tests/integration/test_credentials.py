@@ -156,11 +156,13 @@ def test_expired_token_response_during_watch_is_retried(
     async def main():
         async with open_client(**options) as ib:
             assert [each async for each in ib.list_waiting_workflow_steps()] == []
+            simulator.set_time_scale(0)
             schedule = [("RUNNING", 500.0), ("COMPLETED", None)]
             execution = simulator.add_execution("workflow_execution", schedule)
             async with ib.watch(execution, timeout=30) as watch:
                 states = [await anext(watch)]
                 proxy.inject(NetworkFault("expired_token", seconds=0.4))
+                simulator.advance(500)
                 return states + [each async for each in watch]
 
     assert [str(each.status) for each in anyio.run(main, backend=backend)] == ["RUNNING", "COMPLETED"]
