@@ -132,7 +132,7 @@ def test_watch_of_a_pipeline_shows_each_new_image(simulator: Simulator, cli: Cli
     process = cli.start("watch", "demo" if by == "name" else pipeline, "--timeout", "9h")
     wait_until_polled(simulator)
     good = simulator.start_build(pipeline)
-    wait_until(lambda: simulator.call_count("GetImage") > 2)
+    wait_until_polled(simulator)
     simulator.script(BuildScript.failing_component("no space left"))
     bad = simulator.start_build(pipeline)
     wait_until_polled(simulator)
