@@ -161,9 +161,11 @@ def test_queue_that_is_gone_changes_no_wait(simulator: Simulator, caplog, backen
                 await to_thread.run_sync(lambda: _aws(simulator, "sqs").delete_queue(QueueUrl=queue_url))
             for _ in range(3):
                 arn = simulator.start_build(pipeline)
+                polls = simulator.call_count("GetImage")
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(partial(ib.wait, arn, timeout=60))
-                    await anyio.sleep(0.3)
+                    while simulator.call_count("GetImage") == polls:
+                        await anyio.sleep(0.01)
                     await to_thread.run_sync(simulator.advance, 7200)
 
     pipeline = simulator.create_pipeline("demo")
@@ -189,6 +191,7 @@ def test_short_read_timeout_does_not_end_long_polls(simulator: Simulator, backen
                 received.extend(await queue.receive())
 
             tasks.start_soon(receive)
+            # Longer than the read timeout of the config.
             await anyio.sleep(2)
             await to_thread.run_sync(_put_event, simulator, image_arn())
         await queue.aclose()
