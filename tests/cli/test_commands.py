@@ -289,6 +289,7 @@ def test_retry_sets_outputs_of_the_step(simulator: Simulator, cli: Cli, tmp_path
     assert f"\n{result.stdout}" in written
 
 
+@pytest.mark.posix
 def test_watch_makes_few_calls(simulator: Simulator, cli: Cli) -> None:
     simulator.set_time_scale(0)
     arn = simulator.start_build(simulator.create_pipeline("demo"))

@@ -12,6 +12,8 @@ import pytest
 from aioimagebuilder.testing import Simulator
 from cli.support import Cli
 
+pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
+
 STREAMS = [
     ("", 0),
     ("<&-", 0),

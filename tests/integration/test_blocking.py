@@ -124,6 +124,7 @@ def test_errors_are_raised_unchanged(ib, running_execution):
         ib.wait("nonsense", timeout=0)
 
 
+@pytest.mark.posix
 def test_ctrl_c_ends_wait_at_once(simulator: Simulator, running_execution):
     program = f"""
         import signal, sys

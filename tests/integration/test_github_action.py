@@ -22,9 +22,7 @@ DEFINITION = yaml.safe_load((ACTION / "action.yml").read_text(encoding="utf-8"))
 PAGE = (ROOT / "docs" / "github-actions.md").read_text(encoding="utf-8")
 INSTALLED = {"install": {"bin": sysconfig.get_path("scripts")}}
 
-pytestmark = pytest.mark.skipif(
-    sys.platform == "win32", reason="the bash of Windows is not that of the runner"
-)
+pytestmark = pytest.mark.posix
 
 
 @pytest.fixture
