@@ -16,9 +16,10 @@ import functools
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent import futures
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
+from typing import Concatenate, Final, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from aiobotocore.session import AioSession
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -39,6 +40,9 @@ T = TypeVar("T")
 
 _Async = client.ImageBuilder
 
+# Windows handles Ctrl-C only once a blocking call has returned.
+_SECONDS_OF_A_CALL: Final = 0.2 if sys.platform == "win32" else None
+
 
 class _EventLoopThread:
     """The thread in which the async client runs."""
@@ -56,6 +60,8 @@ class _EventLoopThread:
         self.check_process()
         future = self.portal.start_task_soon(function)
         try:
+            while not futures.wait([future], timeout=_SECONDS_OF_A_CALL).done:
+                pass
             return future.result()
         except BaseException:
             # Ctrl-C only interrupts the current thread: cancel what runs in the other one.

@@ -125,10 +125,15 @@ def test_errors_are_raised_unchanged(ib, running_execution):
 
 
 @pytest.mark.posix
-def test_ctrl_c_ends_wait_at_once(simulator: Simulator, running_execution):
+@pytest.mark.parametrize("seconds", [None, 0.05], ids=["one-call", "many-calls"])
+def test_ctrl_c_ends_wait_at_once(simulator: Simulator, running_execution, seconds):
     program = f"""
         import signal, sys
+        from aioimagebuilder import blocking
         from aioimagebuilder.blocking import ImageBuilder
+
+        # As on Windows, which handles signals between calls only.
+        blocking._SECONDS_OF_A_CALL = {seconds}
 
         # A shell that runs the tests in the background makes its children ignore SIGINT.
         signal.signal(signal.SIGINT, signal.default_int_handler)
