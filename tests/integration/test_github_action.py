@@ -74,6 +74,16 @@ def test_action_installs_itself_and_runs_as_documented(simulator, runner):
     assert "AVAILABLE" in result.summary
 
 
+def test_container_images_have_uris_and_no_ami(simulator, runner):
+    pipeline = simulator.create_pipeline("web", container=True, regions=["us-east-1", "eu-west-1"])
+    result = runner.run({"pipeline": pipeline, "region": "us-east-1"})
+    assert result.codes == {"build": 0}
+    uris = json.loads(result.outputs["image-uris"])
+    assert len(uris) >= 2
+    assert {uri.split(".")[3] for uri in uris} == {"us-east-1", "eu-west-1"}
+    assert (result.outputs["ami"], result.outputs["amis"]) == ("", "[]")
+
+
 def test_failed_build_fails_the_action_with_outputs_and_summary(simulator, runner):
     simulator.script(BuildScript.failing_component("disk\nfull\nami<<x\nami-1\nx"))
     simulator.create_pipeline("web")
@@ -106,9 +116,9 @@ def test_invalid_input_fails_the_action_before_a_build(simulator, runner, inputs
 
 
 def test_timeout_cancels_the_build_and_says_so(simulator, runner):
-    simulator.set_time_scale(50)
+    simulator.set_time_scale(20)
     simulator.create_pipeline("web")
-    result = runner.run({"pipeline": "web", "timeout": "2s", "on-timeout": "cancel"})
+    result = runner.run({"pipeline": "web", "timeout": "5s", "on-timeout": "cancel"})
     assert result.codes == {"build": 124}
     assert (result.outputs["outcome"], result.outputs["status"]) == ("cancelled", "CANCELLED")
 
@@ -173,7 +183,7 @@ def test_step_that_is_repeated_joins_its_build(simulator, runner):
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_cancelled_job_leaves_the_build_and_its_arn(simulator, runner, number, code):
-    simulator.set_time_scale(1)
+    simulator.set_time_scale(0)
     simulator.create_pipeline("web")
     result = ActionResult(step_outputs=dict(INSTALLED))
     step = DEFINITION["runs"]["steps"][1]
