@@ -63,7 +63,10 @@ class GitHubRunner:
             if step["id"] in self.done:
                 continue
             process = self.start(step, values, result)
-            result.log += process.communicate(timeout=60)[0]
+            try:
+                result.log += process.communicate(timeout=240)[0]
+            finally:
+                process.kill()
             self.finish(step, process.returncode, result)
             if process.returncode:
                 break

@@ -73,8 +73,8 @@ async def _build(
         options = with_deadline(options, deadline)
         invocation.begin_wait([image], f"Building {image}")
         invocation.reporter.print_progress(f"Building {escape(image)}")
-        invocation.output.emit("started", {"id": image, "pipeline": arn})
         set_step_outputs(invocation, {"image-arn": image})
+        invocation.output.emit("started", {"id": image, "pipeline": arn})
         async with anyio.create_task_group() as tasks:
             if logs:
                 tasks.start_soon(_show_log, ib, image, options, invocation)
