@@ -158,19 +158,6 @@ def test_timeline_of_an_ended_build_has_nothing_to_come(remaining: timedelta | N
     assert "still to come" not in "".join((*render_text(chart, 60, ASCII), render_svg(chart)))
 
 
-@pytest.fixture
-def running_build(simulator: Simulator) -> str:
-    """The ARN of a build of a pipeline that has made three images."""
-    simulator.set_time_scale(0)
-    pipeline = simulator.create_pipeline("demo")
-    for _ in range(3):
-        simulator.start_build(pipeline)
-        simulator.advance(7200)
-    arn = simulator.start_build(pipeline)
-    simulator.advance(30)
-    return arn
-
-
 def history_calls(simulator: Simulator) -> Counter[str]:
     return Counter(call.operation for call in simulator.calls if call.operation in HISTORY_CALLS)
 
