@@ -34,6 +34,7 @@ def _blocks(language: str) -> dict[str, str]:
 PROGRAMS = _blocks("python")
 FRAGMENTS = _blocks("py")
 OUTPUTS = {
+    "botocore-waiters.md-1": r"AVAILABLE\n",
     "estimates.md-1": "",
     "README.md-1": r"us-east-1 ami-[0-9a-f]{17}\n",
     "README.md-2": r"([A-Z]+\n)+AVAILABLE\n",
