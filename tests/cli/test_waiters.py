@@ -142,14 +142,17 @@ def test_file_of_the_user_is_neither_replaced_nor_removed(waiters, home, path, c
     assert _content(home) == before
 
 
-@pytest.mark.parametrize("command", ["install", "uninstall"])
-def test_file_that_was_changed_is_neither_replaced_nor_removed(waiters, home, command):
+def test_file_that_was_changed_is_neither_replaced_nor_removed(waiters, home):
     waiters("install")
     changed = home / ".aws" / EXTRAS
     changed.write_text(changed.read_text().replace('"delay": 60', '"delay": 15'))
     before = _content(home)
-    assert waiters(command).code == 1
+    assert waiters("install").code == 1
     assert _content(home) == before
+    result = waiters("uninstall")
+    assert (result.code, result.stdout) == (1, f"Removed {home / '.aws' / BASE}\n")
+    assert f"{changed} was not written by aioimagebuilder, or was changed since" in result.stderr
+    assert _content(home) == {str(changed): before[str(changed)]}
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs pipes")

@@ -47,7 +47,7 @@ For older ones, in which AWS has no waiter for Image Builder, and for no others,
   AWS_DATA_PATH={folder} {example}
 
 Such a waiter polls once a minute for six hours, each by itself. A few connection errors in a row end it. It
-returns nothing: not the result, and not why a build failed. "aioimagebuilder wait" does all of this better.
+returns nothing: not the result, and not why a build failed. "aioimagebuilder wait" has none of these limits.
 """
 
 
@@ -75,15 +75,22 @@ def install() -> ExitCode:
 
 
 def uninstall() -> ExitCode:
-    """Remove the files, and return the exit code."""
-    with _reporting_errors():
-        # Last in, first out: each removes the folders that were created for it.
-        folders = {path: _folders_of(path) for path in (_BASE_FILE, _EXTRAS_FILE)}
-        for path, created in folders.items():
-            if created is not None:
-                _remove(path, created)
-                click.echo(f"Removed {path}")
-    if set(folders.values()) == {None}:
+    """Remove the files, and return the exit code. A file that is not ours is an error after the others."""
+    left: list[click.ClickException] = []
+    removed = False
+    # Last in, first out: each removes the folders that were created for it.
+    for path in (_BASE_FILE, _EXTRAS_FILE):
+        try:
+            with _reporting_errors():
+                if (folders := _folders_of(path)) is not None:
+                    _remove(path, folders)
+                    removed = True
+                    click.echo(f"Removed {path}")
+        except click.ClickException as error:
+            left.append(error)
+    if left:
+        raise left[0]
+    if not removed:
         click.echo("No waiters are installed.")
     return ExitCode.SUCCEEDED
 
@@ -143,7 +150,7 @@ def _is_plain(path: Path) -> bool:
 
 
 def _write(path: Path, document: Mapping[str, object], folders: int | None) -> None:
-    """Replace the file in one step, unless it is the same."""
+    """Replace the file in one step: others read it as it was before, or as it is afterwards."""
     if folders is None:
         folders = sum(not each.exists() for each in path.parents)
     generator = {"name": "aioimagebuilder", "version": version("aioimagebuilder"), "folders": folders}
