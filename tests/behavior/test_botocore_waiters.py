@@ -230,6 +230,18 @@ def test_unobservable_execution_is_reported_as_by_botocore(run, name, code, stat
     run(main)
 
 
+def test_secrets_in_an_error_of_the_service_are_redacted(run):
+    async def main():
+        message = "Authorization=AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20261125/us-east-1"
+        service = ScriptedService(fault=lambda _: aws_error("AccessDeniedException", 403, message=message))
+        async with ImageBuilder(client=service) as ib:
+            error = await _failure(ib.get_waiter("image_available").wait(imageBuildVersionArn=image_arn()))
+        assert "AKIAIOSFODNN7EXAMPLE" not in f"{error} {error!r} {error.last_response}"
+        assert error.last_response["Error"]["Message"].startswith("Authorization=")
+
+    run(main)
+
+
 def test_throttles_up_to_the_deadline_are_the_reason(run):
     async def main():
         service = ScriptedService(fault=lambda _: throttle())

@@ -28,6 +28,7 @@ from ..errors import (
 from ..models.executions import Execution
 from ..models.identifiers import Identifier, ResourceKind
 from ..models.kinds import KINDS, ExecutionKind, Kind
+from ..models.redaction import redact_json
 from ..models.statuses import Outcome
 from ..polling.poller import Poller
 from ..polling.schedule import Cadence
@@ -247,9 +248,8 @@ def _create_model(kind: ExecutionKind) -> Mapping[str, object]:
         [each for each, outcome in row.outcomes.items() if _is_success(outcome) is wanted]
         for wanted in (True, False)
     )
-    description = f"Wait until a {kind} is {_join(successes)}. Fails if it is {_join(failures)}."
     return {
-        "description": description.replace("a image", "an image"),
+        "description": f"Wait until the {kind} is {_join(successes)}. Fails if it is {_join(failures)}.",
         "operation": row.get.operation,
         "delay": _DELAY,
         "maxAttempts": _MAXIMUM_ATTEMPTS,
@@ -332,8 +332,9 @@ def _explain(waiter: Waiter[object], error: WaitError) -> tuple[str, Response]:
         cause = cause.__cause__
     if cause is None:
         return str(error), response
-    details = cause.response["Error"]
-    return f"An error occurred ({details.get('Code')}): {details.get('Message')}", cause.response
+    response = cast("Response", redact_json(cause.response))
+    details = cast("Mapping[str, object]", response["Error"])
+    return f"An error occurred ({details.get('Code')}): {details.get('Message')}", response
 
 
 def _to_response(execution: Execution) -> Response:
