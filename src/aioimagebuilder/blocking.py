@@ -31,6 +31,7 @@ from .aws.event_loops import check_process
 from .aws.sqs import SqsHints
 from .polling.build_history import BuildHistory
 from .polling.pace import PaceName
+from .waiting.botocore_waiters import GetWaiter, Response
 from .waiting.options import Duration
 
 __all__ = ["BlockingIterator", "ImageBuilder"]
@@ -256,6 +257,17 @@ class ImageBuilder:
         if self._open is None:
             raise RuntimeError("This ImageBuilder is not open: use `with ImageBuilder(...) as ib:`.")
         return self._open[0]
+
+    @property
+    def get_waiter(self) -> GetWaiter[Response]:
+        """Return a waiter with the interface of botocore's, by its name; see the async client."""
+        run = self._client.get_waiter.run
+        return GetWaiter(lambda waiter, arguments: self.thread.call(lambda: run(waiter, arguments)))
+
+    @property
+    def waiter_names(self) -> list[str]:
+        """The names of the waiters that `get_waiter` returns."""
+        return self._client.waiter_names
 
     wait = _Blocking(_Async.wait)
     wait_for_image = _Blocking(_Async.wait_for_image)
