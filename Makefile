@@ -60,6 +60,7 @@ bench: $(READY)
 	$(BIN)/python tests/benchmarks/hinted_wait.py
 	$(BIN)/python tests/benchmarks/many_waits.py
 	$(BIN)/python tests/benchmarks/scale.py
+	$(BIN)/python tests/benchmarks/hooks.py
 	$(BIN)/python tests/benchmarks/forecasts.py $(ARGS)
 
 # The pictures of the README and the documentation.
