@@ -85,5 +85,5 @@ $(INSTALLED): pyproject.toml
 
 $(READY): $(INSTALLED)
 	@echo "Installing what the tests and checks need in $(VENV) (once, up to a minute) ..."
-	@$(INSTALL) --editable '.[cli,testing,trio]' --group test --group check
+	@$(INSTALL) --editable '.[cli,testing,trio,otel]' --group test --group check
 	@touch $@

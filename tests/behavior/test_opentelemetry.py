@@ -263,7 +263,12 @@ def test_metrics_count_waits_polls_throttles_and_rate(run):
         assert 690 <= duration.sum <= 760
         assert {600, 900, 3600, 7200} < set(duration.explicit_bounds)
         assert sum(each.value for each in found["aioimagebuilder.polls"]) == len(service.calls)
-        assert sum(each.value for each in found["aioimagebuilder.throttles"]) == 2
+        assert [
+            (each.attributes["imagebuilder.kind"], each.value) for each in found["aioimagebuilder.throttles"]
+        ] == [
+            ("workflow execution", 2),
+            ("image", 0),
+        ]
         assert {each.value for each in found["aioimagebuilder.wait.active"]} == {0}
         (gauge,) = found["aioimagebuilder.rate_limit"]
         assert (dict(gauge.attributes), gauge.value) == ({"cloud.region": REGION}, rate)

@@ -23,6 +23,8 @@ from opentelemetry.trace import Span, StatusCode, TracerProvider
 
 from .events import Event, PollFinished, PollStarted, RateChanged, WaitEnded, WaitStarted
 
+__all__ = ["OpenTelemetryHook"]
+
 _SCOPE: Final = "aioimagebuilder"
 _KIND: Final = "imagebuilder.kind"
 _OUTCOME: Final = "imagebuilder.outcome"
@@ -120,8 +122,8 @@ class OpenTelemetryHook:
     def _end_poll(self, event: PollFinished) -> None:
         shared = {_KIND: event.kind, _REGION: event.region}
         self._instruments.polls.add(1, {**shared, _OUTCOME: event.outcome})
-        if event.outcome == "throttled":
-            self._instruments.throttles.add(1, shared)
+        # Also nothing, so that a rate is known before the first throttle.
+        self._instruments.throttles.add(int(event.outcome == "throttled"), shared)
         span, token = self._polls.pop(event.poll)
         context.detach(token)
         link = span.get_span_context()
