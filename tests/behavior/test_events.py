@@ -492,6 +492,23 @@ def test_failing_hook_changes_no_wait_and_is_logged_once(run, caplog, error):
     assert not any(mark in caplog.text for mark in MARKS)
 
 
+def test_error_without_a_text_is_a_notice():
+    events = []
+    emitter = Emitter(REGION, [events.append])
+    emitter.notice(logging.WARNING, "%s failed", "_History", error=_UnprintableError())
+    emitter.notice(logging.WARNING, "%s failed", "_History", error=_StubbornError(f"token={TOKEN}"))
+    assert [each.text for each in events] == [
+        "_History failed: _UnprintableError: (it has no text)",
+        "_History failed: _StubbornError: session_token=[redacted]",
+    ]
+    assert [each.error for each in events] == [None, None]
+
+
+class _StubbornError(Exception):
+    def __str__(self) -> str:
+        return f"session_token={TOKEN}"
+
+
 @pytest.mark.parametrize("hook_error", [KeyboardInterrupt, asyncio.CancelledError])
 def test_interruption_of_a_hook_is_not_swallowed(hook_error):
     def interrupt(event: object) -> None:
@@ -602,21 +619,41 @@ def test_hook_may_be_none_one_or_several(on_event):
     ImageBuilder(on_event=on_event)
 
 
-def test_hook_may_close_a_watch(run):
+@pytest.mark.parametrize(
+    ("cls", "seen"),
+    # What was delivered before remains.
+    [
+        (WaitStarted, []),
+        (PollStarted, []),
+        (StateChanged, ["BUILDING"]),
+        (PollFinished, ["BUILDING"]),
+        (WaitEnded, ["BUILDING", "TESTING", "AVAILABLE"]),
+    ],
+)
+def test_hook_may_close_a_watch(run, cls, seen):
     async def main():
+        events = []
         service = ScriptedService()
         arn = service.image((0, "BUILDING"), (60, "TESTING"), (90, "AVAILABLE"))
         watches = []
 
         def close(event: object) -> None:
-            if isinstance(event, StateChanged) and event.status == "TESTING":
+            if isinstance(event, cls):
                 watches[0].close()
 
-        async with ImageBuilder(client=service, on_event=close) as ib:
+        async with ImageBuilder(client=service, on_event=[close, events.append]) as ib:
             watches.append(ib.watch(arn))
-            # What was delivered before remains.
-            assert [each.status async for each in watches[0]] == ["BUILDING", "TESTING"]
+            assert [each.status async for each in watches[0]] == seen
             await anyio.sleep(1)
             assert ib._parts.poller.is_idle
+        names = ["wait", "poll"]
+        for name, start, end in zip(
+            names, (WaitStarted, PollStarted), (WaitEnded, PollFinished), strict=True
+        ):
+            started, ended = (
+                Counter(getattr(each, name) for each in of(events, of_)) for of_ in (start, end)
+            )
+            assert started == ended
+            assert set(ended.values()) <= {1}
 
     run(main)

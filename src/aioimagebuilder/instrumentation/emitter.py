@@ -41,6 +41,14 @@ def text_of(error: BaseException) -> str:
         return "(it has no text)"
 
 
+def _is_redacted(error: BaseException) -> bool:
+    """Redact an exception in place, and return whether it contains no secret now."""
+    try:
+        return redact_chain(error) is not None
+    except Exception:  # noqa: BLE001 - a foreign exception, whose text fails
+        return False
+
+
 class Emitter:
     """Delivers events to the hooks of a client, of which the library's logging is the first.
 
@@ -84,8 +92,8 @@ class Emitter:
         """
         if self.wants(level):
             text = text % arguments
-            if error is not None and redact_chain(error) is None:
-                # Its own text contains a secret, which a traceback would show.
+            if error is not None and not _is_redacted(error):
+                # A traceback would show its text.
                 text, error = f"{text}: {type(error).__name__}: {text_of(error)}", None
             self.emit(Notice(region=self.region, level=level, text=one_line(text), error=error))
 

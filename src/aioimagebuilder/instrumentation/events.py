@@ -76,8 +76,8 @@ class WaitEnded(Event):
         outcome: How it ended.
         status: The last status seen; ``None`` if none was.
         duration: How long it lasted, in seconds.
-        polls: The number of polls that it took part in.
-        throttles: The number of those that were throttled.
+        polls: The number of polls that were made for it, as in `WaitError`.
+        throttles: The number of times that one was throttled.
         poll: The id of the last poll that was answered; ``None`` if none was.
         error: The text of the exception that the wait raises; ``None`` if it raises none.
         error_type: The name of the exception's class.

@@ -1,4 +1,4 @@
-"""The events of polls: from which waits share which poll, to how each attempt ended."""
+"""The events of polls: the start of each attempt, how it ended, whom it served, and what it found."""
 
 from __future__ import annotations
 
@@ -114,27 +114,26 @@ class PollRecorder:
     def _end(
         self, outcome: PollOutcome, error: Exception | None = None, retry_in: float | None = None
     ) -> None:
-        self._emitter.emit(
-            PollFinished(
-                region=self._emitter.region,
-                poll=self._poll,
-                operation=self._operation,
-                kind=self._kind.value,
-                id=self._identifier,
-                attempt=self._attempt,
-                outcome=outcome,
-                duration=anyio.current_time() - self._started,
-                status=self._status,
-                executions=len(self._read),
-                waits=tuple(self._waits),
-                error=None if error is None else text_of(error),
-                error_type=None if error is None else type(error).__name__,
-                retry_in=retry_in,
-            )
+        event = PollFinished(
+            region=self._emitter.region,
+            poll=self._poll,
+            operation=self._operation,
+            kind=self._kind.value,
+            id=self._identifier,
+            attempt=self._attempt,
+            outcome=outcome,
+            duration=anyio.current_time() - self._started,
+            status=self._status,
+            executions=len(self._read),
+            waits=tuple(self._waits),
+            error=None if error is None else text_of(error),
+            error_type=None if error is None else type(error).__name__,
+            retry_in=retry_in,
         )
         self._is_open, self._status = False, None
         self._read.clear()
         self._waits.clear()
+        self._emitter.emit(event)
 
 
 def report_state(emitter: Emitter, execution: Execution, before: Execution | None) -> None:

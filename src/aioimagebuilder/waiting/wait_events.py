@@ -41,15 +41,18 @@ class WaitRecorder:
     def __init__(self, emitter: Emitter) -> None:
         self._emitter = emitter
         self._open: dict[Subscription, None] = {}
+        self._is_closed = False
 
     def begin(self, subscriptions: Iterable[Subscription], timeout: float | None) -> None:
         """Record that waits have started, with this timeout in seconds."""
         if not self._emitter.has_hooks:
             return
-        for subscription in subscriptions:
+        for subscription in tuple(subscriptions):
+            # A hook may close the consumer.
+            if self._is_closed:
+                return
             subscription.wait = self._emitter.new_id()
             self._open[subscription] = None
-        for subscription in list(self._open):
             self._emitter.emit(
                 WaitStarted(
                     region=self._emitter.region,
@@ -102,6 +105,7 @@ class WaitRecorder:
 
     def close(self) -> None:
         """Record that the consumer has stopped to wait."""
+        self._is_closed = True
         for subscription in list(self._open):
             failure = subscription.failure
             if failure is not None and not isinstance(failure, OperationError):

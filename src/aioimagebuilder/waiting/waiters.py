@@ -236,7 +236,7 @@ class Gathering(Consumer):
         self._inspector = inspector
         self._identifiers = tuple(identifiers)
         # Those that reached the deadline and wait for `settle`.
-        self._expired: list[Subscription] = []
+        self._expired: dict[Subscription, None] = {}
         self.states: dict[Identifier, Execution] = {}
         self.errors: dict[Identifier, WaitError] = {}
 
@@ -274,7 +274,7 @@ class Gathering(Consumer):
     def _error(self, subscription: Subscription, execution: Execution | None) -> WaitError | None:
         if execution is None:
             if subscription.end_reason is EndReason.DEADLINE and self._settings.on_timeout == "cancel":
-                self._expired.append(subscription)
+                self._expired[subscription] = None
             return end_error(subscription)
         if self._settings.on_waiting_step == "raise" and (
             steps := self._inspector.waiting_steps_of(execution)
