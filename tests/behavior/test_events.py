@@ -605,7 +605,16 @@ class _AsyncCallable:
 
 @pytest.mark.parametrize(
     "on_event",
-    [7, "hook", [print, None], _coroutine_function, _AsyncCallable(), [print, _coroutine_function]],
+    [
+        7,
+        "hook",
+        [print, None],
+        Emitter,
+        [print, Emitter],
+        _coroutine_function,
+        _AsyncCallable(),
+        [print, _coroutine_function],
+    ],
 )
 def test_invalid_hook_is_rejected_at_once(on_event):
     with pytest.raises(TypeError, match="on_event"):

@@ -328,6 +328,12 @@ def test_hook_is_shared_by_clients(run):
     run(main)
 
 
+def test_missing_extra_is_named():
+    code = "import sys; sys.modules['opentelemetry'] = None; import aioimagebuilder.instrumentation.opentelemetry"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stderr.rstrip().endswith("pip install 'aioimagebuilder[otel]'")
+
+
 def test_import_of_the_library_loads_no_opentelemetry():
     modules = "aioimagebuilder.client, aioimagebuilder.blocking, aioimagebuilder.instrumentation"
     code = f"import sys, {modules}; print('opentelemetry' in sys.modules)"

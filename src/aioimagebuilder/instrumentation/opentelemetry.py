@@ -16,10 +16,14 @@ from functools import cached_property
 from importlib.metadata import version
 from typing import Final
 
-from opentelemetry import context, metrics, trace
-from opentelemetry.context import Context
-from opentelemetry.metrics import MeterProvider
-from opentelemetry.trace import Span, StatusCode, TracerProvider
+try:
+    from opentelemetry import context, metrics, trace
+    from opentelemetry.context import Context
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import Span, StatusCode, TracerProvider
+except ModuleNotFoundError as error:
+    message = "OpenTelemetryHook needs opentelemetry-api: pip install 'aioimagebuilder[otel]'"
+    raise ModuleNotFoundError(message, name=error.name) from error
 
 from .events import Event, PollFinished, PollStarted, RateChanged, WaitEnded, WaitStarted
 
