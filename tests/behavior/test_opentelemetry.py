@@ -329,7 +329,8 @@ def test_hook_is_shared_by_clients(run):
 
 
 def test_missing_extra_is_named():
-    code = "import sys; sys.modules['opentelemetry'] = None; import aioimagebuilder.instrumentation.opentelemetry"
+    module = "aioimagebuilder.instrumentation.opentelemetry"
+    code = f"import sys; sys.modules['opentelemetry'] = None; import {module}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stderr.rstrip().endswith("pip install 'aioimagebuilder[otel]'")
 

@@ -26,11 +26,15 @@ def parse_hooks(on_event: OnEvent | Iterable[OnEvent] | None) -> tuple[OnEvent, 
         return ()
     hooks = (on_event,) if callable(on_event) or not isinstance(on_event, Iterable) else tuple(on_event)
     for hook in hooks:
-        if not callable(hook) or isinstance(hook, type):
-            raise TypeError(f"on_event must be a function or several, or instances of a hook, not {hook!r}.")
-        if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(type(hook).__call__):
-            raise TypeError(f"on_event is called, not awaited: {hook!r} must not be a coroutine function.")
+        _check_hook(hook)
     return hooks
+
+
+def _check_hook(hook: object) -> None:
+    if not callable(hook) or isinstance(hook, type):
+        raise TypeError(f"on_event must be a function or several, or instances of a hook, not {hook!r}.")
+    if inspect.iscoroutinefunction(hook) or inspect.iscoroutinefunction(type(hook).__call__):
+        raise TypeError(f"on_event is called, not awaited: {hook!r} must not be a coroutine function.")
 
 
 def text_of(error: BaseException) -> str:
