@@ -63,6 +63,7 @@ bench: $(READY)
 	$(BIN)/python tests/benchmarks/hinted_wait.py
 	$(BIN)/python tests/benchmarks/many_waits.py
 	$(BIN)/python tests/benchmarks/scale.py
+	$(BIN)/python tests/benchmarks/hooks.py
 	$(BIN)/python tests/benchmarks/forecasts.py $(ARGS)
 
 # The pictures of the README and the documentation.
@@ -87,5 +88,5 @@ $(INSTALLED): pyproject.toml
 
 $(READY): $(INSTALLED)
 	@echo "Installing what the tests and checks need in $(VENV) (once, up to a minute) ..."
-	@$(INSTALL) --editable '.[cli,testing,trio]' --group test --group check
+	@$(INSTALL) --editable '.[cli,testing,trio,otel]' --group test --group check
 	@touch $@

@@ -6,9 +6,9 @@
         arn = await ib.start_image_pipeline_execution(pipeline_arn)
         image = await ib.wait_for_image(arn, timeout=7200)
 
-`aioimagebuilder.blocking` has the same methods for scripts, and `aioimagebuilder.testing` a simulator of the
-service. The names exported here and by these two modules are the public API; everything else may change
-without notice.
+`aioimagebuilder.blocking` has the same methods for scripts, `aioimagebuilder.instrumentation` the events that
+hooks receive, and `aioimagebuilder.testing` a simulator of the service. The names exported here and by these
+modules are the public API; everything else may change without notice.
 """
 
 from __future__ import annotations

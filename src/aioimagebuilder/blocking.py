@@ -15,7 +15,7 @@ import contextlib
 import functools
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from concurrent import futures
 from contextlib import ExitStack
 from types import TracebackType
@@ -29,6 +29,7 @@ from . import client
 from .aws.backoff import Backoff
 from .aws.event_loops import check_process
 from .aws.sqs import SqsHints
+from .instrumentation.events import OnEvent
 from .polling.build_history import BuildHistory
 from .polling.pace import PaceName
 from .waiting.botocore_waiters import GetWaiter, Response
@@ -162,6 +163,7 @@ class ImageBuilder:
 
     It is a context manager, and may be shared by threads. The arguments are those of the async client, except
     `client`, `logs_client` and that of `hints`: an open aiobotocore client belongs to another event loop.
+    `on_event` is called in the thread of the event loop, not in that of the caller.
 
     Raises:
         ValueError, TypeError: As for the async client, or `hints` has a client.
@@ -186,6 +188,7 @@ class ImageBuilder:
         backoff: Backoff | None = None,
         hints: SqsHints | None = None,
         hinted_max_delay: Duration = 300,
+        on_event: OnEvent | Iterable[OnEvent] | None = None,
     ) -> None:
         self._open: tuple[_EventLoopThread, ExitStack] | None = None
         if isinstance(hints, SqsHints) and hints.client is not None:
@@ -207,6 +210,7 @@ class ImageBuilder:
             backoff=backoff,
             hints=hints,
             hinted_max_delay=hinted_max_delay,
+            on_event=on_event,
         )
 
     def __enter__(self) -> Self:

@@ -6,7 +6,7 @@ import logging
 from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
-from typing import Final, Self, TypeVar, Unpack, cast
+from typing import Self, TypeVar, Unpack, cast
 
 from aiobotocore.session import AioSession
 from botocore.config import Config
@@ -18,6 +18,8 @@ from .aws.session import SessionArguments
 from .aws.sqs import SqsHints, check_hints
 from .diagnosis.diagnoser import LOG_LINES, TIMEOUT
 from .errors import ResourceInUseException
+from .instrumentation.emitter import parse_hooks
+from .instrumentation.events import OnEvent
 from .logs import check_log_arguments, follow_build_log, read_log
 from .models.diagnosis import Diagnosis
 from .models.executions import Execution, Image, LifecycleExecution, WorkflowExecution, WorkflowStepExecution
@@ -47,8 +49,6 @@ from .waiting.pipelines import PipelineWatch, next_image, watch_pipeline
 from .waiting.waiters import AsCompleted, AtDeadline, Watch, wait, wait_all
 
 X = TypeVar("X", bound=Execution)
-
-_log: Final = logging.getLogger("aioimagebuilder")
 
 
 class ImageBuilder(Operations):
@@ -86,6 +86,8 @@ class ImageBuilder(Operations):
         backoff: How calls are retried.
         hints: A queue of Image Builder's events, which cause polls at once of what they name.
         hinted_max_delay: The maximum delay of images while hints are proven, as seconds or timedelta.
+        on_event: A function that is called with each event (`aioimagebuilder.instrumentation`), or several.
+            What it raises is logged, and concerns no wait.
 
     Raises:
         ValueError: Two arguments are mutually exclusive, or the delays are not 0 < min_delay <= max_delay.
@@ -114,6 +116,7 @@ class ImageBuilder(Operations):
         backoff: Backoff | None = None,
         hints: SqsHints | None = None,
         hinted_max_delay: Duration = 300,
+        on_event: OnEvent | Iterable[OnEvent] | None = None,
     ) -> None:
         super().__init__()
         self._arguments = SessionArguments(
@@ -138,6 +141,7 @@ class ImageBuilder(Operations):
         self._history = check_history(history) or MemoryBuildHistory()
         self._not_found_grace = parse_seconds(not_found_grace, "not_found_grace")
         self._backoff = backoff or Backoff()
+        self._hooks = parse_hooks(on_event)
         self._open_parts: Parts | None = None
 
     async def __aenter__(self) -> Self:
@@ -160,6 +164,7 @@ class ImageBuilder(Operations):
             history=self._history,
             hints=self._hints,
             hinted_max_delay=self._hinted_max_delay,
+            hooks=self._hooks,
         )
         self._open_caller, self._open_parts = parts.caller, parts
         return self
@@ -424,7 +429,7 @@ class ImageBuilder(Operations):
         identifier = await operations._start_build(  # noqa: SLF001 - a method of this class
             pipeline_arn, tags=tags, client_token=client_token, **configurations
         )
-        _log.info("Building %s", identifier)
+        self._caller.emitter.notice(logging.INFO, "Building %s", identifier)
         return cast("Image", await self._wait(settings.until(deadline), identifier))
 
     async def wait_for_next_image(
@@ -520,7 +525,8 @@ class ImageBuilder(Operations):
         try:
             await self._request_retry(operations, identifier, client_token)
         except ResourceInUseException as rejection:
-            _log.info("%s is already running, and is joined: %s", identifier, rejection)
+            text = "%s is already running, and is joined: %s"
+            self._caller.emitter.notice(logging.INFO, text, identifier, rejection)
         if before.is_terminal:
             self._parts.poller.expect_rerun(identifier, before)
         return cast("Image", await self._wait(settings.until(deadline), identifier))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from .aws.operations import Operations
 from .aws.session import SessionArguments
 from .aws.sqs import SqsHints
 from .diagnosis.diagnoser import Diagnoser
+from .instrumentation.emitter import Emitter
+from .instrumentation.events import OnEvent
 from .polling.build_history import BuildHistory
 from .polling.build_observer import BuildObserver
 from .polling.build_records import BuildRecords
@@ -51,6 +54,7 @@ async def open_parts(
     history: BuildHistory,
     hints: SqsHints | None,
     hinted_max_delay: float,
+    hooks: Sequence[OnEvent],
 ) -> Parts:
     """Open the parts of a client.
 
@@ -64,22 +68,24 @@ async def open_parts(
         history: Where builds that have ended are kept.
         hints: The queue of hints; ``None`` for none.
         hinted_max_delay: The maximum delay of images while hints are proven, in seconds.
+        hooks: Receive events.
     """
     async with AsyncExitStack() as stack:
         arguments = arguments.with_session()
         client, ca_bundle = await arguments.open_client(stack), arguments.ca_bundle
-        caller = Caller(client, backoff, ca_bundle=ca_bundle)
+        emitter = Emitter(client.meta.region_name, hooks)
+        caller = Caller(client, backoff, ca_bundle=ca_bundle, emitter=emitter)
         open_logs_client = arguments.opener("logs", arguments.logs_client)
-        cloudwatch = CloudWatchLogs(open_logs_client, backoff, ca_bundle=ca_bundle)
+        cloudwatch = CloudWatchLogs(open_logs_client, backoff, ca_bundle=ca_bundle, emitter=emitter)
         stack.push_async_callback(cloudwatch.aclose)
         inspector = StepInspector(caller)
         stack.push_async_callback(inspector.aclose)
-        records = BuildRecords(history)
+        records = BuildRecords(history, emitter)
         stack.push_async_callback(records.aclose)
         observer = BuildObserver(records)
         estimator = Estimator(caller, observer, records, observes_all=pace == "forecast")
         stack.push_async_callback(estimator.aclose)
-        receiver = HintReceiver.of(hints, arguments, caller.region, hinted_max_delay)
+        receiver = HintReceiver.of(hints, arguments, emitter, hinted_max_delay)
         if receiver is not None:
             stack.push_async_callback(receiver.aclose)
         poller = Poller(
@@ -94,5 +100,5 @@ async def open_parts(
         pipelines = PipelinePoller(caller, backoff=backoff, hints=receiver)
         stack.push_async_callback(pipelines.aclose)
         diagnoser = Diagnoser(caller, cloudwatch, backoff)
-        canceller = Canceller(operations, waiting_for_end(poller, inspector, cadence))
+        canceller = Canceller(operations, waiting_for_end(poller, inspector, cadence), emitter)
         return Parts(caller, poller, pipelines, inspector, cloudwatch, diagnoser, canceller, stack.pop_all())

@@ -8,13 +8,14 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 from botocore import xform_name
 from botocore.session import Session
 
-from aioimagebuilder import errors
+from aioimagebuilder import errors, instrumentation
 from aioimagebuilder.blocking import ImageBuilder
 from aioimagebuilder.models.kinds import KINDS
 from aioimagebuilder.testing import Simulator
@@ -42,6 +43,8 @@ OUTPUTS = {
     "getting-started.md-1": r"\['ami-[0-9a-f]{17}'\]\n",
     "getting-started.md-2": r"([A-Z]+.*\n)+AVAILABLE\nAVAILABLE\n",
     "getting-started.md-3": r"AVAILABLE\n",
+    "observability.md-1": r"(image is [A-Z]+, was (None|[A-Z]+)\n)+succeeded after \d+ s and \d+ polls\n",
+    "observability.md-2": r"(imagebuilder.(poll|wait) \{.*\}\n)+deploy \{\}\n",
     "testing.md-1": r"(?s).*\b2 passed\b.*",
     "testing.md-2": r"\['BUILDING', 'TESTING', 'DISTRIBUTING', 'AVAILABLE'\]\n",
     "testing.md-3": r"(?s).*\b1 passed\b.*",
@@ -62,6 +65,8 @@ def environment(imagebuilder_simulator: Simulator) -> dict[str, str]:
 
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_programs_of_documentation_run(environment, imagebuilder_simulator, tmp_path, name):
+    if "opentelemetry" in PROGRAMS[name]:
+        pytest.importorskip("opentelemetry.sdk")
     path = tmp_path / "test_program.py"
     path.write_text(PROGRAMS[name])
     pipeline = imagebuilder_simulator.create_pipeline("demo")
@@ -167,6 +172,31 @@ def test_actions_of_iam_page_are_operations_of_aws():
     assert {row.get.operation for row in KINDS.values()} <= {operation for _, operation in actions}
     for service, operation in actions:
         assert operation in operations[service]
+
+
+def test_table_of_events_matches_library():
+    documented = {
+        name: set(re.findall(r"`(\w+)`", cell))
+        for name, cell in re.findall(
+            r"^\| `([A-Z]\w+)` \| .+ \| (.+) \|$", DOCS["observability.md"], re.MULTILINE
+        )
+    }
+    assert documented == {
+        cls.__name__: {each.name for each in fields(cls)} - {"region"}
+        for cls in instrumentation.Event.__subclasses__()
+    }
+
+
+def test_queries_of_dashboard_name_existing_metrics():
+    page = DOCS["observability.md"]
+    metrics = re.findall(r"^\| `(aioimagebuilder\.\S+)` \|", page, re.MULTILINE)
+    queried = set(
+        re.findall(r"aioimagebuilder_\w+", "".join(re.findall(r"```promql\n(.*?)```", page, re.DOTALL)))
+    )
+    suffixes = "", "_total", "_per_second", "_seconds_bucket", "_seconds_count"
+    for name in queried:
+        assert any(name == each.replace(".", "_") + suffix for each in metrics for suffix in suffixes), name
+    assert len(metrics) == 5
 
 
 def test_every_promise_names_existing_tests():

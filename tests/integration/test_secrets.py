@@ -132,9 +132,10 @@ async def test_no_fault_reveals_a_secret(
     simulator.advance(60)
     simulator.inject(fault)
     texts: list[str] = []
+    events: list[object] = []
     for call in CALLS:
         # One for each call, since throttles slow it down.
-        async with ImageBuilder(client=client, backoff=BACKOFF) as ib:
+        async with ImageBuilder(client=client, backoff=BACKOFF, on_event=events.append) as ib:
             result = call(ib)
             try:
                 texts.append(repr(await (_collect(result) if isinstance(result, AsyncIterable) else result)))
@@ -142,7 +143,7 @@ async def test_no_fault_reveals_a_secret(
                 texts.extend(_texts_of(error))
     assert len(texts) >= len(CALLS)
     assert simulator.control.faults._injected[0].matches >= len(CALLS)
-    assert not _texts_with_secrets([*texts, *logged])
+    assert not _texts_with_secrets([*texts, *logged, repr(events)])
 
 
 @pytest.mark.asyncio
@@ -153,11 +154,20 @@ async def test_signed_url_in_failure_is_redacted(simulator: Simulator, logged: l
         message=ECHOES["signed-url"],
         outputs=json.dumps({"logUrl": ECHOES["signed-url"]}),
     )
-    async with ImageBuilder(**{**simulator.client_arguments, **CREDENTIALS}) as ib:
+    events: list[object] = []
+    arguments = {**simulator.client_arguments, **CREDENTIALS}
+    async with ImageBuilder(**arguments, on_event=events.append) as ib:
         with pytest.raises(ExecutionFailedError) as caught:
             await ib.wait(step, timeout=10, diagnose=True)
     diagnosis = caught.value.diagnosis
-    texts = [str(diagnosis), repr(diagnosis), diagnosis.report(), json.dumps(diagnosis.as_dict()), repr(ib)]
+    texts = [
+        repr(events),
+        str(diagnosis),
+        repr(diagnosis),
+        diagnosis.report(),
+        json.dumps(diagnosis.as_dict()),
+        repr(ib),
+    ]
     assert "log.txt" in diagnosis.report()
     assert not _texts_with_secrets([*texts, *_texts_of(caught.value), *logged])
     # The member itself is not redacted.
@@ -192,12 +202,13 @@ def test_password_of_a_proxy_is_not_revealed(
         proxies = {scheme: f"http://me:{SIGNATURE}@127.0.0.1:1"}
         config = AioConfig(proxies=proxies, connect_timeout=1, **options)
         arguments = {**simulator.client_arguments, "endpoint_url": f"{scheme}://example.invalid"}
-        async with ImageBuilder(**arguments, config=config, backoff=BACKOFF) as ib:
+        events: list[object] = []
+        async with ImageBuilder(**arguments, config=config, backoff=BACKOFF, on_event=events.append) as ib:
             with pytest.raises(ConnectionFailedError) as failed:
                 await ib.get_workflow_execution(WORKFLOW)
             with pytest.raises(ObservationError) as waited:
                 await ib.wait(WORKFLOW, timeout=0.2)
-        return [*_texts_of(failed.value), *_texts_of(waited.value)]
+        return [repr(events), *_texts_of(failed.value), *_texts_of(waited.value)]
 
     assert not _texts_with_secrets([*anyio.run(main, backend=backend), *logged])
 

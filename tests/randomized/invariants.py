@@ -48,6 +48,7 @@ def violations(history: History) -> list[str]:
         found.append(f"left behind: {history.leftovers}")
     found += [f"sent without a waiter: {call}" for call in history.unneeded_calls]
     found += check_call_budget(analysis)
+    found += history.events.violations
     return found
 
 

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
@@ -16,6 +16,7 @@ import anyio
 
 from aioimagebuilder import ImageBuilder, SqsHints
 from randomized.clock import describe_leftovers, event_loop_clock, run_reproducibly
+from randomized.events import EventChecker
 from randomized.scenarios import Scenario, draw_scenario
 from randomized.service import Call, Service
 from randomized.waiters import Record, WaiterRunner
@@ -38,6 +39,7 @@ class History:
         leftovers: What remained after the last waiter; ``None`` if nothing did.
         closed_at: When the client was closed during the waits; ``None`` if it was closed after them.
         hung_waiters: The number of waiters that had not ended by the horizon of the scenario.
+        events: What was wrong with the events.
     """
 
     scenario: Scenario
@@ -47,6 +49,7 @@ class History:
     leftovers: str | None = None
     closed_at: float | None = None
     hung_waiters: int = 0
+    events: EventChecker = field(default_factory=EventChecker)
 
     @property
     def wait_count(self) -> int:
@@ -102,7 +105,8 @@ async def _run(scenario: Scenario, backend: str) -> History:
     service = Service(scenario, now)
     min_delay, max_delay = scenario.cadence
     grace = scenario.not_found_grace
-    options: dict[str, Any] = {}
+    events = EventChecker()
+    options: dict[str, Any] = {"on_event": events}
     if scenario.hints is not None:
         options["hints"] = SqsHints(URL, client=scenario.hints.open_queue(now))
         options["hinted_max_delay"] = scenario.hints.max_delay
@@ -111,7 +115,7 @@ async def _run(scenario: Scenario, backend: str) -> History:
     )
     runner = WaiterRunner(ib, now)
     service.has_waiters = lambda: runner.active > 0
-    history = History(scenario, service.calls, runner.records, service.unneeded_calls)
+    history = History(scenario, service.calls, runner.records, service.unneeded_calls, events=events)
     async with ib:
         poller = ib._parts.poller
         with anyio.move_on_after(scenario.horizon) as scope:
@@ -136,6 +140,7 @@ async def _run(scenario: Scenario, backend: str) -> History:
             history.leftovers = "a poller that is not idle"
         else:
             history.leftovers = describe_leftovers(backend)
+    events.finish()
     return history
 
 

@@ -34,6 +34,17 @@ from aioimagebuilder import (
     WorkflowStepExecution,
     blocking,
 )
+from aioimagebuilder.instrumentation import (
+    Event,
+    Notice,
+    OnEvent,
+    PollFinished,
+    PollOutcome,
+    RateChanged,
+    WaitEnded,
+    WaitOutcome,
+)
+from aioimagebuilder.instrumentation.opentelemetry import OpenTelemetryHook
 from aioimagebuilder.testing import Simulator
 
 ARN = "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"
@@ -53,6 +64,32 @@ async def waits(ib: ImageBuilder) -> None:
         assert_type(each.status, OpenEnum | None)
         assert_type(each.outcome, Outcome | None)
         assert_type(each.progress, Progress)
+
+
+def hooks() -> None:
+    def on_event(event: Event) -> None:
+        assert_type(event.region, str)
+        match event:
+            case WaitEnded():
+                assert_type(event.outcome, WaitOutcome)
+                assert_type(event.status, str | None)
+                assert_type(event.duration, float)
+            case PollFinished():
+                assert_type(event.outcome, PollOutcome)
+                assert_type(event.waits, tuple[str, ...])
+                assert_type(event.retry_in, float | None)
+            case RateChanged():
+                assert_type(event.previous, float | None)
+            case Notice():
+                assert_type(event.error, BaseException | None)
+            case _:
+                pass
+
+    events: list[Event] = []
+    several: list[OnEvent] = [on_event, events.append, OpenTelemetryHook()]
+    ImageBuilder(on_event=on_event)
+    blocking.ImageBuilder(on_event=several)
+    ImageBuilder(on_event=OpenTelemetryHook(tracer_provider=None))
 
 
 def hints() -> None:

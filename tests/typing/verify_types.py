@@ -2,7 +2,7 @@
 
     python tests/typing/verify_types.py
 
-Public names are those that `aioimagebuilder`, `aioimagebuilder.blocking` and `aioimagebuilder.testing`
+Public names are those that the package and its public modules
 export. Types that are missing in other packages (botocore, moto) are ignored.
 """
 
@@ -13,7 +13,13 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-PUBLIC_MODULES = ("aioimagebuilder", "aioimagebuilder.blocking", "aioimagebuilder.testing")
+PUBLIC_MODULES = (
+    "aioimagebuilder",
+    "aioimagebuilder.blocking",
+    "aioimagebuilder.instrumentation",
+    "aioimagebuilder.instrumentation.opentelemetry",
+    "aioimagebuilder.testing",
+)
 
 
 def public_names() -> set[str]:

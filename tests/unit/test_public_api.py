@@ -5,11 +5,13 @@ import re
 import subprocess
 import sys
 from importlib import import_module, metadata
+from pathlib import Path
 
 import pytest
 
 import aioimagebuilder
-from aioimagebuilder import blocking, client
+from aioimagebuilder import blocking, client, instrumentation
+from aioimagebuilder.instrumentation import events
 
 # The modules whose public classes are exported.
 MODULES = (
@@ -64,6 +66,35 @@ def test_dir_and_all_name_every_export():
         assert getattr(aioimagebuilder, name).__name__ == name
     with pytest.raises(AttributeError, match="has no attribute 'nothing'"):
         _ = aioimagebuilder.nothing
+
+
+def test_instrumentation_exports_every_event():
+    names = {name for name in vars(events) if not name.startswith("_")}
+    own = {
+        name
+        for name in names
+        if getattr(value := getattr(events, name), "__module__", None) == events.__name__
+        or name in {"OnEvent", "WaitOutcome", "PollOutcome"}
+        if value is not None
+    }
+    assert instrumentation.__all__ == sorted(own)
+    for name in instrumentation.__all__:
+        if isinstance(cls := getattr(instrumentation, name), type):
+            assert cls.__dataclass_params__.frozen
+            assert cls.__dictoffset__ == 0
+
+
+def test_only_the_hook_uses_the_logger():
+    root = Path(aioimagebuilder.__file__).parent
+    users = {
+        path.relative_to(root).as_posix()
+        for path in root.rglob("*.py")
+        if re.search(r"getLogger\(|warnings\.warn\(", path.read_text(encoding="utf-8"))
+    }
+    # The command line is an application, and the simulator a server, with logs of their own.
+    assert {each for each in users if not each.startswith(("cli/", "testing/"))} == {
+        "instrumentation/logging.py"
+    }
 
 
 def test_every_public_class_of_a_public_module_is_exported():

@@ -22,6 +22,8 @@ from ..errors import (
     OperationError,
     ThrottledError,
 )
+from ..instrumentation.emitter import Emitter
+from ..instrumentation.events import RateChanged
 from ..models.parsing import wire_name
 from ..models.redaction import redact_chain
 from .backoff import TRANSIENT_ERRORS, Backoff
@@ -33,8 +35,6 @@ from .rate_limiter import RateLimiter
 T = TypeVar("T")
 
 Response = Mapping[str, object]
-
-_log: Final = logging.getLogger("aioimagebuilder")
 
 # Seconds for a whole response. The timeouts of the HTTP client apply to each read of the socket, so a
 # response that trickles in would never exceed them.
@@ -70,17 +70,30 @@ class Caller:
         client: The aiobotocore client. Its own retries should be off.
         backoff: What is retried, and when.
         ca_bundle: The file with which certificates are verified; ``None`` if it is not known.
+        emitter: Delivers events; by default, they are only logged.
+        service: The service, as events name it.
     """
 
-    def __init__(self, client: AwsClient, backoff: Backoff, *, ca_bundle: str | None = None) -> None:
+    def __init__(
+        self,
+        client: AwsClient,
+        backoff: Backoff,
+        *,
+        ca_bundle: str | None = None,
+        emitter: Emitter | None = None,
+        service: str = "imagebuilder",
+    ) -> None:
         self._client = client
         self._backoff = backoff
         self._deadline = math.inf
         self._origin = Origin()
         self._rate_limiter = RateLimiter()
-        self._credentials = CredentialsHealth()
+        self.emitter: Final = emitter or Emitter()
+        self._service = service
+        self._credentials = CredentialsHealth(self.emitter)
         self._certificates = CertificateHealth(ca_bundle)
-        self._outage = OutageMonitor()
+        self._outage = OutageMonitor(self.emitter, service)
+        self._report_rate(None)
 
     @property
     def region(self) -> str:
@@ -234,7 +247,9 @@ class Caller:
             detail = f"no complete response within {_RESPONSE_TIMEOUT:g} s"
             raise self._failed(ConnectionFailedError.create(operation, detail), sent)
         self._certificates.accepted()
+        rate = self._rate_limiter.rate
         self._rate_limiter.succeeded()
+        self._report_rate(rate)
         self._credentials.accepted(sent)
         self._outage.answered(anyio.current_time())
         return response
@@ -244,7 +259,9 @@ class Caller:
         if error.status_code is not None:
             self._certificates.accepted()
         if isinstance(error, ThrottledError):
+            rate = self._rate_limiter.rate
             self._rate_limiter.throttled(now, sent=sent, retry_after=error.retry_after)
+            self._report_rate(rate)
         elif isinstance(error, CredentialsError):
             error = self._credentials.rejected(error, now)
         elif isinstance(error, CertificateError):
@@ -253,8 +270,15 @@ class Caller:
             self._outage.failed(error, now, sent=sent)
         else:
             self._outage.answered(now)
-        _log.debug("%s", error)
+        self.emitter.notice(logging.DEBUG, "%s", error)
         return error
+
+    def _report_rate(self, previous: float | None) -> None:
+        rate, emitter = self._rate_limiter.rate, self.emitter
+        if rate != previous and emitter.has_hooks:
+            emitter.emit(
+                RateChanged(region=emitter.region, service=self._service, rate=rate, previous=previous)
+            )
 
 
 def parameters(**members: object) -> dict[str, object]:

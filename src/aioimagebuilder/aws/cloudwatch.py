@@ -10,6 +10,7 @@ from datetime import datetime
 import anyio
 from tenacity import AsyncRetrying
 
+from ..instrumentation.emitter import Emitter
 from ..models.log_streams import LogLine, LogStream, milliseconds, time_of
 from .backoff import Backoff
 from .call import Caller, OpenClient, Response, parameters
@@ -38,14 +39,21 @@ class CloudWatchLogs:
             possible.
         backoff: How calls are retried.
         ca_bundle: As in `Caller`.
+        emitter: As in `Caller`.
     """
 
     def __init__(
-        self, open_client: OpenClient | None, backoff: Backoff, *, ca_bundle: str | None = None
+        self,
+        open_client: OpenClient | None,
+        backoff: Backoff,
+        *,
+        ca_bundle: str | None = None,
+        emitter: Emitter | None = None,
     ) -> None:
         self._open_client = open_client
         self._backoff = backoff
         self._ca_bundle = ca_bundle
+        self._emitter = emitter
         self._opening = anyio.Lock()
         self._open: tuple[Caller, AsyncExitStack] | None = None
         self._is_closed = False
@@ -122,7 +130,13 @@ class CloudWatchLogs:
             if self._open is None:
                 async with AsyncExitStack() as stack:
                     client = await self.check()(stack)
-                    caller = Caller(client, self._backoff, ca_bundle=self._ca_bundle)
+                    caller = Caller(
+                        client,
+                        self._backoff,
+                        ca_bundle=self._ca_bundle,
+                        emitter=self._emitter,
+                        service="logs",
+                    )
                     self._open = caller, stack.pop_all()
             return self._open[0]
 

@@ -13,8 +13,8 @@ from ..errors import (
     CredentialsRefreshError,
     OperationError,
 )
-
-_log: Final = logging.getLogger("aioimagebuilder")
+from ..instrumentation.emitter import Emitter, text_of
+from ..instrumentation.events import OutageBegan, OutageEnded
 
 # botocore starts to refresh temporary credentials 15 minutes before they expire, and fails every call for as
 # long as it cannot during the last 10 (botocore.credentials). The provider of the credentials may be
@@ -31,9 +31,13 @@ class CredentialsHealth:
     They may be for a while if the credentials were accepted before: they have expired between two refreshes,
     cannot be refreshed at the moment, or the clock of the machine has not been set yet after it slept. And
     they may be if the provider of the credentials is only throttled or unavailable.
+
+    Args:
+        emitter: Delivers events.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, emitter: Emitter) -> None:
+        self._emitter = emitter
         self._were_accepted = False
         self._rejected_since: float | None = None
 
@@ -51,7 +55,8 @@ class CredentialsHealth:
         if self._rejected_since is None:
             self._rejected_since = now
             minutes = _REFRESH_PERIOD / 60
-            _log.warning("%s This may be temporary: retrying for up to %.0f minutes.", error, minutes)
+            text = "%s This may be temporary: retrying for up to %.0f minutes."
+            self._emitter.notice(logging.WARNING, text, error, minutes)
         has_lasted = now - self._rejected_since >= _REFRESH_PERIOD
         return error.converted(CredentialsError if has_lasted else CredentialsRefreshError)
 
@@ -84,9 +89,16 @@ class CertificateHealth:
 
 
 class OutageMonitor:
-    """Logs a warning when no call of a client has succeeded for a while, and when the outage is over."""
+    """Reports when no call of a client has succeeded for a while, and when the outage is over.
 
-    def __init__(self) -> None:
+    Args:
+        emitter: Delivers events.
+        service: The service, as events name it.
+    """
+
+    def __init__(self, emitter: Emitter, service: str) -> None:
+        self._emitter = emitter
+        self._service = service
         self._began_at: float | None = None
         self._report_at = math.inf
         self._is_reported = False
@@ -97,13 +109,29 @@ class OutageMonitor:
             self._began_at = sent
             self._report_at = sent + _OUTAGE_REPORTED_AFTER
         if now >= self._report_at:
-            _log.warning("No call has succeeded for %.0f s: %s", now - self._began_at, error)
+            self._report(error, now - self._began_at)
             self._report_at = now + _OUTAGE_REPORTED_EVERY
             self._is_reported = True
 
     def answered(self, now: float) -> None:
         """Record that the service has responded."""
         if self._is_reported and self._began_at is not None:
-            _log.warning("The service responds again after %.0f s", now - self._began_at)
+            self._emitter.emit(
+                OutageEnded(region=self._emitter.region, service=self._service, duration=now - self._began_at)
+            )
         self._began_at = None
         self._is_reported = False
+
+    def _report(self, error: OperationError, duration: float) -> None:
+        if self._is_reported:
+            self._emitter.notice(logging.WARNING, "No call has succeeded for %.0f s: %s", duration, error)
+        elif self._emitter.wants(logging.WARNING):
+            self._emitter.emit(
+                OutageBegan(
+                    region=self._emitter.region,
+                    service=self._service,
+                    duration=duration,
+                    error=text_of(error),
+                    error_type=type(error).__name__,
+                )
+            )

@@ -12,10 +12,10 @@ from typing import Final
 import anyio
 
 from ..aws.event_loops import BackgroundTask
+from ..instrumentation.emitter import Emitter
 from .build_history import BuildHistory, CompletedBuild, with_build
 from .forecast import MINIMUM_DURATIONS, SURPRISES, Forecast
 
-_log: Final = logging.getLogger("aioimagebuilder")
 # For each call of the store, and for what is left to store when the client is closed.
 _TIMEOUT: Final = 10.0
 _CLOSE_TIMEOUT: Final = 2.0
@@ -26,10 +26,12 @@ class BuildRecords:
 
     Args:
         history: The store.
+        emitter: Delivers events; by default, they are only logged.
     """
 
-    def __init__(self, history: BuildHistory) -> None:
+    def __init__(self, history: BuildHistory, emitter: Emitter | None = None) -> None:
         self._history = history
+        self._notice = (emitter or Emitter()).notice
         self._builds: dict[str, tuple[CompletedBuild, ...]] = {}
         self._forecasts: dict[str, dict[tuple[str, str | None, str | None], Forecast | None]] = {}
         self._unloaded: deque[str] = deque()
@@ -123,7 +125,7 @@ class BuildRecords:
                 with anyio.move_on_after(_TIMEOUT):
                     await (self._load(self._unloaded[0]) if self._unloaded else self._save(*self._unsaved[0]))
             except Exception as error:  # noqa: BLE001 - the caller's store, which concerns no wait
-                _log.warning("%s failed", type(self._history).__name__, exc_info=error)
+                self._notice(logging.WARNING, "%s failed", type(self._history).__name__, error=error)
             (self._unloaded or self._unsaved).popleft()
 
     async def _load(self, pipeline: str) -> None:

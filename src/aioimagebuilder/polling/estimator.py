@@ -30,7 +30,6 @@ from .build_observer import BuildObserver
 from .build_records import BuildRecords
 from .subscriptions import Target
 
-_log: Final = logging.getLogger("aioimagebuilder")
 _IMAGES: Final = 5
 _MAXIMUM_CALLS: Final = 6
 _TIMEOUT: Final = 60.0
@@ -55,6 +54,7 @@ class Estimator:
         self, caller: Caller, observer: BuildObserver, records: BuildRecords, *, observes_all: bool
     ) -> None:
         self._caller = caller
+        self._notice = caller.emitter.notice
         self._observer = observer
         self._records = records
         self._observes_all = observes_all
@@ -116,9 +116,9 @@ class Estimator:
                 try:
                     await self._read_history(image_arn, target)
                 except OperationError as error:
-                    _log.info("There may be no estimates: %s", error)
+                    self._notice(logging.INFO, "There may be no estimates: %s", error)
                 except Exception as error:  # noqa: BLE001 - logged with its traceback, and not repeated
-                    _log.error("Reading the history of %s failed", image_arn, exc_info=error)
+                    self._notice(logging.ERROR, "Reading the history of %s failed", image_arn, error=error)
             self._deliver(target, anyio.current_time())
 
     async def _read_history(self, image_arn: str, target: Target) -> None:

@@ -18,6 +18,7 @@ import anyio
 import anyio.to_thread
 import tenacity
 
+from ..instrumentation.emitter import Emitter
 from .build_history import CompletedBuild, with_build
 
 if sys.platform == "win32":
@@ -25,7 +26,6 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-_log: Final = logging.getLogger("aioimagebuilder")
 _FORMAT: Final = {"format": "builds of aioimagebuilder", "version": 1}
 _MAXIMUM_PIPELINES: Final = 100
 # Beyond the ten of each subject: the workflows of a pipeline may change with each build.
@@ -58,6 +58,8 @@ class FileBuildHistory:
     def __init__(self, path: str | os.PathLike[str] | None = None) -> None:
         self._path = _default_path() if path is None else Path(path)
         self._has_reported = False
+        # It belongs to no client, so what is wrong with it is only logged.
+        self._notice = Emitter().notice
 
     async def load(self, pipeline_arn: str) -> Sequence[CompletedBuild]:
         """Return the builds of a pipeline, the oldest first."""
@@ -101,7 +103,7 @@ class FileBuildHistory:
         """Log what is wrong with the file, once."""
         if not self._has_reported:
             self._has_reported = True
-            _log.log(level, "The history of builds %s %s: %s", self._path, what, error)
+            self._notice(level, "The history of builds %s %s: %s", self._path, what, error)
 
 
 def _default_path() -> Path | None:

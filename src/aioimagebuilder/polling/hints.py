@@ -19,6 +19,8 @@ from ..aws.event_loops import BackgroundTask
 from ..aws.session import SessionArguments
 from ..aws.sqs import SqsHints, SqsQueue
 from ..errors import OperationError
+from ..instrumentation.emitter import Emitter
+from ..instrumentation.events import HintReceived
 from ..models.executions import Execution
 from ..models.kinds import KINDS, ExecutionKind
 from ..models.redaction import one_line
@@ -27,7 +29,6 @@ from .hint_health import TIMELY, HintHealth
 from .schedule import Delay, hinted_delay
 from .subscriptions import Target
 
-_log: Final = logging.getLogger("aioimagebuilder")
 # The shortest time between two receives of an empty queue, for a server that does not wait for messages, and
 # of one that returns messages again since they cannot be deleted.
 _SHORTEST_LONG_POLL: Final = 1.0
@@ -41,16 +42,24 @@ class HintReceiver:
         queue: The queue.
         region: The region of the client; events of others are ignored.
         max_delay: The maximum delay between two polls of an image while hints are proven, in seconds.
+        emitter: Delivers events; by default, they are only logged.
         jitter: Returns a random number from 0 to 1.
     """
 
     def __init__(
-        self, queue: SqsQueue, region: str, max_delay: float, *, jitter: Callable[[], float] = random.random
+        self,
+        queue: SqsQueue,
+        region: str,
+        max_delay: float,
+        *,
+        emitter: Emitter | None = None,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._max_delay = max_delay
         self._jitter = jitter
         self._queue = queue
         self._region = region
+        self._emitter = emitter or Emitter(region)
         self._health = HintHealth()
         self._was_proven = False
         self._poll: Callable[[Hint], bool] = lambda _: False
@@ -67,10 +76,14 @@ class HintReceiver:
 
     @classmethod
     def of(
-        cls, hints: SqsHints | None, arguments: SessionArguments, region: str, max_delay: float
+        cls, hints: SqsHints | None, arguments: SessionArguments, emitter: Emitter, max_delay: float
     ) -> HintReceiver | None:
         """Return a receiver of `hints`, or ``None`` for none."""
-        return None if hints is None else cls(SqsQueue(hints, arguments), region, max_delay)
+        return (
+            None
+            if hints is None
+            else cls(SqsQueue(hints, arguments), emitter.region, max_delay, emitter=emitter)
+        )
 
     def delay(self, target: Target) -> Delay | None:
         """Return the delay before the next poll of a target that hints permit; ``None`` if they do not.
@@ -169,6 +182,7 @@ class HintReceiver:
             now = anyio.current_time()
             is_awaited = self._poll(hint)
             self._poll_pipelines(hint.image)
+            self._report(hint, is_awaited=is_awaited)
             self._counts["hints" if is_awaited else "of images that nobody waits for"] += 1
             if hint.status in KINDS[ExecutionKind.IMAGE].announced:
                 self._review(now)
@@ -180,6 +194,18 @@ class HintReceiver:
             self._known_events[hint.event_id] = None
         if len(self._known_events) > _MAXIMUM_KNOWN_EVENTS:
             del self._known_events[next(iter(self._known_events))]
+
+    def _report(self, hint: Hint, *, is_awaited: bool) -> None:
+        if self._emitter.has_hooks:
+            self._emitter.emit(
+                HintReceived(
+                    region=self._emitter.region,
+                    id=hint.image,
+                    status=None if hint.status is None else one_line(hint.status),
+                    is_waiting_step=hint.is_waiting_step,
+                    is_awaited=is_awaited,
+                )
+            )
 
     def _review(self, now: float) -> None:
         """Count the changes that were not announced in time, and act on what that changes."""
@@ -193,19 +219,20 @@ class HintReceiver:
             self._on_doubt()
         elif self._health.is_proven and not was_proven:
             self._has_warned = False
-            _log.info("The hints of %s are proven: images are polled less often.", one_line(self._queue.url))
+            text = "The hints of %s are proven: images are polled less often."
+            self._emitter.notice(logging.INFO, text, self._queue.url)
 
     def _report_pause(self, why: str, error: Exception | None = None) -> None:
         """Log a warning, once until hints are proven again."""
         is_bug = error is not None and not isinstance(error, OperationError | ValueError)
         counts = ", ".join(f"{number} {what}" for what, number in sorted(self._counts.items())) or "none"
-        _log.log(
+        self._emitter.notice(
             logging.INFO if self._has_warned else logging.WARNING,
             "Polling as without hints, and trying %s again in %.0f s: %s (Messages so far: %s.)",
-            one_line(self._queue.url),
+            self._queue.url,
             self._health.paused_until - anyio.current_time(),
             why,
             counts,
-            exc_info=error if is_bug else None,
+            error=error if is_bug else None,
         )
         self._has_warned = True

@@ -49,6 +49,7 @@ class History:
         error: The error of the newest read; ``None`` if it succeeded.
         failed_at: When a read last failed.
         withheld: The newest read, if it returned the state from before a retry.
+        poll: The id of the newest poll that was answered, in events; empty without hooks.
     """
 
     started: float
@@ -60,6 +61,7 @@ class History:
     error: OperationError | None = None
     failed_at: float = field(default=-math.inf)
     withheld: Execution | None = None
+    poll: str = ""
 
     @property
     def is_unread(self) -> bool:

@@ -11,7 +11,6 @@ polls, and one last poll at each deadline.
 
 from __future__ import annotations
 
-import logging
 import math
 import random
 from collections import deque
@@ -28,7 +27,7 @@ from tenacity import RetryCallState
 from ..aws.backoff import TRANSIENT_ERRORS, Backoff
 from ..aws.call import Caller
 from ..aws.event_loops import BackgroundTask, protect_from_interrupts
-from ..aws.reads import list_pipeline_images
+from ..aws.reads import IMAGE_PIPELINE_IMAGES, list_pipeline_images
 from ..errors import (
     InvalidPaginationTokenException,
     OperationError,
@@ -40,10 +39,10 @@ from ..models.executions import Image
 from ..models.identifiers import Identifier
 from .hints import HintReceiver
 from .pipeline_images import ListRead, PipelineImages, in_order, is_later
+from .poll_events import PollRecorder
 from .schedule import Cadence, next_poll, smithy_delay
 from .subscriptions import EndReason, Subscription, Target, UpdateQueue
 
-_log: Final = logging.getLogger("aioimagebuilder")
 _MAXIMUM_HINTED: Final = 1000
 # Seconds between two polls that hints cause: images of other pipelines may start all the time.
 _HINTED_DELAY: Final = 5.0
@@ -190,6 +189,7 @@ class PipelinePoller:
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._caller = caller
+        self.emitter: Final = caller.emitter
         self._backoff = backoff
         self._hints = hints
         if hints is not None:
@@ -307,21 +307,29 @@ class PipelinePoller:
         # The permit first: those who subscribe meanwhile share the poll.
         await self._caller.acquire_permit(respects_pause=False)
         read = pipeline.images.next_read(is_whole=any(each.needs_whole_list for each in pipeline.unstarted))
+        kind, identifier = pipeline.identifier.kind, pipeline.identifier.value
+        recorder = PollRecorder(self.emitter, IMAGE_PIPELINE_IMAGES.operation, kind, identifier)
         try:
-            await self._read(pipeline, read)
+            await self._read(pipeline, read, recorder)
         except OperationError as error:
+            recorder.fail(error, [pipeline])
             self._handle_error(pipeline, read, error)
             self._expire(pipeline)
+        except Exception as error:
+            recorder.fail(error, [pipeline])
+            raise
         else:
-            self._deliver(pipeline, read)
+            self._deliver(pipeline, read, recorder)
+        finally:
+            recorder.close()
         pipeline.is_polling = False
         if pipeline.subscriptions:
             pipeline.due = min(pipeline.due, self._next_poll(pipeline))
 
-    async def _read(self, pipeline: _Pipeline, read: ListRead) -> None:
+    async def _read(self, pipeline: _Pipeline, read: ListRead, recorder: PollRecorder) -> None:
         retrying = self._backoff.for_poll(
-            before=lambda _: self._record_attempt(pipeline, read),
-            before_sleep=partial(self._record_failure, pipeline),
+            before=lambda _: self._record_attempt(pipeline, read, recorder),
+            before_sleep=partial(self._record_failure, pipeline, recorder),
             sleep=partial(self._back_off, pipeline),
         )
         listed = list_pipeline_images(
@@ -337,7 +345,8 @@ class PipelinePoller:
         until = max(anyio.current_time() + seconds, self._caller.paused_until)
         await pipeline.sleep_until(min(until, pipeline.deadline))
 
-    def _record_attempt(self, pipeline: _Pipeline, read: ListRead) -> None:
+    def _record_attempt(self, pipeline: _Pipeline, read: ListRead, recorder: PollRecorder) -> None:
+        recorder.begin()
         if read.pages == 0:
             pipeline.attempted_at = now = anyio.current_time()
             pipeline.history.polls += 1
@@ -346,11 +355,11 @@ class PipelinePoller:
             # Whatever was requested before this attempt is satisfied by it, except for a whole list.
             pipeline.due = math.inf if len(pipeline.starting) == len(unstarted) else now
 
-    def _record_failure(self, pipeline: _Pipeline, state: RetryCallState) -> None:
+    def _record_failure(self, pipeline: _Pipeline, recorder: PollRecorder, state: RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
         if isinstance(error, OperationError):
             self._record_error(pipeline, error)
-            _log.info("%s Retrying in %.1f s.", error, state.upcoming_sleep)
+            recorder.fail(error, [pipeline], retry_in=state.upcoming_sleep)
         self._expire(pipeline)
 
     def _record_error(self, pipeline: _Pipeline, error: OperationError) -> None:
@@ -368,13 +377,15 @@ class PipelinePoller:
         elif not isinstance(error, (*TRANSIENT_ERRORS, InvalidPaginationTokenException)):
             raise error
 
-    def _deliver(self, pipeline: _Pipeline, read: ListRead) -> None:
+    def _deliver(self, pipeline: _Pipeline, read: ListRead, recorder: PollRecorder) -> None:
         """Deliver what is new to the subscriptions, and end those whose last poll this was."""
         history = pipeline.history
         history.error, history.seen_at = None, anyio.current_time()
         new, newest = pipeline.images.record(read), pipeline.images.newest
         listed = in_order(read.images.values())
         starting = set(pipeline.starting)
+        recorder.serve(pipeline, [each for each in pipeline.members if each.has_started or each in starting])
+        recorder.end()
         for subscription in pipeline.members:
             if subscription.has_started:
                 subscription.deliver_new(new)

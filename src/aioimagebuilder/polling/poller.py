@@ -32,19 +32,17 @@ from ..errors import OperationError, ThrottledError
 from ..models.executions import Execution
 from ..models.identifiers import Identifier
 from ..models.kinds import KINDS
-from ..models.redaction import one_line
 from .batching import Batch, Batcher, Call
 from .estimator import Estimator
 from .hint_events import Hint
 from .hints import HintReceiver
 from .history import Reruns
 from .pace import Pace
+from .poll_events import report_state
 from .requests import Request, stops_list_retries
 from .schedule import Cadence, DueQueue, next_poll
 from .subscriptions import EndReason, Subscription, Target, UpdateQueue
 
-_log: Final = logging.getLogger("aioimagebuilder")
-_MAXIMUM_UNKNOWN_STATUSES: Final = 100
 # For so long, Gets replace a list that fails, in seconds.
 _LIST_SUSPENSION: Final = 60.0
 
@@ -72,6 +70,7 @@ class Poller:
         hints: HintReceiver | None = None,
     ) -> None:
         self._caller = caller
+        self.emitter: Final = caller.emitter
         self._backoff = backoff
         self._not_found_grace = not_found_grace
         self._pace = pace
@@ -86,7 +85,6 @@ class Poller:
         self._requests: dict[Target, Request] = {}
         self._reruns = Reruns()
         self._suspended_lists: deque[tuple[float, Call]] = deque()
-        self._unknown_statuses: set[str] = set()
         self._rescheduled = anyio.Event()
         self._scope = anyio.CancelScope()
         self._is_closed = False
@@ -210,7 +208,7 @@ class Poller:
             )
             preferred = None if first is None else first.identifier
             if (call := self._batcher.next_call(preferred)) is not None:
-                request = Request(call, [self._targets[each] for each in call.answers])
+                request = Request(call, [self._targets[each] for each in call.answers], self.emitter)
                 self._requests.update(dict.fromkeys(request.targets, request))
                 tasks.start_soon(perform, request)
 
@@ -252,15 +250,20 @@ class Poller:
         with request.scope:
             try:
                 await self._read(request)
+                request.recorder.end()
             except OperationError as error:
+                request.recorder.fail(error, request.targets)
                 self._handle_final_error(request, error)
             except Exception as error:  # noqa: BLE001 - raised in all who wait for this call
+                request.recorder.fail(error, request.targets)
                 if not request.targets:
                     self._batcher.disable(request.call, for_all=True)
-                    _log.error("Listing images to find executions failed", exc_info=error)
+                    what = "Listing images to find executions failed"
+                    self.emitter.notice(logging.ERROR, what, error=error)
                 for target in request.targets:
                     self._end(target, EndReason.FAILURE, error)
             finally:
+                request.recorder.close()
                 self._finish(request)
 
     async def _read(self, request: Request) -> None:
@@ -303,12 +306,13 @@ class Poller:
             request.attempted_at = anyio.current_time()
             for target in request.targets:
                 target.history.polls += 1
+        request.recorder.begin()
 
     def _record_failure(self, request: Request, state: RetryCallState) -> None:
         error = state.outcome and state.outcome.exception()
         if isinstance(error, OperationError):
             self._record_error(request, error)
-            _log.info("%s Retrying in %.1f s.", error, state.upcoming_sleep)
+            request.recorder.fail(error, request.targets, retry_in=state.upcoming_sleep)
         for target in request.targets:
             self._expire(target, request.attempted_at)
 
@@ -354,6 +358,7 @@ class Poller:
             request.answered.add(identifier)
             is_additional = self._requests.get(target) is not request
             target.history.polls += is_additional
+            request.recorder.serve(target, target.subscriptions, None if is_list else execution)
             self._deliver(target, execution, now)
             if is_additional and self._is_current(target) and target not in self._requests:
                 self._schedule_next(target, now, request.attempted_at)
@@ -373,7 +378,6 @@ class Poller:
         is_news = target.history.record(execution, now)
         seen = target.history.seen
         assert seen is not None  # noqa: S101 - for the type checker: one has just been recorded
-        self._warn_of_unknown_status(execution)
         self._estimator.record(target, seen, now)
         if self._hints is not None and is_news:
             self._hints.found(execution, before)
@@ -381,6 +385,8 @@ class Poller:
             subscription.deliver(seen, is_news=is_news)
         if seen.is_terminal:
             self._drop(target)
+        if is_news:
+            report_state(self.emitter, execution, before)
 
     def _finish(self, request: Request) -> None:
         """Schedule the next poll of the targets of a request that is over."""
@@ -451,17 +457,3 @@ class Poller:
 
     def _is_current(self, target: Target) -> bool:
         return self._targets.get(target.identifier) is target
-
-    def _warn_of_unknown_status(self, execution: Execution) -> None:
-        if execution.status is None or execution.status.is_known:
-            return
-        # Untrusted and of any length: neither the log nor memory is to be filled with it.
-        status = one_line(execution.status)
-        if status not in self._unknown_statuses and len(self._unknown_statuses) < _MAXIMUM_UNKNOWN_STATUSES:
-            self._unknown_statuses.add(status)
-            _log.warning(
-                "%s %s has the unknown status %r, which is treated as not terminal",
-                execution.kind.value.capitalize(),
-                one_line(execution.id),
-                status,
-            )

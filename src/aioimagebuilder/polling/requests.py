@@ -9,8 +9,11 @@ import anyio
 from tenacity import RetryCallState
 
 from ..errors import ThrottledError
+from ..instrumentation.emitter import Emitter
 from ..models.identifiers import Identifier
+from ..models.kinds import KINDS
 from .batching import Call
+from .poll_events import PollRecorder
 from .subscriptions import Target
 
 # Gets may work where a list does not: after so many attempts that failed, or that were throttled, they
@@ -38,9 +41,10 @@ class Request:
         pages: The number of pages received.
         answered: The identifiers in those pages.
         has_list_failed: Whether it is a list that failed.
+        recorder: Emits its events.
     """
 
-    def __init__(self, call: Call, targets: list[Target]) -> None:
+    def __init__(self, call: Call, targets: list[Target], emitter: Emitter) -> None:
         self.call = call
         self.targets = targets
         self.scope = anyio.CancelScope()
@@ -49,6 +53,8 @@ class Request:
         self.pages = 0
         self.has_list_failed = False
         self.answered: set[Identifier] = set()
+        operation = KINDS[call.kind].get.operation if call.listing is None else call.listing.operation
+        self.recorder = PollRecorder(emitter, operation, call.kind, call.argument)
 
     def cancel_if_unwanted(self) -> None:
         """Cancel it if its targets have no subscribers left. A search has no targets, and is completed."""

@@ -31,7 +31,6 @@ from ..errors import OperationError
 from ..models.executions import Detail, Execution, WorkflowExecution, WorkflowStepExecution
 from ..models.identifiers import Identifier
 from ..models.kinds import KINDS, ExecutionKind, ListOperation
-from ..models.redaction import one_line
 from ..models.statuses import WorkflowStepExecutionStatus
 from .subscriptions import Subscription, Target
 
@@ -42,7 +41,6 @@ GetDetail = Callable[[Execution], Detail]
 # Makes an inspection; returns None if it fails.
 Inspect = Callable[[], Awaitable[GetDetail | None]]
 
-_log: Final = logging.getLogger("aioimagebuilder")
 _TIMEOUT: Final = 10.0
 # The service runs up to five test workflows at once (model, WorkflowConfiguration.parallelGroup).
 _MAXIMUM_WORKFLOWS: Final = 5
@@ -60,6 +58,7 @@ class StepInspector:
 
     def __init__(self, caller: Caller) -> None:
         self._caller = caller
+        self._notice = caller.emitter.notice
         self._waiting_steps: WaitingSteps = WaitingSteps()
         self._account: _Subject = _Subject(self._inspect_account)
         self._subjects: WeakKeyDictionary[Target, _Subject] = WeakKeyDictionary()
@@ -100,13 +99,9 @@ class StepInspector:
     def report(self, identifier: Identifier, execution: Execution) -> None:
         """Log the steps of `execution` that wait, each once."""
         if steps := self._waiting_steps.unreported(self.waiting_steps_of(execution)):
-            _log.warning(
-                "%s %s is %s: %s",
-                identifier.kind.value.capitalize(),
-                identifier,
-                execution.status,
-                one_line(describe_waiting_steps(steps)),
-            )
+            what, described = identifier.kind.value.capitalize(), describe_waiting_steps(steps)
+            text = "%s %s is %s: %s"
+            self._notice(logging.WARNING, text, what, identifier, execution.status, described)
 
     async def aclose(self) -> None:
         """End all inspections."""
@@ -166,12 +161,12 @@ class StepInspector:
         except OperationError as error:
             if is_denied(error):
                 self._disabled.add(listing)
-                _log.warning("Steps are not shown, since they cannot be read: %s", error)
+                self._notice(logging.WARNING, "Steps are not shown, since they cannot be read: %s", error)
             else:
-                _log.info("%s The steps shown may be outdated.", error)
+                self._notice(logging.INFO, "%s The steps shown may be outdated.", error)
         except Exception as error:  # noqa: BLE001 - logged with its traceback, and not repeated
             self._disabled.add(listing)
-            _log.error("%s failed", listing.operation, exc_info=error)
+            self._notice(logging.ERROR, "%s failed", listing.operation, error=error)
         return None
 
 

@@ -82,6 +82,7 @@ class Subscription:
         on_read: Called after each read that did not return a terminal state.
         wants_estimate: Whether to deliver when the execution can be expected to end.
         on_waiting_step: Called when a hint says that a step of the execution waits.
+        wait: Its id in events; empty without hooks.
     """
 
     __slots__ = (
@@ -104,6 +105,7 @@ class Subscription:
         "on_waiting_step",
         "started",
         "target",
+        "wait",
         "wants_estimate",
     )
 
@@ -130,6 +132,7 @@ class Subscription:
         self.wants_estimate: bool = False
         self.on_read: Callable[[Subscription], None] | None = None
         self.on_waiting_step: Callable[[Subscription], None] | None = None
+        self.wait: str = ""
 
     @property
     def identifier(self) -> Identifier:

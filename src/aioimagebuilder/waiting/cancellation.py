@@ -26,6 +26,7 @@ from ..errors import (
     WaitError,
     WaitTimeoutError,
 )
+from ..instrumentation.emitter import Emitter
 from ..models.executions import Execution
 from ..models.identifiers import Identifier
 from ..models.kinds import KINDS
@@ -34,8 +35,6 @@ from .outcomes import create_error, facts_after
 
 # Waits for an execution to end with any outcome, up to a deadline; raises WaitError.
 WaitForEnd = Callable[[Identifier, float], Awaitable[Execution]]
-
-_log: Final = logging.getLogger("aioimagebuilder")
 
 # The errors for something that cannot be cancelled (any more); the model does not specify them.
 _REJECTIONS: Final = (
@@ -58,11 +57,13 @@ class Canceller:
     Args:
         operations: Make the requests at the deadline of a wait.
         wait_for_end: Confirms the outcome.
+        emitter: Delivers events.
     """
 
-    def __init__(self, operations: Operations, wait_for_end: WaitForEnd) -> None:
+    def __init__(self, operations: Operations, wait_for_end: WaitForEnd, emitter: Emitter) -> None:
         self._operations = operations
         self._wait_for_end = wait_for_end
+        self._notice = emitter.notice
 
     async def cancel(self, operations: Operations, identifier: Identifier, deadline: float) -> Execution:
         """Cancel an execution, and return it when it has ended; see `ImageBuilder.cancel`.
@@ -149,9 +150,11 @@ class Canceller:
             except WaitTimeoutError:
                 raise rejection from rejection.__cause__
         if rejection is not None:
-            _log.info("%s was not cancelled, since it is %s: %s", identifier, execution.status, rejection)
+            text = "%s was not cancelled, since it is %s: %s"
+            self._notice(logging.INFO, text, identifier, execution.status, rejection)
         elif execution.outcome is not Outcome.CANCELLED:
-            _log.info("%s was to be cancelled, but ended as %s", identifier, execution.status)
+            text = "%s was to be cancelled, but ended as %s"
+            self._notice(logging.INFO, text, identifier, execution.status)
         return execution
 
 

@@ -53,7 +53,8 @@ def facts_of(subscription: Subscription, execution: Execution | None) -> WaitFac
     return {
         "identifier": subscription.identifier.value,
         "execution": execution,
-        "elapsed": min(subscription.ended_at, anyio.current_time()) - subscription.started,
+        "elapsed": (anyio.current_time() if subscription.ended_at == math.inf else subscription.ended_at)
+        - subscription.started,
         "polls": subscription.polls,
         "throttles": subscription.throttles,
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import AsyncIterator, Callable
-from typing import Final, cast
+from typing import cast
 
 import anyio.lowlevel
 
@@ -16,8 +16,6 @@ from ..polling.subscriptions import Subscription
 from .options import WaitSettings
 from .outcomes import pipeline_error
 from .waiters import Consumer
-
-_log: Final = logging.getLogger("aioimagebuilder")
 
 
 def _parse_after(after: str | Image | None, region: str | None) -> Image | None:
@@ -42,9 +40,12 @@ class PipelineWatch(Consumer, AsyncIterator[Image]):
         settings: WaitSettings,
         pipeline: Identifier,
         prepare: Callable[[Subscription], None],
+        *,
+        is_for_one: bool = False,
     ) -> None:
         super().__init__(poller, settings, wants_changes=True, prepare=prepare)
         self._pipeline = pipeline
+        self._is_for_one = is_for_one
 
     async def __anext__(self) -> Image:
         await anyio.lowlevel.checkpoint()
@@ -54,9 +55,15 @@ class PipelineWatch(Consumer, AsyncIterator[Image]):
             raise StopAsyncIteration
         ended = cast("PipelineSubscription", subscription)
         if (image := ended.pop_image()) is not None:
+            if self._is_for_one:
+                self._recorder.end(ended, outcome="succeeded")
             return image
-        self.close()
-        raise pipeline_error(ended)
+        try:
+            error = pipeline_error(ended)
+            self._recorder.end(ended, error=error)
+            raise error
+        finally:
+            self.close()
 
 
 def watch_pipeline(
@@ -66,6 +73,7 @@ def watch_pipeline(
     after: str | Image | None,
     *,
     include_running: bool,
+    is_for_one: bool = False,
 ) -> PipelineWatch:
     """Return a watch of the new images of a pipeline; see `ImageBuilder.watch_pipeline`.
 
@@ -79,14 +87,15 @@ def watch_pipeline(
         created = cast("PipelineSubscription", subscription)
         created.after, created.includes_running = previous, include_running
 
-    return PipelineWatch(poller, settings, pipeline, prepare)
+    return PipelineWatch(poller, settings, pipeline, prepare, is_for_one=is_for_one)
 
 
 async def next_image(
     poller: PipelinePoller, settings: WaitSettings, pipeline: Identifier, after: str | Image | None
 ) -> Image:
     """Return the next image of a pipeline as soon as it appears; see `ImageBuilder.wait_for_next_image`."""
-    async with watch_pipeline(poller, settings, pipeline, after, include_running=False) as watch:
+    watch = watch_pipeline(poller, settings, pipeline, after, include_running=False, is_for_one=True)
+    async with watch:
         image = await anext(watch)
-        _log.info("Image %s is the next one of pipeline %s", image.id, pipeline)
-        return image
+    poller.emitter.notice(logging.INFO, "Image %s is the next one of pipeline %s", image.id, pipeline)
+    return image

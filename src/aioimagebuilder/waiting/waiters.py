@@ -16,6 +16,7 @@ import anyio
 import anyio.lowlevel
 
 from ..errors import WaitError, WaitGroupError
+from ..instrumentation.emitter import Emitter
 from ..models.executions import Execution, Progress
 from ..models.identifiers import Identifier
 from ..polling.poller import Poller
@@ -24,6 +25,7 @@ from ..polling.step_inspector import StepInspector
 from ..polling.subscriptions import EndReason, Subscription, UpdateQueue
 from .options import WaitSettings
 from .outcomes import end_error, facts_after, facts_of, failure_of, waiting_step_error
+from .wait_events import WaitRecorder
 
 X = TypeVar("X", bound=Execution)
 
@@ -37,6 +39,10 @@ _LAST_POLL_TIMEOUT: Final = 10.0
 
 class Publisher(Protocol):
     """What a consumer subscribes to: a `Poller` or a `PipelinePoller`."""
+
+    @property
+    def emitter(self) -> Emitter:
+        """What delivers the events of the client."""
 
     def check_origin(self) -> None:
         """Check that the current event loop is that of the client."""
@@ -74,6 +80,7 @@ class Consumer:
         self._deadline = math.inf
         self._give_up_at = math.inf
         self._updates = UpdateQueue(wants_changes=wants_changes)
+        self._recorder = WaitRecorder(publisher.emitter)
         self._subscriptions: dict[Identifier, Subscription] = {}
         self._is_subscribed = False
         self._is_waiting = False
@@ -93,6 +100,7 @@ class Consumer:
             )
             self._subscriptions[identifier] = subscription
             self._prepare(subscription)
+        self._recorder.begin(self._subscriptions.values(), settings.timeout)
 
     async def _next_update(self) -> Subscription | None:
         """Wait for a subscription that has a new state, or has ended; return ``None`` if this was closed.
@@ -128,9 +136,12 @@ class Consumer:
     def close(self) -> None:
         """End the subscriptions at once."""
         self._is_closed = True
-        while self._subscriptions:
-            self._publisher.unsubscribe(self._subscriptions.popitem()[1])
-        self._updates.wake()
+        try:
+            while self._subscriptions:
+                self._publisher.unsubscribe(self._subscriptions.popitem()[1])
+            self._updates.wake()
+        finally:
+            self._recorder.close()
 
     async def aclose(self) -> None:
         """End the subscriptions at once."""
@@ -187,15 +198,20 @@ class Watch(Consumer, AsyncIterator[X]):
                 raise StopAsyncIteration
             execution = subscription.pop_update()
             is_over = execution.is_terminal if execution else subscription.end_reason is not None
+            error: WaitError | None = None
             if is_over:
-                self.close()
+                try:
+                    error = end_error(subscription) if execution is None else None
+                    self._recorder.end(subscription, execution, error)
+                finally:
+                    self.close()
             # A slow consumer may have missed a change and its reversal. The progress is not part of the
             # equality of executions, but a change of it is a change as well.
             if execution is not None and (shown := (execution, execution.progress)) != self._shown:
                 self._shown = shown
                 return cast("X", execution)
             if is_over:
-                raise end_error(subscription)
+                raise error or end_error(subscription)
 
 
 class Gathering(Consumer):
@@ -219,7 +235,8 @@ class Gathering(Consumer):
         super().__init__(poller, settings, wants_changes=wants_changes, prepare=prepare)
         self._inspector = inspector
         self._identifiers = tuple(identifiers)
-        self._expired: list[Identifier] = []
+        # Those that reached the deadline and wait for `settle`.
+        self._expired: dict[Subscription, None] = {}
         self.states: dict[Identifier, Execution] = {}
         self.errors: dict[Identifier, WaitError] = {}
 
@@ -250,12 +267,14 @@ class Gathering(Consumer):
         has_ended = error is not None or execution is None or execution.is_terminal
         if has_ended:
             self._publisher.unsubscribe(self._subscriptions.pop(identifier))
+            if subscription not in self._expired:
+                self._recorder.end(subscription, execution, error)
         return has_ended
 
     def _error(self, subscription: Subscription, execution: Execution | None) -> WaitError | None:
         if execution is None:
-            if subscription.end_reason is EndReason.DEADLINE:
-                self._expired.append(subscription.identifier)
+            if subscription.end_reason is EndReason.DEADLINE and self._settings.on_timeout == "cancel":
+                self._expired[subscription] = None
             return end_error(subscription)
         if self._settings.on_waiting_step == "raise" and (
             steps := self._inspector.waiting_steps_of(execution)
@@ -268,25 +287,28 @@ class Gathering(Consumer):
     async def settle(self, at_deadline: AtDeadline) -> None:
         """Replace the result of each wait that reached the deadline by what `at_deadline` returns."""
         async with anyio.create_task_group() as tasks:
-            for identifier in self._expired:
-                tasks.start_soon(self._settle, at_deadline, identifier)
+            for subscription in self._expired:
+                tasks.start_soon(self._settle, at_deadline, subscription)
 
-    async def _settle(self, at_deadline: AtDeadline, identifier: Identifier) -> None:
+    async def _settle(self, at_deadline: AtDeadline, subscription: Subscription) -> None:
+        identifier = subscription.identifier
         expired = self.errors.pop(identifier)
         since = anyio.current_time()
+        execution: Execution | None
+        error: WaitError | None = None
         try:
             execution = await at_deadline(identifier, expired)
-        except WaitError as error:
+        except WaitError as settled:
+            execution, error = settled.execution, settled
+        else:
+            if self._settings.check:
+                elapsed = expired.elapsed + anyio.current_time() - since
+                error = failure_of(identifier, execution, facts_after(expired, execution, elapsed))
+        if execution is not None:
+            self.states[identifier] = execution
+        if error is not None:
             self.errors[identifier] = error
-            if error.execution is not None:
-                self.states[identifier] = error.execution
-            return
-        self.states[identifier] = execution
-        if self._settings.check:
-            elapsed = expired.elapsed + anyio.current_time() - since
-            failure = failure_of(identifier, execution, facts_after(expired, execution, elapsed))
-            if failure is not None:
-                self.errors[identifier] = failure
+        self._recorder.end(subscription, execution, error)
 
     def raise_errors(self) -> None:
         """Raise the exceptions, if there are any, as one group in the order of the identifiers."""
