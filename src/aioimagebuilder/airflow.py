@@ -29,7 +29,7 @@ from .client import ImageBuilder
 from .errors import ExecutionFailedError, OperationError, WaitError, WaitTimeoutError
 from .models.executions import Execution, Image
 from .models.identifiers import Identifier, ResourceKind
-from .waiting.options import Duration, parse_seconds
+from .waiting.options import Duration, parse_cadence, parse_seconds
 
 __all__ = ["AmiResult", "BuildImageOperator", "ImageBuilderSensor", "ImageBuilderTrigger", "Result"]
 
@@ -116,7 +116,8 @@ class ImageBuilderTrigger(BaseTrigger):
             *("identifier", "deadline", "aws_conn_id", "region_name"),
             *("min_delay", "max_delay", "cancel_on_kill"),
         )
-        return f"{__name__}.{type(self).__name__}", {name: getattr(self, name) for name in names}
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        return path, {name: getattr(self, name) for name in names}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         # Nothing is open at the yield: Airflow may leave the generator there.
@@ -169,18 +170,16 @@ class BuildImageOperator(BaseOperator):
 
     Args:
         pipeline_arn: The pipeline.
-        timeout: The time for the build, as seconds or timedelta; ``None`` waits forever. Airflow's
-            `execution_timeout` does not count the time for which a task is deferred.
+        timeout: The time for the build, as seconds or timedelta; ``None`` waits forever.
         tags: The tags of the new image.
         aws_conn_id: The Airflow connection; ``None`` for the credentials that botocore finds.
         region_name: The region, if it is not that of `pipeline_arn`.
-        min_delay: The minimum delay between two polls, in seconds.
-        max_delay: The maximum delay, in seconds.
+        min_delay: The minimum delay between two polls, as seconds or timedelta.
+        max_delay: The maximum delay, up to which the delay grows.
         kwargs: The arguments of every operator.
     """
 
     template_fields: Sequence[str] = ("pipeline_arn", "tags", "aws_conn_id", "region_name")
-    ui_color = "#f4a940"
 
     def __init__(
         self,
@@ -190,8 +189,8 @@ class BuildImageOperator(BaseOperator):
         tags: Mapping[str, str] | None = None,
         aws_conn_id: str | None = None,
         region_name: str | None = None,
-        min_delay: float = 5,
-        max_delay: float = 30,
+        min_delay: Duration = 5,
+        max_delay: Duration = 30,
         **kwargs: Any,  # noqa: ANN401 - as Airflow's own operators
     ) -> None:
         super().__init__(**kwargs)
@@ -200,8 +199,8 @@ class BuildImageOperator(BaseOperator):
         self.tags = tags
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
-        self.min_delay = min_delay
-        self.max_delay = max_delay
+        cadence = parse_cadence(min_delay, max_delay, "smithy")
+        self.min_delay, self.max_delay = cadence.min_delay, cadence.max_delay
         self._image: str | None = None
 
     def execute(self, context: Context) -> NoReturn:
@@ -227,7 +226,7 @@ class BuildImageOperator(BaseOperator):
 
     def execute_complete(self, context: Context, event: Result) -> Result:
         """Return the result of the trigger, or raise for a build that did not succeed."""
-        return _complete(context, event, {"ended": AirflowException})
+        return _complete(self, context, event, {"ended": AirflowException})
 
     def on_kill(self) -> None:
         """Cancel the build of a task that is killed in the worker, before it has deferred."""
@@ -254,14 +253,13 @@ class ImageBuilderSensor(BaseSensorOperator):
         identifier: An id (``wf-…``, ``step-…``, ``lce-…``) or the ARN of an image build version.
         aws_conn_id: The Airflow connection; ``None`` for the credentials that botocore finds.
         region_name: The region, if it is not that of an ARN, the connection or the environment.
-        min_delay: The minimum delay between two polls, in seconds.
-        max_delay: The maximum delay, in seconds.
+        min_delay: The minimum delay between two polls, as seconds or timedelta.
+        max_delay: The maximum delay, up to which the delay grows.
         kwargs: The arguments of every sensor, among them `timeout`. It always defers, so `mode`,
             `poke_interval` and what belongs to them have no effect.
     """
 
     template_fields: Sequence[str] = ("identifier", "aws_conn_id", "region_name")
-    ui_color = "#f4a940"
 
     def __init__(
         self,
@@ -269,16 +267,16 @@ class ImageBuilderSensor(BaseSensorOperator):
         identifier: str,
         aws_conn_id: str | None = None,
         region_name: str | None = None,
-        min_delay: float = 5,
-        max_delay: float = 30,
+        min_delay: Duration = 5,
+        max_delay: Duration = 30,
         **kwargs: Any,  # noqa: ANN401 - as Airflow's own operators
     ) -> None:
         super().__init__(**kwargs)
         self.identifier = identifier
         self.aws_conn_id = aws_conn_id
         self.region_name = region_name
-        self.min_delay = min_delay
-        self.max_delay = max_delay
+        cadence = parse_cadence(min_delay, max_delay, "smithy")
+        self.min_delay, self.max_delay = cadence.min_delay, cadence.max_delay
 
     def execute(self, context: Context) -> NoReturn:
         trigger = ImageBuilderTrigger(
@@ -294,15 +292,18 @@ class ImageBuilderSensor(BaseSensorOperator):
     def execute_complete(self, context: Context, event: Result) -> Result:
         """Return the result of the trigger, or raise for an execution that did not succeed."""
         failures = {"timed out": AirflowSensorTimeout, "unobservable": AirflowException}
-        return _complete(context, event, failures)
+        return _complete(self, context, event, failures)
 
 
-def _complete(context: Context, event: Result, failures: Mapping[str, type[AirflowException]]) -> Result:
+def _complete(
+    task: BaseOperator, context: Context, event: Result, failures: Mapping[str, type[AirflowException]]
+) -> Result:
     """Return a successful result; raise for another one, for good unless `failures` has its end."""
     if event["outcome"] in {"succeeded", "skipped"}:
         return event
     # Airflow stores what is returned, and a callback or task that handles the failure needs the same.
-    context["ti"].xcom_push(key=_XCOM_KEY, value=event)
+    if task.do_xcom_push:
+        context["ti"].xcom_push(key=_XCOM_KEY, value=event)
     raise failures.get(event["end"], AirflowFailException)(event["summary"])
 
 
@@ -351,8 +352,10 @@ def _client_arguments(
             f"The extra of connection {connection.conn_id!r} has {', '.join(sorted(unknown))}, which "
             f"aioimagebuilder.airflow does not support. It supports {', '.join(_EXTRA)}."
         )
-    if connection.login:
-        given |= {"aws_access_key_id": connection.login, "aws_secret_access_key": connection.password or ""}
+    if bool(connection.login) != bool(connection.password):
+        raise ValueError(f"Connection {connection.conn_id!r} has only one of login and password.")
+    if connection.login and connection.password:
+        given |= {"aws_access_key_id": connection.login, "aws_secret_access_key": connection.password}
     arguments: _ClientArguments = {**given, "region_name": region_name or given.get("region_name")}  # type: ignore[typeddict-item]
     return arguments
 

@@ -31,3 +31,9 @@ def connection(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> str:
     }
     monkeypatch.setenv("AIRFLOW_CONN_IMAGES", json.dumps(content))
     return "images"
+
+
+@pytest.fixture(scope="session")
+def anyio_backend() -> str:
+    """Return the only backend of Airflow's triggerer."""
+    return "asyncio"
