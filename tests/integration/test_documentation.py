@@ -31,7 +31,7 @@ def _blocks(language: str) -> dict[str, str]:
     }
 
 
-# `on_airflow/test_dag.py` runs the program of airflow.md, where Airflow is installed.
+# `on_airflow/test_dags.py` runs the program of airflow.md, where Airflow is installed.
 ON_AIRFLOW = {"airflow.md-1"}
 PROGRAMS = _blocks("python")
 FRAGMENTS = _blocks("py")

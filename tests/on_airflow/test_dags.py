@@ -1,11 +1,12 @@
-"""Deferred tasks in real triggerer processes, which are killed and started again.
+"""Dags on a real Airflow: that of docs/airflow.md, and others whose triggerers are killed and started again.
 
-`dag.test()` runs the tasks, up to where they defer and from where they resume; a triggerer runs the triggers.
+`dag.test()` runs the tasks. It also runs the triggers, unless a triggerer does: see `run_dag`.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import runpy
 import signal
 import sqlite3
@@ -24,6 +25,7 @@ from airflow.sdk.definitions import dag as dag_module
 from aioimagebuilder.blocking import ImageBuilder
 from aioimagebuilder.testing import BuildScript
 
+PAGE = Path(__file__).parents[2] / "docs" / "airflow.md"
 DAGS = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
 HOME = Path(os.environ["AIRFLOW_HOME"])
 # A bound for failures only: a busy machine takes minutes.
@@ -129,6 +131,21 @@ def run_dag(monkeypatch: pytest.MonkeyPatch) -> Callable[..., DagRun]:
         return finished
 
     return run
+
+
+def test_dag_of_documentation_builds_and_waits(simulator, connection):
+    simulator.create_pipeline("demo")
+    simulator.set_time_scale(1000)
+    (program,) = re.findall(r"```python\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    path = DAGS / "images.py"
+    path.write_text(program)
+    run = runpy.run_path(str(path))["dag"].test()
+    tasks = {task.task_id: task for task in run.get_task_instances()}
+    assert {name: task.state for name, task in tasks.items()} == dict.fromkeys(tasks, "success")
+    built, waited, deployed = (tasks["build"].xcom_pull(name) for name in ("build", "wait", "deploy"))
+    assert built == waited
+    assert built["status"] == "AVAILABLE"
+    assert deployed == [f"us-east-1 {built['amis'][0]['image']}"]
 
 
 def test_fifty_builds_end_right_though_triggerers_die(simulator, connection, run_dag, start_triggerer):
