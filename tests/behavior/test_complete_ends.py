@@ -158,3 +158,19 @@ def test_response_about_another_execution_is_not_believed(run):
             assert (await ib.wait(identifier, timeout=600)).id == identifier
 
     run(main)
+
+
+def test_nothing_is_read_after_the_last_poll_timed_out(run):
+    async def main():
+        # The list of the last poll shows the ends, and the Gets for the whole of them hang.
+        service = ScriptedService(hang=lambda now: 10_000 if now > 60.505 else 0)
+        arns = _images(service)
+        async with ImageBuilder(client=service) as ib, ib.as_completed(arns, timeout=60.5) as ended:
+            assert (await anext(ended)).status == "AVAILABLE"
+            assert service.now == pytest.approx(70.5, abs=0.1)
+            # A slow consumer has yet to receive the others.
+            await anyio.sleep(0.1)
+            assert service.in_flight == 0
+            assert [image.status async for image in ended] == ["AVAILABLE"] * (len(arns) - 1)
+
+    run(main)

@@ -79,3 +79,16 @@ def waiting_build(simulator: Simulator) -> str:
     arn = simulator.start_build(simulator.create_pipeline("approval", workflows=[{"workflowArn": release}]))
     simulator.advance(30)
     return arn
+
+
+@pytest.fixture
+def running_build(simulator: Simulator) -> str:
+    """The ARN of a build of a pipeline that has made three images."""
+    simulator.set_time_scale(0)
+    pipeline = simulator.create_pipeline("demo")
+    for _ in range(3):
+        simulator.start_build(pipeline)
+        simulator.advance(7200)
+    arn = simulator.start_build(pipeline)
+    simulator.advance(30)
+    return arn

@@ -158,19 +158,6 @@ def test_timeline_of_an_ended_build_has_nothing_to_come(remaining: timedelta | N
     assert "still to come" not in "".join((*render_text(chart, 60, ASCII), render_svg(chart)))
 
 
-@pytest.fixture
-def running_build(simulator: Simulator) -> str:
-    """The ARN of a build of a pipeline that has made three images."""
-    simulator.set_time_scale(0)
-    pipeline = simulator.create_pipeline("demo")
-    for _ in range(3):
-        simulator.start_build(pipeline)
-        simulator.advance(7200)
-    arn = simulator.start_build(pipeline)
-    simulator.advance(30)
-    return arn
-
-
 def history_calls(simulator: Simulator) -> Counter[str]:
     return Counter(call.operation for call in simulator.calls if call.operation in HISTORY_CALLS)
 
@@ -201,8 +188,10 @@ def test_wait_without_use_for_estimates_asks_for_none(
 
 
 def test_timeline_command_shows_what_is_still_to_come(running_build: str, cli: Cli) -> None:
-    assert re.search(r"^· still to come +░+ ", cli("timeline", running_build).stdout, re.MULTILINE)
-    event = json.loads(cli("timeline", running_build, "--output", "json").stdout)
+    real_time = {"AIOIMAGEBUILDER_TIME_SCALE": None}
+    text = cli("timeline", running_build, **real_time).stdout
+    assert re.search(r"^· still to come +░+ ", text, re.MULTILINE)
+    event = json.loads(cli("timeline", running_build, "--output", "json", **real_time).stdout)
     assert event["expected_seconds"] > event["seconds"]
 
 
@@ -227,3 +216,13 @@ def test_wait_by_forecast_ends(simulator: Simulator, cli: Cli, arguments) -> Non
     arn = simulator.start_build(simulator.create_pipeline("demo"))
     result = cli("wait", arn, *arguments, AIOIMAGEBUILDER_MAX_DELAY=None)
     assert (result.code, result.stdout.split("\t")[1]) == (0, "succeeded")
+
+
+@pytest.mark.parametrize(("scale", "is_estimated"), [(None, True), ("10", False)])
+def test_timeline_estimates_only_by_the_same_clock(
+    running_build: str, simulator: Simulator, cli: Cli, scale: str | None, is_estimated: bool
+) -> None:
+    result = cli("timeline", running_build, "--output", "json", AIOIMAGEBUILDER_TIME_SCALE=scale)
+    assert result.code == 0
+    assert (json.loads(result.stdout)["expected_seconds"] is not None) == is_estimated
+    assert history_calls(simulator)["ListImagePipelineImages"] == is_estimated

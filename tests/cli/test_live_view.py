@@ -152,6 +152,17 @@ def test_watch_draws_the_live_view(simulator: Simulator, cli: Cli, columns: int,
     assert "succeeded" in last.splitlines()[-1] or "succeeded" in last.splitlines()[-2]
 
 
+def test_watch_draws_the_bar_of_a_running_build(running_build: str, simulator: Simulator, cli: Cli) -> None:
+    with terminal(cli, "watch", running_build, columns=80, AIOIMAGEBUILDER_TIME_SCALE="1") as view:
+        wait_until(view.shows(r"^[█░]{29}░  about .* min left \(usually .* min\)$"))
+        simulator.advance(7200)
+        simulator.set_time_scale(2000)
+        assert view.code() == 0
+        last = view.read()
+    assert "AVAILABLE" in last
+    assert "░" not in last
+
+
 def test_live_view_shows_the_command_for_a_waiting_step(
     waiting_build: str, cli: Cli, simulator: Simulator
 ) -> None:

@@ -14,6 +14,7 @@ from .options import (
     cancel_options,
     check_length,
     check_rate,
+    clock_options,
     connection_options,
     display_options,
     log_options,
@@ -269,6 +270,7 @@ def retry(**arguments: object) -> int:
 @click.argument("image", metavar="ARN")
 @connection_options
 @timeline_options
+@clock_options
 def timeline(**arguments: object) -> int:
     """Show how long each workflow and step of a build took.
 

@@ -252,17 +252,18 @@ _polls: Final = (
         "Poll at delays that grow, or when earlier builds of the pipeline make an end likely.",
     ),
 )
+_time_scale: Final = option(
+    "--time-scale",
+    type=click.FloatRange(min=0, min_open=True),
+    callback=check_rate,
+    default=1.0,
+    hidden=True,
+)
 _progress: Final = (
     _duration_option(
         "--heartbeat", "1m", "Without a terminal, print a line this often while nothing changes."
     ),
-    option(
-        "--time-scale",
-        type=click.FloatRange(min=0, min_open=True),
-        callback=check_rate,
-        default=1.0,
-        hidden=True,
-    ),
+    _time_scale,
 )
 wait_options: Final = _option_group(
     WaitOptions,
@@ -283,6 +284,7 @@ wait_options: Final = _option_group(
     _hints,
 )
 cancel_options: Final = _option_group(WaitOptions, "options", _timeout("10m"), *_polls, *_progress, _hints)
+clock_options: Final = _option_group(WaitOptions, "options", _time_scale)
 log_options: Final = _option_group(
     WaitOptions,
     "options",

@@ -122,6 +122,8 @@ class Consumer:
         else:
             for each in self._subscriptions.values():
                 each.end(EndReason.DEADLINE, now)
+                # A slow consumer receives the end later: nothing is read for it until then.
+                self._publisher.unsubscribe(each)
 
     def close(self) -> None:
         """End the subscriptions at once."""

@@ -33,18 +33,21 @@ _FORMATS: Final = ("text", "json")
 _ESTIMATE_TIMEOUT: Final = 3.0
 
 
-def timeline(*, image: str, connection: Connection, display: Display) -> ExitCode:
+def timeline(*, image: str, connection: Connection, display: Display, options: WaitOptions) -> ExitCode:
     """Show the chart, or write it to a file, and return the exit code."""
     (image,) = parse_identifiers([image], ExecutionKind.IMAGE)
     if display.output not in _FORMATS and not Path(display.output).absolute().parent.is_dir():
         raise click.UsageError(f"Cannot write {display.output}: No such file or directory.")
-    return run(partial(_show_timeline, image, connection, display.output), display)
+    return run(partial(_show_timeline, image, connection, display.output, options), display)
 
 
-async def _show_timeline(image: str, connection: Connection, output: str, invocation: Invocation) -> ExitCode:
-    async with connect(connection, [image], options=WaitOptions()) as ib:
+async def _show_timeline(
+    image: str, connection: Connection, output: str, options: WaitOptions, invocation: Invocation
+) -> ExitCode:
+    async with connect(connection, [image], options=options) as ib:
         state = await read_build_state(ib, await ib.get_image(image), include_retried=True)
-        estimate = None if state.execution.is_terminal else await _read_estimate(ib, image)
+        is_estimated = options.has_real_time and not state.execution.is_terminal
+        estimate = await _read_estimate(ib, image) if is_estimated else None
     now = datetime.now(UTC)
     end = None if estimate is None else estimate.expected_end
     chart = create_timeline(state, max(now, state.latest_time or now), None if end is None else end - now)
