@@ -350,7 +350,8 @@ def _client_arguments(
     if unknown := given.keys() - set(_EXTRA):
         raise ValueError(
             f"The extra of connection {connection.conn_id!r} has {', '.join(sorted(unknown))}, which "
-            f"aioimagebuilder.airflow does not support. It supports {', '.join(_EXTRA)}."
+            f"aioimagebuilder.airflow does not support: it supports {', '.join(_EXTRA)}. "
+            "To assume a role, name a profile that does."
         )
     if bool(connection.login) != bool(connection.password):
         raise ValueError(f"Connection {connection.conn_id!r} has only one of login and password.")
