@@ -38,7 +38,7 @@ class Triggerer:
     def __init__(self, output: Path) -> None:
         self._output = output
         self._job = _newest_job()
-        with output.open("ab") as file:
+        with output.open("wb") as file:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "airflow", "triggerer", "--skip-serve-logs"],
                 stdout=file,
@@ -51,8 +51,10 @@ class Triggerer:
         self.wait_until(lambda: _newest_job() > self._job and self._running() == number)
 
     def _running(self) -> int:
-        logs = [path.read_text() for path in (HOME / "logs").rglob(f"*.trigger.{_newest_job()}.log")]
-        return sum(" starting" in log and "trigger completed" not in log for log in logs)
+        # The last line of a trigger is in its log or, if that has been closed, in the output.
+        paths = [self._output, *(HOME / "logs").rglob(f"*.trigger.{_newest_job()}.log")]
+        text = "".join(path.read_text() for path in paths)
+        return text.count(") starting") - text.count("trigger completed")
 
     def wait_until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + TIMEOUT
@@ -98,7 +100,7 @@ def start_triggerer(tmp_path: Path) -> Iterator[Callable[[], Triggerer]]:
     started: list[Triggerer] = []
 
     def start() -> Triggerer:
-        started.append(Triggerer(tmp_path / "triggerer.log"))
+        started.append(Triggerer(tmp_path / f"triggerer-{len(started)}.log"))
         return started[-1]
 
     yield start
