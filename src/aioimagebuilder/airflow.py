@@ -10,10 +10,11 @@ of a connection and region share one client, and so their polls. docs/airflow.md
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 import uuid
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn, TypedDict
@@ -35,6 +36,8 @@ __all__ = ["AmiResult", "BuildImageOperator", "ImageBuilderSensor", "ImageBuilde
 
 _TOKENS: Final = uuid.UUID("5d0ad7ab-0d4e-4c39-8ac2-1d6ab06d1a1c")
 _XCOM_KEY: Final = "return_value"
+# Airflow gives `on_kill` thirty seconds.
+_KILL_TIMEOUT: Final = 25.0
 _EXTRA: Final = (
     *("region_name", "endpoint_url", "profile_name"),
     *("aws_access_key_id", "aws_secret_access_key", "aws_session_token"),
@@ -149,6 +152,10 @@ class ImageBuilderTrigger(BaseTrigger):
     async def on_kill(self) -> None:
         """Cancel the image at AWS. Airflow calls this only when a user has ended the task."""
         if self.cancel_on_kill:
+            await _uninterrupted(self._cancel_image())
+
+    async def _cancel_image(self) -> None:
+        with anyio.fail_after(_KILL_TIMEOUT):
             async with self._client() as ib:
                 await ib.cancel_image_creation(self.identifier)
 
@@ -404,8 +411,20 @@ async def _shared_client(aws_conn_id: str | None, region_name: str | None) -> As
         shared.users -= 1
         if shared.users == 0 and shared.error is None:
             del clients[key]
-            with anyio.CancelScope(shield=True):
-                await shared.stack.aclose()
+            await _uninterrupted(shared.stack.aclose())
+
+
+async def _uninterrupted(work: Coroutine[None, None, None]) -> None:
+    """Await `work` to its end: Airflow repeats a cancellation each second until the trigger has ended."""
+    task = asyncio.ensure_future(work)
+    interruption = None
+    while not task.done():
+        try:
+            await asyncio.shield(task)
+        except asyncio.CancelledError as error:
+            interruption = error
+    if interruption is not None:
+        raise interruption
 
 
 async def _read_arguments(aws_conn_id: str | None, region_name: str | None) -> _ClientArguments:

@@ -16,9 +16,10 @@ import functools
 import os
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent import futures
 from contextlib import ExitStack
 from types import TracebackType
-from typing import Concatenate, Generic, ParamSpec, Self, TypeVar, cast, overload
+from typing import Concatenate, Final, Generic, ParamSpec, Self, TypeVar, cast, overload
 
 from aiobotocore.session import AioSession
 from anyio.from_thread import BlockingPortal, start_blocking_portal
@@ -30,6 +31,7 @@ from .aws.event_loops import check_process
 from .aws.sqs import SqsHints
 from .polling.build_history import BuildHistory
 from .polling.pace import PaceName
+from .waiting.botocore_waiters import GetWaiter, Response
 from .waiting.options import Duration
 
 __all__ = ["BlockingIterator", "ImageBuilder"]
@@ -38,6 +40,9 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _Async = client.ImageBuilder
+
+# Windows handles Ctrl-C only once a blocking call has returned.
+_SECONDS_OF_A_CALL: Final = 0.2 if sys.platform == "win32" else None
 
 
 class _EventLoopThread:
@@ -56,6 +61,8 @@ class _EventLoopThread:
         self.check_process()
         future = self.portal.start_task_soon(function)
         try:
+            while not futures.wait([future], timeout=_SECONDS_OF_A_CALL).done:
+                pass
             return future.result()
         except BaseException:
             # Ctrl-C only interrupts the current thread: cancel what runs in the other one.
@@ -250,6 +257,17 @@ class ImageBuilder:
         if self._open is None:
             raise RuntimeError("This ImageBuilder is not open: use `with ImageBuilder(...) as ib:`.")
         return self._open[0]
+
+    @property
+    def get_waiter(self) -> GetWaiter[Response]:
+        """Return a waiter with the interface of botocore's, by its name; see the async client."""
+        run = self._client.get_waiter.run
+        return GetWaiter(lambda waiter, arguments: self.thread.call(lambda: run(waiter, arguments)))
+
+    @property
+    def waiter_names(self) -> list[str]:
+        """The names of the waiters that `get_waiter` returns."""
+        return self._client.waiter_names
 
     wait = _Blocking(_Async.wait)
     wait_for_image = _Blocking(_Async.wait_for_image)

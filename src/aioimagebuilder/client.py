@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Coroutine, Iterable, Mapping
 from datetime import datetime
 from types import TracebackType
 from typing import Final, Self, TypeVar, Unpack, cast
@@ -29,6 +29,7 @@ from .parts import Parts, open_parts
 from .polling.build_history import BuildHistory, MemoryBuildHistory, check_history
 from .polling.pace import PaceName
 from .polling.schedule import Cadence
+from .waiting.botocore_waiters import WAITER_NAMES, GetWaiter, Response, Waiter, run_waiter
 from .waiting.options import (
     BuildOptions,
     Duration,
@@ -286,6 +287,24 @@ class ImageBuilder(Operations):
                 `estimate`: see `WaitOptions`.
         """
         return await self._wait_for(lifecycle_execution_id, LifecycleExecution, timeout, options)
+
+    @property
+    def get_waiter(self) -> GetWaiter[Coroutine[object, object, Response]]:
+        """Return a waiter with the interface of botocore's: ``ib.get_waiter("image_available")``.
+
+        It is for code that is moved over from boto3 or aiobotocore. Its ``wait`` has the arguments of those
+        waiters, ``WaiterConfig`` included, and raises botocore's ``WaiterError``, whose cause says more.
+        """
+        return GetWaiter(self._run_waiter)
+
+    @property
+    def waiter_names(self) -> list[str]:
+        """The names of the waiters that `get_waiter` returns."""
+        return list(WAITER_NAMES)
+
+    async def _run_waiter(self, waiter: Waiter[object], arguments: Mapping[str, object]) -> Response:
+        parts = self._parts
+        return await run_waiter(parts.poller, parts.inspector, self._caller.region, waiter, arguments)
 
     def watch(
         self,

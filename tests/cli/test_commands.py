@@ -277,6 +277,19 @@ def test_github_summary_lists_the_artifacts(simulator: Simulator, cli: Cli, tmp_
     assert f"AVAILABLE | {ami} |" in summary.read_text(encoding="utf-8")
 
 
+def test_retry_sets_outputs_of_the_step(simulator: Simulator, cli: Cli, tmp_path) -> None:
+    output = tmp_path / "output"
+    simulator.script(BuildScript.failing_step("LaunchTestInstance", "no capacity"))
+    arn = simulator.start_build(simulator.create_pipeline("demo"))
+    simulator.advance(3600)
+    result = cli("retry", arn, GITHUB_ACTIONS="true", GITHUB_OUTPUT=str(output))
+    assert result.code == 0
+    written = output.read_text(encoding="utf-8")
+    assert re.match(rf"image-arn<<(\S+)\n{arn}\n\1\noutcome<<(\S+)\nsucceeded\n\2\n", written)
+    assert f"\n{result.stdout}" in written
+
+
+@pytest.mark.posix
 def test_watch_makes_few_calls(simulator: Simulator, cli: Cli) -> None:
     simulator.set_time_scale(0)
     arn = simulator.start_build(simulator.create_pipeline("demo"))

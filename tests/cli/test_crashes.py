@@ -296,6 +296,7 @@ def test_unreadable_data_of_botocore_changes_no_outcome(
 # ---------------------------------------------------------------------- interruptions and resuming
 
 
+@pytest.mark.posix
 @pytest.mark.usefixtures("default_interrupts")
 @pytest.mark.parametrize("command", ["cancel", "wait"])
 def test_interrupted_cancellation_is_not_denied(simulator: Simulator, cli: Cli, command: str) -> None:

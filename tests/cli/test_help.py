@@ -70,7 +70,9 @@ def test_completion_prints_a_script(cli: Cli, shell: str) -> None:
 
 def test_completion_completes_commands_and_options(cli: Cli) -> None:
     variables = {"_AIOIMAGEBUILDER_COMPLETE": "bash_complete", "COMP_CWORD": "1"}
-    assert cli(COMP_WORDS="aioimagebuilder wa", **variables).stdout == "plain,wait\nplain,watch\n"
+    assert (
+        cli(COMP_WORDS="aioimagebuilder wa", **variables).stdout == "plain,wait\nplain,watch\nplain,waiters\n"
+    )
     variables["COMP_CWORD"] = "2"
     assert "plain,--fail-fast" in cli(COMP_WORDS="aioimagebuilder wait --f", **variables).stdout
 

@@ -104,6 +104,7 @@ def test_invalid_next_exits_with_2_before_any_call(
     assert simulator.call_count() == 0
 
 
+@pytest.mark.posix
 @pytest.mark.usefixtures("default_interrupts")
 def test_interrupted_wait_next_can_be_resumed_once_an_image_is_known(simulator: Simulator, cli: Cli) -> None:
     pipeline = simulator.create_pipeline("demo")

@@ -28,6 +28,7 @@ def test_demo_shows_states_and_steps_and_succeeds(cli: Cli) -> None:
     assert "    TerminateTestInstance  COMPLETED" in result.stderr
 
 
+@pytest.mark.posix
 def test_simulate_prints_working_instructions(cli: Cli) -> None:
     process = cli.start("simulate", "--port", "0", "--time-scale", "2000")
     text = ""
@@ -102,6 +103,7 @@ def test_invalid_option_of_simulator_is_usage_error(cli: Cli, arguments) -> None
     assert [result.stderr.splitlines()[-1]] == errors
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("succeeds", [True, False])
 def test_documented_shell_script_deploys_only_on_success(
     simulator: Simulator, cli: Cli, tmp_path, succeeds: bool

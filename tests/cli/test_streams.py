@@ -12,6 +12,8 @@ import pytest
 from aioimagebuilder.testing import Simulator
 from cli.support import Cli
 
+pytestmark = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full, which Linux has")
+
 STREAMS = [
     ("", 0),
     ("<&-", 0),
@@ -94,6 +96,16 @@ def test_unwritable_summary_changes_no_outcome(
     assert result.code == code
     assert identifier in result.stdout
     assert ("Warning: The job summary could not be written: " in result.stderr) == bool(summary)
+
+
+@pytest.mark.parametrize("path", ["/nowhere/output", "/", "/dev/full", ""])
+def test_unwritable_step_outputs_change_no_outcome(simulator: Simulator, cli: Cli, path: str) -> None:
+    simulator.create_pipeline("demo")
+    result = cli("build", "demo", GITHUB_ACTIONS="true", GITHUB_OUTPUT=path)
+    assert result.code == 0
+    assert result.stdout.startswith("ami-")
+    warnings = result.stderr.count("Warning: The outputs of the step could not be written: ")
+    assert warnings == (2 if path else 0)
 
 
 def test_picture_that_cannot_be_written_exits_with_74(simulator: Simulator, cli: Cli, tmp_path: Path) -> None:

@@ -179,6 +179,7 @@ def test_heartbeat_prints_lines_while_nothing_changes(simulator: Simulator, cli:
     assert 3 <= len(heartbeats) <= 7
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize(
     ("number", "code", "word"), [(signal.SIGINT, 130, "Interrupted"), (signal.SIGTERM, 143, "Terminated")]
 )
@@ -200,6 +201,7 @@ def test_signal_ends_the_wait_and_prints_a_resume_command(
     assert cli(*shlex.split(command_line)[1:], "--timeout", "0").code == 124
 
 
+@pytest.mark.posix
 def test_resume_command_includes_ids_from_standard_input(simulator: Simulator, cli: Cli) -> None:
     one, two = workflow(simulator, "RUNNING"), workflow(simulator, "RUNNING")
     process = cli.start("wait", "-", one, stdin="")

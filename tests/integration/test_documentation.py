@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from botocore import xform_name
 from botocore.session import Session
 
 from aioimagebuilder import errors
@@ -36,6 +37,7 @@ ON_AIRFLOW = {"airflow.md-1"}
 PROGRAMS = _blocks("python")
 FRAGMENTS = _blocks("py")
 OUTPUTS = {
+    "botocore-waiters.md-1": r"AVAILABLE\n",
     "estimates.md-1": "",
     "README.md-1": r"us-east-1 ami-[0-9a-f]{17}\n",
     "README.md-2": r"([A-Z]+\n)+AVAILABLE\n",
@@ -116,6 +118,27 @@ def test_status_table_of_waiting_matches_library():
             for status in re.findall(r"\b[A-Z][A-Z_]{3,}\b", cell)
         }
     assert documented == _statuses()
+
+
+def test_table_of_waiters_matches_library():
+    rows = re.findall(
+        r"^\| `(\w+)` \| `(\w+)` \| (.+) \| (.+) \|$", DOCS["botocore-waiters.md"], re.MULTILINE
+    )
+    documented = {
+        (name, parameter): [set(re.findall(r"[A-Z][A-Z_]{3,}", cell)) for cell in cells]
+        for name, parameter, *cells in rows
+    }
+    assert documented == {
+        (xform_name(row.waiter), row.get.parameter): [
+            {
+                status
+                for status, outcome in row.outcomes.items()
+                if (outcome in {"succeeded", "skipped"}) is each
+            }
+            for each in (True, False)
+        ]
+        for row in KINDS.values()
+    }
 
 
 def _statuses() -> dict[str, dict[str, str | None]]:

@@ -188,6 +188,7 @@ def sigint_enabled() -> Iterator[None]:
     signal.signal(signal.SIGINT, before)
 
 
+@pytest.mark.posix
 @pytest.mark.usefixtures("sigint_enabled")
 @pytest.mark.parametrize("name", ["deploy.py", "gather_executions.py"])
 def test_ctrl_c_exits_with_130_and_cancels_nothing(simulator: Simulator, start: Start, name: str) -> None:
@@ -284,6 +285,7 @@ def test_many_processes_wait_for_each_image_in_one(simulator: Simulator, start: 
     assert int(found[1]) > 0
 
 
+@pytest.mark.posix
 @ignores_warnings_of_moto
 @pytest.mark.usefixtures("sigint_enabled")
 def test_many_processes_end_at_ctrl_c(simulator: Simulator, start: Start) -> None:
@@ -329,7 +331,8 @@ def service(environment: dict[str, str]) -> Iterator[httpx2.Client]:
                 yield client
             process.terminate()
             _, stderr = process.communicate(timeout=10)
-            assert "Application shutdown complete" in stderr
+            # Windows ends a process that is terminated at once.
+            assert "Application shutdown complete" in stderr or sys.platform == "win32"
             assert "Traceback" not in stderr
         finally:
             process.kill()

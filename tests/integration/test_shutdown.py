@@ -184,6 +184,7 @@ def start(simulator: Simulator):
     return start
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("name", INTERRUPTED)
 def test_ctrl_c_ends_open_waits_at_once(simulator: Simulator, start, name):
     with start(INTERRUPTED[name]) as process:

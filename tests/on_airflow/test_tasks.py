@@ -304,6 +304,18 @@ async def test_triggers_share_a_client_that_ends_with_the_last(simulator, connec
     assert asyncio.all_tasks() == before
 
 
+async def test_repeated_cancellation_does_not_stop_a_kill(simulator, connection, start):
+    before = asyncio.all_tasks()
+    simulator.inject(Fault(kind="delay", operation="CancelImageCreation", seconds=0.5))
+    killing = asyncio.create_task(trigger_for(start(), cancel_on_kill=True).on_kill())
+    # Airflow cancels the task of a trigger again each second.
+    while not killing.done():
+        await asyncio.sleep(0.01)
+        killing.cancel("__airflow_user_action__")
+    assert simulator.call_count("CancelImageCreation") == 1
+    assert asyncio.all_tasks() == before
+
+
 async def test_client_that_cannot_be_opened_fails_its_triggers_at_once(
     monkeypatch, connection, start, simulator
 ):

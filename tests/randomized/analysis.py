@@ -37,7 +37,7 @@ class WaitPeriod:
         end: When the wait ended at the latest.
         is_certain: Whether the wait ended exactly then. It may have ended earlier by an error that a
             cancelled `wait_all` or `as_completed` did not raise, or that a slow consumer has yet to receive,
-            or by a delivery at the time of its start.
+            by a delivery at the time of its start, or by an end that a list has shown.
     """
 
     start: float
@@ -80,7 +80,9 @@ class Analysis:
         terminal_at_start = self.first_terminal(execution, record.started - TOLERANCE, record.started)
         end = end if terminal is None else terminal.at
         has_result = identifier in record.results or record.waiter.method in {"wait", "watch"}
-        is_certain = has_result and not record.waiter.pause and terminal_at_start is None
+        # The end that a list has shown is the result if the Get of the whole fails.
+        was_listed = any(record.started - TOLERANCE <= at < end for at, _ in execution.listed_ends)
+        is_certain = has_result and not record.waiter.pause and terminal_at_start is None and not was_listed
         return WaitPeriod(record.started, end, is_certain)
 
     def calls_for(self, execution: ScriptedExecution) -> list[Call]:

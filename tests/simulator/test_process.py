@@ -32,6 +32,7 @@ def start_process(*arguments):
     )
 
 
+@pytest.mark.posix
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_process_serves_until_stop_signal(number):
     with start_process("--port=0", "--time-scale=120", "--rate-limit=10", "--burst=20") as process:
@@ -46,6 +47,7 @@ def test_process_serves_until_stop_signal(number):
     assert (process.returncode, errors) == (0, "")
 
 
+@pytest.mark.posix
 def test_repeated_stop_signals_stop_process():
     with start_process("--port", "0") as process:
         process.stdout.readline()

@@ -1,5 +1,6 @@
 """The public API as a user's type checker sees it: checked by mypy and basedpyright, never run."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import assert_type
@@ -59,6 +60,21 @@ def hints() -> None:
     assert_type(queue.region, str | None)
     ImageBuilder(hints=queue, hinted_max_delay=timedelta(minutes=5))
     blocking.ImageBuilder(hints=queue, hinted_max_delay=300)
+
+
+async def botocore_waiters(ib: ImageBuilder, blocking_ib: blocking.ImageBuilder) -> None:
+    response = await ib.get_waiter("image_available").wait(imageBuildVersionArn=ARN)
+    assert_type(response, dict[str, object])
+    waiter = ib.get_waiter("workflow_execution_completed")
+    await waiter.wait(workflowExecutionId="wf-…", WaiterConfig={"Delay": 15, "MaxAttempts": 40})
+    await ib.get_waiter("workflow_step_execution_completed").wait(stepExecutionId="step-…", WaiterConfig={})
+    blocking_waiter = blocking_ib.get_waiter("lifecycle_execution_succeeded")
+    assert_type(blocking_waiter.wait(lifecycleExecutionId="lce-…"), dict[str, object])
+    assert_type(ib.waiter_names, list[str])
+    await waiter.wait(imageBuildVersionArn=ARN)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    await waiter.wait(workflowExecutionId=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ib.get_waiter("image_exists")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    await asyncio.create_task(waiter.wait(workflowExecutionId="wf-…"))
 
 
 async def builds_and_actions(ib: ImageBuilder) -> None:

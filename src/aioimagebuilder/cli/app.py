@@ -305,6 +305,30 @@ def template(**arguments: object) -> int:
     return _run_command("hints", "template", **arguments)
 
 
+@aioimagebuilder.group(subcommand_metavar="COMMAND ...")
+def waiters() -> None:
+    """Install waiters for boto3 and the AWS CLI.
+
+    AWS has one for images. These are for workflow executions, workflow steps and lifecycle executions.
+    """
+
+
+@waiters.command()
+def install() -> int:
+    """Install the waiters in ~/.aws, where botocore looks for them.
+
+    AWS's own waiter remains as it is. A file that is not of aioimagebuilder is not changed: the exit code is
+    then 1.
+    """
+    return _run_command("waiters", "install")
+
+
+@waiters.command()
+def uninstall() -> int:
+    """Remove the waiters that "install" has installed."""
+    return _run_command("waiters", "uninstall")
+
+
 @aioimagebuilder.command()
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=5000, show_default=True, help="0 selects a free port."

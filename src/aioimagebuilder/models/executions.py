@@ -18,7 +18,7 @@ from typing import ClassVar, Final, Self
 
 from .estimates import Estimate
 from .kinds import KINDS, ExecutionKind
-from .parsing import Structure, boolean, enumerated, integer, member, parse_time, text
+from .parsing import Structure, boolean, enumerated, integer, member, parse_time, parse_timestamp, text
 from .redaction import one_line
 from .shapes import (
     Ami,
@@ -248,7 +248,7 @@ class Image(Execution):
     source_pipeline_arn: str | None = member(text)
     build_type: BuildType | None = member(enumerated(BuildType))
     date_created: datetime | None = member(parse_time)
-    deprecation_time: datetime | None = member(parse_time)
+    deprecation_time: datetime | None = member(parse_timestamp)
     scan_state: ImageScanState | None = member(ImageScanState.parse)
     logging_configuration: ImageLoggingConfiguration | None = member(ImageLoggingConfiguration.parse)
     lifecycle_execution_id: str | None = member(text)
@@ -308,8 +308,8 @@ class LifecycleExecution(Execution):
     resources_impacted_summary: LifecycleExecutionResourcesImpactedSummary | None = member(
         LifecycleExecutionResourcesImpactedSummary.parse
     )
-    start_time: datetime | None = member(parse_time)
-    end_time: datetime | None = member(parse_time)
+    start_time: datetime | None = member(parse_timestamp)
+    end_time: datetime | None = member(parse_timestamp)
 
     @property
     def status(self) -> LifecycleExecutionStatus | None:

@@ -99,6 +99,7 @@ class Kind:
         id_member: The attribute that holds the id or ARN.
         get: The operation that returns one execution of this kind.
         list: The operation that lists the executions of one parent.
+        waiter: The name of its waiter, as botocore writes the names of waiters.
         parent_member: The attribute that holds the id or ARN of the parent; ``None`` if it is part of the
             ARN.
         statuses: The enum of the statuses.
@@ -107,6 +108,7 @@ class Kind:
         ranks: The order of the other statuses. A read with a lower rank than one seen before is stale.
             Statuses of equal rank may follow each other either way, and an unknown status, which has no rank,
             never makes a read stale. A terminal status ranks above all of them.
+        status_member: The path of the status in an execution.
         cancel: The operation that cancels an execution; ``None`` if the service cannot cancel this kind.
         has_steps: Whether an execution runs steps that can be listed.
         has_waiting_steps: Whether ListWaitingWorkflowSteps reports steps of an execution.
@@ -119,15 +121,22 @@ class Kind:
     id_member: str
     get: GetOperation
     list: ListOperation
+    waiter: str
     parent_member: str | None
     statuses: type[OpenEnum]
     outcomes: Mapping[str, Outcome]
     ranks: Mapping[str, int]
+    status_member: str = "status"
     cancel: str | None = None
     has_steps: bool = False
     has_waiting_steps: bool = False
     is_of_image: bool = False
     announced: frozenset[str] = frozenset()
+
+    @property
+    def status_path(self) -> str:
+        """The path of the status in the response of the Get."""
+        return f"{self.get.output}.{self.status_member}" if self.get.output else self.status_member
 
 
 # Identifiers may be of other kinds as well, so the keys are not typed as ExecutionKind.
@@ -139,6 +148,8 @@ KINDS: Final[Mapping[StrEnum, Kind]] = {
         id_member="arn",
         get=GetOperation("GetImage", "imageBuildVersionArn", "image"),
         list=ListOperation("ListImageBuildVersions", "imageVersionArn", "imageSummaryList"),
+        waiter="ImageAvailable",
+        status_member="state.status",
         parent_member=None,
         statuses=ImageStatus,
         outcomes={
@@ -186,6 +197,7 @@ KINDS: Final[Mapping[StrEnum, Kind]] = {
             ("imageBuildVersionArn", "requestId"),
             is_complete=True,
         ),
+        waiter="WorkflowExecutionCompleted",
         parent_member="image_build_version_arn",
         statuses=WorkflowExecutionStatus,
         outcomes={
@@ -214,6 +226,7 @@ KINDS: Final[Mapping[StrEnum, Kind]] = {
             "steps",
             ("imageBuildVersionArn", "requestId", "workflowBuildVersionArn", "workflowExecutionId"),
         ),
+        waiter="WorkflowStepExecutionCompleted",
         parent_member="workflow_execution_id",
         statuses=WorkflowStepExecutionStatus,
         outcomes={
@@ -237,6 +250,8 @@ KINDS: Final[Mapping[StrEnum, Kind]] = {
         id_member="lifecycle_execution_id",
         get=GetOperation("GetLifecycleExecution", "lifecycleExecutionId", "lifecycleExecution"),
         list=ListOperation("ListLifecycleExecutions", "resourceArn", "lifecycleExecutions", is_complete=True),
+        waiter="LifecycleExecutionSucceeded",
+        status_member="state.status",
         parent_member="lifecycle_policy_arn",
         statuses=LifecycleExecutionStatus,
         outcomes={

@@ -66,6 +66,14 @@ class Structure:
         read, left = _read(cls, value)
         return cls(**read, raw=left)
 
+    def to_wire(self) -> dict[str, object]:
+        """Return the members that are present as botocore returns them."""
+        return self.raw | {
+            wire_name: _to_wire(value, convert)
+            for name, wire_name, convert in _plan(type(self))  # type: ignore[arg-type] # a class is hashable
+            if (value := getattr(self, name)) is not None
+        }
+
 
 def _read(cls: type[Structure], members: Mapping[str, object]) -> tuple[dict[str, Any], dict[str, object]]:
     read: dict[str, Any] = {}
@@ -89,6 +97,19 @@ def _planned(cls: type[Structure]) -> Iterator[tuple[str, str, Convert[object]]]
     for each in fields(cls):
         if convert := each.metadata.get("convert"):
             yield each.name, wire_name(each.name), convert
+
+
+def _to_wire(value: object, convert: Convert[object]) -> object:
+    match value:
+        case Structure():
+            return value.to_wire()
+        case tuple():
+            return [_to_wire(each, convert) for each in value]
+        case OpenEnum():
+            return value.value
+        case datetime() if convert is parse_time:
+            return value.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return value
 
 
 def wire_name(name: str) -> str:
@@ -183,3 +204,8 @@ def parse_time(value: object) -> datetime:
         case _:
             raise TypeError(f"expected a time, not {type(value).__name__}")
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+
+
+def parse_timestamp(value: object) -> datetime:
+    """Parse a time of the model's type timestamp, which botocore returns as a datetime; see `parse_time`."""
+    return parse_time(value)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from .parsing import Structure, boolean, enumerated, list_of, member, parse_time, text
+from .parsing import Structure, boolean, enumerated, list_of, member, parse_timestamp, text
 from .statuses import (
     ImageScanStatus,
     ImageStatus,
@@ -161,5 +161,5 @@ class LifecycleExecutionResource(Structure):
         list_of(LifecycleExecutionSnapshotResource.parse)
     )
     image_uris: tuple[str, ...] | None = member(list_of(text))
-    start_time: datetime | None = member(parse_time)
-    end_time: datetime | None = member(parse_time)
+    start_time: datetime | None = member(parse_timestamp)
+    end_time: datetime | None = member(parse_timestamp)

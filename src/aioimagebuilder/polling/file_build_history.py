@@ -16,6 +16,7 @@ from typing import Final, cast
 
 import anyio
 import anyio.to_thread
+import tenacity
 
 from .build_history import CompletedBuild, with_build
 
@@ -31,6 +32,13 @@ _MAXIMUM_PIPELINES: Final = 100
 _MAXIMUM_BUILDS: Final = 60
 _MAXIMUM_BYTES: Final = 16 * 2**20
 _RETRY_DELAY: Final = 0.02
+# Windows refuses to replace a file while another process reads it.
+_REPLACING: Final = tenacity.Retrying(
+    retry=tenacity.retry_if_exception_type(PermissionError),
+    wait=tenacity.wait_fixed(_RETRY_DELAY),
+    stop=tenacity.stop_after_attempt(20),
+    reraise=True,
+)
 
 _Builds = dict[str, tuple[CompletedBuild, ...]]
 
@@ -149,7 +157,7 @@ def _write(path: Path, builds: _Builds) -> None:
         try:
             json.dump({**_FORMAT, "pipelines": pipelines}, file)
             file.close()
-            Path(file.name).replace(path)
+            _REPLACING.copy()(Path(file.name).replace, path)
         except BaseException:
             file.close()
             with suppress(OSError):

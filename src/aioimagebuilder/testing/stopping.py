@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import signal
+import sys
 from collections.abc import Callable
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
+from typing import Final
+
+# Windows runs the handler of a signal only once a blocking call has returned.
+_SECONDS_OF_A_CALL: Final = 0.2 if sys.platform == "win32" else None
 
 
 def stop_signals() -> Callable[[], int]:
@@ -13,4 +19,10 @@ def stop_signals() -> Callable[[], int]:
     signals: SimpleQueue[int] = SimpleQueue()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda received, _: signals.put(received))
-    return signals.get
+
+    def wait() -> int:
+        while True:
+            with suppress(Empty):
+                return signals.get(timeout=_SECONDS_OF_A_CALL)
+
+    return wait

@@ -215,6 +215,20 @@ def test_full_disk_fails_nothing_and_leaves_no_temporary_file(path, caplog):
     assert "cannot be written" in record.getMessage()
 
 
+def test_file_that_another_process_reads_is_replaced_later(path, monkeypatch):
+    replace, refusals = Path.replace, [PermissionError("as on Windows")] * 3
+
+    def refuse_at_first(source, target):
+        if refusals:
+            raise refusals.pop()
+        return replace(source, target)
+
+    monkeypatch.setattr(Path, "replace", refuse_at_first)
+    add(FileBuildHistory(path), build(1))
+    assert load(FileBuildHistory(path)) == [build(1)]
+    assert refusals == []
+
+
 def test_lock_of_another_process_delays_and_a_cancellation_ends_it(path):
     fcntl = pytest.importorskip("fcntl")
     history = FileBuildHistory(path)

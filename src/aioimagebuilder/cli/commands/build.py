@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from functools import partial
 
 import anyio
@@ -15,7 +16,15 @@ from ..render.escaping import escape
 from ..render.messages import message_of
 from ..runtime.connect import connect, find_pipeline_arn, parse_identifier_or_name
 from ..runtime.run import Invocation, run
-from ..runtime.wait import check_options, deadline_of, finish_build, wait_for_result, with_deadline
+from ..runtime.wait import (
+    WaitResult,
+    check_options,
+    deadline_of,
+    finish_build,
+    set_step_outputs,
+    wait_for_result,
+    with_deadline,
+)
 
 # CloudWatch Logs delivers the last lines some seconds after the build has ended.
 _LOG_GRACE_PERIOD = 20.0
@@ -34,7 +43,16 @@ def build(
     pipeline = parse_identifier_or_name(pipeline, ResourceKind.IMAGE_PIPELINE)
     check_options(options)
     body = partial(_build, pipeline, client_token, options, connection, logs=logs)
-    return run(body, display, options)
+    return run(partial(_report_errors, body, pipeline), display, options)
+
+
+async def _report_errors(
+    body: Callable[[Invocation], Awaitable[ExitCode]], pipeline: str, invocation: Invocation
+) -> ExitCode:
+    try:
+        return await body(invocation)
+    except ImageBuilderError as error:
+        return finish_build(invocation, WaitResult.of_error(pipeline, error))
 
 
 async def _build(
@@ -55,6 +73,7 @@ async def _build(
         options = with_deadline(options, deadline)
         invocation.begin_wait([image], f"Building {image}")
         invocation.reporter.print_progress(f"Building {escape(image)}")
+        set_step_outputs(invocation, {"image-arn": image})
         invocation.output.emit("started", {"id": image, "pipeline": arn})
         async with anyio.create_task_group() as tasks:
             if logs:

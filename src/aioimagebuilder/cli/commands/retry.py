@@ -10,7 +10,7 @@ from ..exit_codes import ExitCode
 from ..options import Connection, Display, WaitOptions
 from ..runtime.connect import connect, parse_identifiers
 from ..runtime.run import Invocation, run
-from ..runtime.wait import check_options, finish_build, wait_arguments, wait_for_result
+from ..runtime.wait import check_options, finish_build, set_step_outputs, wait_arguments, wait_for_result
 
 
 def retry(*, image: str, options: WaitOptions, connection: Connection, display: Display) -> ExitCode:
@@ -24,6 +24,7 @@ async def _retry(
     image: str, options: WaitOptions, connection: Connection, invocation: Invocation
 ) -> ExitCode:
     invocation.begin_wait([image], f"Retrying {image}")
+    set_step_outputs(invocation, {"image-arn": image})
     async with connect(connection, [image], options=options) as ib:
 
         async def wait() -> Execution:

@@ -72,13 +72,17 @@ def format_diagnosis(diagnosis: Diagnosis) -> list[str]:
     return [escape(translate_message(line) if line.startswith("  - ") else line) for line in lines]
 
 
+def result_of(execution: Execution | None, error: ImageBuilderError | None) -> str:
+    """Return the outcome of an execution, or what became of a wait that ended before it."""
+    outcome = None if execution is None else execution.outcome
+    return outcome or (error and _RESULTS.get(exit_code_of_error(error))) or "running"
+
+
 def format_result(
     identifier: str, execution: Execution | None, error: ImageBuilderError | None = None
 ) -> str:
     """Return the result of a wait as a line of escaped text with columns separated by tabs."""
-    outcome = None if execution is None else execution.outcome
-    result = outcome or (error and _RESULTS.get(exit_code_of_error(error))) or "running"
-    columns = [identifier, result, "-" if execution is None else str(execution.status)]
+    columns = [identifier, result_of(execution, error), "-" if execution is None else str(execution.status)]
     if execution is not None:
         columns.append(" ".join(artifacts_of(execution)) or execution.reason or "")
     return "\t".join(escape(column) for column in columns).rstrip("\t")

@@ -1,10 +1,11 @@
-"""Output for GitHub Actions: log groups, annotations and the job summary."""
+"""Output for GitHub Actions: log groups, annotations, the job summary and outputs of the step."""
 
 from __future__ import annotations
 
 import html
 import os
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -34,9 +35,25 @@ def append_to_summary(markdown: str) -> None:
     Raises:
         OSError: it cannot be written.
     """
-    if path := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with Path(path).open("a", encoding="utf-8") as file:
-            file.write(f"{markdown}\n")
+    _append("GITHUB_STEP_SUMMARY", f"{markdown}\n")
+
+
+def set_outputs(outputs: Mapping[str, str]) -> None:
+    """Set outputs of the step, if there is a file for them. Values may be any text.
+
+    Raises:
+        OSError: they cannot be written.
+    """
+    # A value ends at its delimiter, which no value can contain, since it is random.
+    delimiter = f"ghadelimiter_{uuid.uuid4()}"
+    texts = [f"{name}<<{delimiter}\n{value}\n{delimiter}\n" for name, value in outputs.items()]
+    _append("GITHUB_OUTPUT", "".join(texts))
+
+
+def _append(variable: str, text: str) -> None:
+    if path := os.environ.get(variable):
+        with Path(path).open("a", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.write(text)
 
 
 def format_table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Literal, TypedDict
 
@@ -15,7 +17,7 @@ import click
 from ...client import ImageBuilder
 from ...errors import ExecutionFailedError, ImageBuilderError, WaitError
 from ...models.diagnosis import Diagnosis
-from ...models.executions import Execution
+from ...models.executions import Execution, Image
 from ...models.identifiers import Identifier, parse_arn
 from ...waiting.options import WaitOptions as Choices
 from ...waiting.options import WaitSettings, parse_cadence
@@ -31,6 +33,8 @@ from ..render.results import (
     format_diagnosis,
     format_result,
     result_members,
+    result_of,
+    structure_members,
 )
 from . import github_actions
 from .follow import OnState, follow
@@ -232,11 +236,23 @@ def finish(invocation: Invocation, results: Sequence[WaitResult]) -> ExitCode:
 def write_summary(invocation: Invocation, results: Sequence[WaitResult]) -> None:
     """Write the job summary of a CI system, if there is one."""
     if github_actions.is_running():
-        try:
+        with _warning_if_unwritable(invocation, "The job summary"):
             _write_summary(results)
-        except OSError as error:
-            message = f"Warning: The job summary could not be written: {error.strerror}."
-            invocation.reporter.print_message(message)
+
+
+def set_step_outputs(invocation: Invocation, outputs: Mapping[str, str]) -> None:
+    """Set outputs of the step of a CI system, if it is one."""
+    if github_actions.is_running():
+        with _warning_if_unwritable(invocation, "The outputs of the step"):
+            github_actions.set_outputs(outputs)
+
+
+@contextmanager
+def _warning_if_unwritable(invocation: Invocation, what: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        invocation.reporter.print_message(f"Warning: {what} could not be written: {error.strerror}.")
 
 
 def _summary(awaited: Sequence[str], results: Sequence[WaitResult]) -> str:
@@ -253,7 +269,23 @@ def finish_build(invocation: Invocation, result: WaitResult) -> ExitCode:
     region = arn.region if (arn := parse_arn(result.identifier)) else None
     artifacts = artifacts_of(result.execution, region=region) if result.execution else []
     emit_result(invocation, result, *map(escape, artifacts))
-    return finish(invocation, [result])
+    code = finish(invocation, [result])
+    set_step_outputs(invocation, _step_outputs(result, artifacts, code))
+    return code
+
+
+def _step_outputs(result: WaitResult, artifacts: Sequence[str], code: ExitCode) -> dict[str, str]:
+    image = result.execution if artifacts and isinstance(result.execution, Image) else None
+    amis = image.amis if image else ()
+    return {
+        "outcome": result_of(result.execution, result.error),
+        "exit-code": str(int(code)),
+        "status": str(result.execution.status) if result.execution else "",
+        "message": escape(message_of(result.error)) if result.error else "",
+        "ami": artifacts[0] if amis else "",
+        "amis": json.dumps([structure_members(ami) for ami in amis]),
+        "image-uris": json.dumps(image.image_uris if image else []),
+    }
 
 
 async def _diagnose(ib: ImageBuilder, identifier: str) -> Diagnosis | None:
