@@ -42,7 +42,7 @@ def test_classifiers_are_what_the_workflow_tests():
 
 
 def test_page_of_versions_lists_what_is_supported():
-    rows = dict(re.findall(r"^\| (?:extra `\w+`: )?(\w+) \| (.+?) \|", PAGE, re.MULTILINE))
+    rows = dict(re.findall(r"^\| (?:extra `\w+`: )?([\w-]+) \| (.+?) \|", PAGE, re.MULTILINE))
     assert rows.pop("Python").split(", ") == _classifiers(r"Programming Language :: Python :: (\d\.\d+)")
     matrix = WORKFLOWS["tests.yml"]["jobs"]["tests"]["strategy"]["matrix"]
     assert rows.pop("system").split(", ") == [SYSTEMS[system][0] for system in matrix["system"]]
@@ -50,7 +50,7 @@ def test_page_of_versions_lists_what_is_supported():
     requirements = [*PROJECT["dependencies"], *(each for extra in extras for each in extra)]
     # aiobotocore is also in an extra; tzdata is a part of Python elsewhere.
     found = {
-        re.match(r"\w+", each)[0]: re.search(r"[<>=].*", each) for each in requirements if ";" not in each
+        re.match(r"[\w-]+", each)[0]: re.search(r"[<>=].*", each) for each in requirements if ";" not in each
     }
     assert rows == {name: f"`{each[0]}`" for name, each in found.items()}
 
