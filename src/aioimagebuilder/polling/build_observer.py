@@ -10,7 +10,7 @@ from weakref import WeakKeyDictionary
 from ..models.executions import Execution, Image, WorkflowExecution
 from .build_history import CompletedBuild
 from .build_records import BuildRecords
-from .forecast import MINIMUM_DURATIONS, Forecast
+from .forecast import MINIMUM_DURATIONS, Forecast, NextPoll
 from .subscriptions import Target
 
 _IMAGE: Final = "image"
@@ -33,11 +33,11 @@ class Expectation(NamedTuple):
     elapsed: float
     following: Forecast | None = None
 
-    def delay(self, lateness: float) -> float:
-        """Return the seconds until the next poll, for a mean lateness in seconds."""
-        delay = self.forecast.delay(self.elapsed, lateness)
+    def next_poll(self, lateness: float) -> NextPoll:
+        """Return when to poll next, for a mean lateness in seconds."""
+        poll = self.forecast.next_poll(self.elapsed, lateness)
         # It still has to go through the next stage, which can begin now at the earliest.
-        return delay if self.following is None else max(delay, self.following.delay(0.0, lateness))
+        return poll if self.following is None else max(poll, self.following.next_poll(0.0, lateness))
 
 
 @dataclass(slots=True)

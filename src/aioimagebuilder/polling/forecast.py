@@ -16,7 +16,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from statistics import fmean
-from typing import Final
+from typing import Final, NamedTuple
 
 from . import student_t
 
@@ -31,10 +31,24 @@ _PRIOR_WEIGHT: Final = 4
 # A duration is beyond what is usual if fewer executions than this took as long, or as short.
 _UNUSUAL: Final = 0.05
 _SHORTEST: Final = 1.0
+# Rounding makes a delay zero where the time is huge.
+_SHORTEST_DELAY: Final = 0.001
 _LONGEST: Final = 1e12
 # The times at which the hazard is known, and between which it is interpolated.
 _TIMES: Final = 200
 _SCALES: Final = 8.0
+
+
+class NextPoll(NamedTuple):
+    """When to poll next.
+
+    Attributes:
+        delay: The seconds until then.
+        hazard: The hazard until then: the square of the mean of its root.
+    """
+
+    delay: float
+    hazard: float
 
 
 class Forecast:
@@ -106,8 +120,8 @@ class Forecast:
         """Return whether a duration in this range differs from what is usual, wherever it is in the range."""
         return self.usual_survival(longest) > 1 - _UNUSUAL or self.usual_survival(shortest) < _UNUSUAL
 
-    def delay(self, elapsed: float, lateness: float) -> float:
-        """Return the seconds until the next poll.
+    def next_poll(self, elapsed: float, lateness: float) -> NextPoll:
+        """Return when to poll next.
 
         Args:
             elapsed: For how long it has run.
@@ -115,7 +129,7 @@ class Forecast:
         """
         if self._polls is None:
             self._polls = _PollSchedule(self)
-        return self._polls.delay(elapsed, lateness)
+        return self._polls.next_poll(elapsed, lateness)
 
     def times(self) -> list[float]:
         """Return times between which its hazard changes little."""
@@ -141,10 +155,11 @@ class _PollSchedule:
         products = [math.sqrt(f * s) for f, s in zip(densities, survivals, strict=True)]
         self._mean_lateness = sum(_areas(self._times, products)) / 2
 
-    def delay(self, elapsed: float, lateness: float) -> float:
+    def next_poll(self, elapsed: float, lateness: float) -> NextPoll:
         # √k · ∫ √h dt = 1, with the k for which the mean lateness is the given one.
         step = lateness / self._mean_lateness
-        return self._time_at(self._integral_at(elapsed) + step) - elapsed
+        delay = max(self._time_at(self._integral_at(elapsed) + step) - elapsed, _SHORTEST_DELAY)
+        return NextPoll(delay, (step / delay) ** 2)
 
     def _integral_at(self, time: float) -> float:
         at = bisect_right(self._times, time) - 1

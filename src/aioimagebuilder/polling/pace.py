@@ -9,6 +9,7 @@ from typing import Final, Literal, Protocol
 from weakref import WeakKeyDictionary
 
 from .build_observer import BuildObserver
+from .forecast import NextPoll
 from .schedule import Delay, smithy_delay
 from .subscriptions import Target
 
@@ -70,32 +71,34 @@ class ForecastPace:
     def __init__(self, observer: BuildObserver, fallback: Pace) -> None:
         self._observer = observer
         self._fallback = fallback
-        # The delay of each execution by itself, and the one that it was given.
-        self._wanted: WeakKeyDictionary[Target, float] = WeakKeyDictionary()
-        self._delays: WeakKeyDictionary[Target, float] = WeakKeyDictionary()
+        self._forecasts: WeakKeyDictionary[Target, NextPoll] = WeakKeyDictionary()
+        # How many polls each second would be ideal, relative to others.
+        self._densities: WeakKeyDictionary[Target, float] = WeakKeyDictionary()
 
     def delay(self, target: Target, siblings: Sequence[Target], now: float) -> Delay:
         """Return the delay before the next poll."""
-        delay = self._forecast_delay(target, siblings, now) or self._fallback.delay(target, siblings, now)
-        self._delays[target] = delay.seconds
-        return delay
-
-    def _forecast_delay(self, target: Target, siblings: Sequence[Target], now: float) -> Delay | None:
         cadence = target.cadence
         expected = self._observer.expectation(target, now)
         if expected is None or self._observer.is_refuted(target):
-            self._wanted.pop(target, None)
-            return None
-        wanted = expected.delay(_LATENESS * cadence.min_delay)
-        self._wanted[target] = max(wanted, cadence.min_delay)
+            self._forecasts.pop(target, None)
+            delay = self._fallback.delay(target, siblings, now)
+            self._densities[target] = 1 / delay.seconds
+            return delay
+        self._forecasts[target] = expected.next_poll(_LATENESS * cadence.min_delay)
         # The hazards of all that one call reads add up, and each is the inverse square of its delay.
-        hazards = [self._wanted[each] ** -2 for each in siblings if each in self._wanted]
+        polls = [self._forecasts[each] for each in siblings if each in self._forecasts]
+        hazards = [max(each.delay, cadence.min_delay) ** -2 for each in polls]
         seconds = min(max(sum(hazards) ** -0.5, cadence.min_delay), cadence.longest_delay)
+        self._densities[target] = math.sqrt(sum(each.hazard for each in polls))
         # Others that the same call may read draw it forward, but not so far that it would be wasted.
         return Delay(seconds, max(seconds / 2, cadence.min_delay), seconds)
 
     def most_urgent(self, targets: Iterable[Target], now: float) -> Target | None:
-        """Return the execution that is the most overdue, relative to its own delay."""
+        """Return the execution that is the most overdue, where calls are scarce.
+
+        The same mean lateness for each execution, as of a single one, would spend them on what is not
+        predictable. The least mean lateness of all has densities in the ratio of the roots of the hazards.
+        """
         return max(targets, key=lambda each: self._urgency(each, now), default=None)
 
     def _urgency(self, target: Target, now: float) -> float:
@@ -103,7 +106,7 @@ class ForecastPace:
         # None starves, however likely the end of others is.
         if waited >= 2 * target.cadence.longest_delay:
             return math.inf
-        return waited / self._delays.get(target, target.cadence.min_delay)
+        return waited * self._densities.get(target, 1.0)
 
 
 def create_pace(name: PaceName, observer: BuildObserver) -> Pace:

@@ -85,9 +85,10 @@ def test_hazard_is_the_rate_at_which_survival_falls(durations, share, factor):
 @example([5e-324, 5e-324], 0.0, 10.0)
 def test_delay_is_positive_and_grows_with_the_lateness(durations, elapsed, lateness):
     forecast = Forecast(durations)
-    delay = forecast.delay(elapsed, lateness)
-    assert 0 <= delay < math.inf
-    assert forecast.delay(elapsed, 2 * lateness) >= delay
+    poll = forecast.next_poll(elapsed, lateness)
+    assert 0 < poll.delay < math.inf
+    assert 0 <= poll.hazard < math.inf
+    assert forecast.next_poll(elapsed, 2 * lateness).delay >= poll.delay
 
 
 def test_two_durations_are_needed():
@@ -97,8 +98,15 @@ def test_two_durations_are_needed():
 
 def test_polls_are_dense_where_the_end_is_likely():
     forecast = Forecast([1700.0, 1800.0, 1900.0])
-    assert forecast.delay(1800, 10) < 20
-    assert forecast.delay(600, 10) > 60
+    assert forecast.next_poll(1800, 10).delay < 20
+    assert forecast.next_poll(600, 10).delay > 60
+
+
+def test_hazard_until_the_next_poll_is_that_of_the_forecast():
+    forecast = Forecast([1700.0, 1800.0, 1900.0])
+    for elapsed in (600.0, 1750.0, 2000.0):
+        poll = forecast.next_poll(elapsed, 10)
+        assert poll.hazard == pytest.approx(forecast.hazard(elapsed + poll.delay / 2), rel=0.1)
 
 
 def test_a_duration_a_third_of_the_usual_is_unusual():
