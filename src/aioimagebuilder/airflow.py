@@ -11,6 +11,7 @@ of a connection and region share one client, and so their polls. docs/airflow.md
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
 import time
 import uuid
@@ -21,13 +22,30 @@ from typing import Any, Final, NoReturn, TypedDict
 
 import anyio
 from airflow.sdk import BaseHook, BaseOperator, BaseSensorOperator, Connection, Context
-from airflow.sdk.exceptions import AirflowException, AirflowFailException, AirflowSensorTimeout
+from airflow.sdk.exceptions import (
+    AirflowException,
+    AirflowFailException,
+    AirflowNotFoundException,
+    AirflowRuntimeError,
+    AirflowSensorTimeout,
+    AirflowTaskTimeout,
+    TaskDeferralError,
+    TaskDeferralTimeout,
+)
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 from anyio.lowlevel import RunVar
 
 from . import blocking
 from .client import ImageBuilder
-from .errors import ExecutionFailedError, OperationError, WaitError, WaitTimeoutError
+from .errors import (
+    ConnectionFailedError,
+    ExecutionFailedError,
+    MalformedResponseError,
+    OperationError,
+    ServerError,
+    WaitError,
+    WaitTimeoutError,
+)
 from .models.executions import Execution, Image
 from .models.identifiers import Identifier, ResourceKind
 from .waiting.options import Duration, parse_cadence, parse_seconds
@@ -36,6 +54,11 @@ __all__ = ["AmiResult", "BuildImageOperator", "ImageBuilderSensor", "ImageBuilde
 
 _TOKENS: Final = uuid.UUID("5d0ad7ab-0d4e-4c39-8ac2-1d6ab06d1a1c")
 _XCOM_KEY: Final = "return_value"
+_IMAGE_KEY: Final = "image"
+# Repeating it can never help: a missing connection, or an argument of a wrong type or value.
+_INVALID: Final = (AirflowNotFoundException, TypeError, ValueError)
+# The service may have performed the call.
+_OUTCOME_UNKNOWN: Final = (ServerError, ConnectionFailedError, MalformedResponseError, AirflowTaskTimeout)
 # Airflow gives `on_kill` thirty seconds.
 _KILL_TIMEOUT: Final = 25.0
 _EXTRA: Final = (
@@ -143,10 +166,10 @@ class ImageBuilderTrigger(BaseTrigger):
             return _result(self.identifier, "timed out", error.execution, error)
         except WaitError as error:
             return _result(self.identifier, "unobservable", error.execution, error)
-        except OperationError as error:
-            return _result(self.identifier, "unobservable", None, error)
-        except ValueError as error:
+        except _INVALID as error:
             return _result(self.identifier, "invalid", None, error)
+        except (OperationError, AirflowException, AirflowRuntimeError) as error:
+            return _result(self.identifier, "unobservable", None, error)
         return _result(self.identifier, "ended", execution)
 
     async def on_kill(self) -> None:
@@ -167,13 +190,15 @@ class ImageBuilderTrigger(BaseTrigger):
 class BuildImageOperator(BaseOperator):
     """Starts a build of a pipeline, waits for it in the triggerer, and returns a `Result`.
 
-    The build has a client token made of the ids of the Dag, the run and the task, the map index and the
-    number of the try: the same try joins the build that it has started, and another one starts a build of its
-    own.
+    The build has a client token made of the ids of the Dag, the run and the task, the map index, the number
+    of the try and the id that Airflow gives to each try: the same try joins the build that it has started,
+    and another one starts a build of its own.
 
     The task fails, and is retried if it has retries, when the build fails. It fails for good when the build
-    is still running at the deadline or cannot be observed, since a retry would start a second one beside it.
-    A user who ends the task cancels the build.
+    is still running at the deadline, cannot be observed, or may have been started by a call whose response
+    was lost, since a retry would start a second one beside it. A user who ends the task cancels the build.
+
+    While it builds, the XCom ``image`` of the task has the ARN.
 
     Args:
         pipeline_arn: The pipeline.
@@ -214,12 +239,12 @@ class BuildImageOperator(BaseOperator):
         deadline = None if self.timeout is None else time.time() + self.timeout
         try:
             with self._client() as ib:
-                self._image = ib.start_image_pipeline_execution(
-                    self.pipeline_arn, tags=self.tags, client_token=_client_token(context)
-                )
-        except ValueError as error:
+                self._image = self._start(ib, _client_token(context))
+        except _INVALID as error:
             raise AirflowFailException(str(error)) from error
         self.log.info("Building %s", self._image)
+        if self.do_xcom_push:
+            context["ti"].xcom_push(key=_IMAGE_KEY, value=self._image)
         trigger = ImageBuilderTrigger(
             identifier=self._image,
             deadline=deadline,
@@ -230,6 +255,37 @@ class BuildImageOperator(BaseOperator):
             cancel_on_kill=True,
         )
         self.defer(trigger=trigger, method_name="execute_complete", timeout=self.execution_timeout)
+
+    def _start(self, ib: blocking.ImageBuilder, client_token: str) -> str:
+        try:
+            return ib.start_image_pipeline_execution(
+                self.pipeline_arn, tags=self.tags, client_token=client_token
+            )
+        except _OUTCOME_UNKNOWN as error:
+            raise AirflowFailException(
+                f"A build of {self.pipeline_arn} may have started: find it before you clear the task. {error}"
+            ) from error
+
+    def resume_execution(
+        self,
+        next_method: str,
+        next_kwargs: dict[str, Any] | None,
+        context: Context,
+    ) -> Any:  # noqa: ANN401 - as the method that it overrides
+        """Complete the task. It fails for good if Airflow ended its trigger before there was a result."""
+        try:
+            return super().resume_execution(next_method, next_kwargs, context)
+        except (TaskDeferralError, TaskDeferralTimeout) as error:
+            ti = context["ti"]
+            image = (
+                ti.xcom_pull(key=_IMAGE_KEY, map_indexes=ti.map_index) or f"An image of {self.pipeline_arn}"
+            )
+            failure = AirflowFailException(
+                f"{image} may still be building: look at it before you clear the task. "
+                f"Airflow ended the wait: {error}."
+            )
+            end = "timed out" if isinstance(error, TaskDeferralTimeout) else "unobservable"
+            return _complete(self, context, _result(image, end, None, failure), {})
 
     def execute_complete(self, context: Context, event: Result) -> Result:
         """Return the result of the trigger, or raise for a build that did not succeed."""
@@ -247,7 +303,8 @@ class BuildImageOperator(BaseOperator):
         if not self.aws_conn_id:
             return blocking.ImageBuilder(region_name=region_name)
         connection = BaseHook.get_connection(self.aws_conn_id)
-        return blocking.ImageBuilder(**_client_arguments(connection, connection.extra_dejson, region_name))
+        _ = connection.extra_dejson  # This hides its secrets in the logs.
+        return blocking.ImageBuilder(**_client_arguments(connection, region_name))
 
 
 class ImageBuilderSensor(BaseSensorOperator):
@@ -332,7 +389,8 @@ def _result(identifier: str, end: str, execution: Execution | None, error: Excep
 
 def _client_token(context: Context) -> str:
     ti = context["ti"]
-    names = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.try_number]
+    # The id of a task instance is a UUID that Airflow replaces for each try, and keeps within one.
+    names = [ti.dag_id, ti.run_id, ti.task_id, ti.map_index, ti.try_number, str(ti.id)]
     return str(uuid.uuid5(_TOKENS, json.dumps(names)))
 
 
@@ -345,21 +403,25 @@ class _ClientArguments(TypedDict, total=False):
     aws_session_token: str
 
 
-def _client_arguments(
-    connection: Connection, extra: Mapping[str, str], region_name: str | None
-) -> _ClientArguments:
+def _client_arguments(connection: Connection, region_name: str | None) -> _ClientArguments:
     """Return the arguments of a client for a connection.
 
     Raises:
         ValueError: The connection has something that this module does not support.
     """
-    given = {name: value for name, value in extra.items() if value}
+    try:
+        extra = json.loads(connection.extra or "{}").items()
+    except (AttributeError, ValueError):
+        raise ValueError(f"The extra of connection {connection.conn_id!r} is not a JSON object.") from None
+    given = {name: value for name, value in extra if value is not None and value != ""}
     if unknown := given.keys() - set(_EXTRA):
         raise ValueError(
             f"The extra of connection {connection.conn_id!r} has {', '.join(sorted(unknown))}, which "
             f"aioimagebuilder.airflow does not support: it supports {', '.join(_EXTRA)}. "
             "To assume a role, name a profile that does."
         )
+    if wrong := [name for name, value in given.items() if not isinstance(value, str)]:
+        raise ValueError(f"In the extra of connection {connection.conn_id!r}, {wrong[0]} must be text.")
     if bool(connection.login) != bool(connection.password):
         raise ValueError(f"Connection {connection.conn_id!r} has only one of login and password.")
     if connection.login and connection.password:
@@ -401,7 +463,9 @@ async def _shared_client(aws_conn_id: str | None, region_name: str | None) -> As
             if shared.client is None:
                 try:
                     arguments = await _read_arguments(aws_conn_id, region_name)
-                    shared.client = await shared.stack.enter_async_context(ImageBuilder(**arguments))
+                    # Its log records are those of no trigger, so it has none of the context of this one.
+                    opening = shared.stack.enter_async_context(ImageBuilder(**arguments))
+                    shared.client = await asyncio.create_task(opening, context=contextvars.Context())
                 except Exception as error:
                     shared.error = error
                     del clients[key]
@@ -420,15 +484,17 @@ async def _uninterrupted(work: Coroutine[None, None, None]) -> None:
     interruption = None
     while not task.done():
         try:
-            await asyncio.shield(task)
+            await asyncio.wait([task])
         except asyncio.CancelledError as error:
             interruption = error
     if interruption is not None:
-        raise interruption
+        raise interruption from task.exception()
+    task.result()
 
 
 async def _read_arguments(aws_conn_id: str | None, region_name: str | None) -> _ClientArguments:
     if not aws_conn_id:
         return {"region_name": region_name}
     connection = await BaseHook.aget_connection(aws_conn_id)
-    return _client_arguments(connection, await connection.aextra_dejson(), region_name)
+    await connection.aextra_dejson()  # This hides its secrets in the logs.
+    return _client_arguments(connection, region_name)

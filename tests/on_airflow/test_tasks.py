@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import json
+import logging
 import os
 import re
 import time
@@ -15,12 +17,16 @@ from airflow.sdk.exceptions import (
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
+    TaskDeferralError,
     TaskDeferred,
 )
+from airflow.sdk.execution_time.timeout import timeout
 from airflow.sdk.serde import deserialize, serialize
 
 from aioimagebuilder import ImageBuilder
 from aioimagebuilder.airflow import BuildImageOperator, ImageBuilderSensor, ImageBuilderTrigger
+from aioimagebuilder.aws.backoff import Backoff
+from aioimagebuilder.errors import ForbiddenException, ServiceQuotaExceededException
 from aioimagebuilder.testing import BuildScript, Fault
 
 pytestmark = pytest.mark.anyio
@@ -32,6 +38,7 @@ SECRETS = ("AKIAIOSFODNN7EXAMPLE", "simulated")
 def context_of(**changes: object) -> dict[str, SimpleNamespace]:
     """Return the part of a task's context that the operators read; `pushed` has its XComs."""
     members: dict[str, object] = {
+        "id": "0199c0de-0000-7000-8000-000000000001",
         "dag_id": "images",
         "run_id": "manual__1",
         "task_id": "build",
@@ -39,7 +46,11 @@ def context_of(**changes: object) -> dict[str, SimpleNamespace]:
         "try_number": 1,
     }
     pushed: dict[str, object] = {}
-    members |= {"pushed": pushed, "xcom_push": lambda key, value: pushed.update({key: value})}
+    members |= {
+        "pushed": pushed,
+        "xcom_push": lambda key, value: pushed.update({key: value}),
+        "xcom_pull": lambda key, **_: pushed.get(key),
+    }
     return {"ti": SimpleNamespace(**members | changes)}
 
 
@@ -98,13 +109,15 @@ def test_same_try_joins_its_build_and_another_try_starts_one(simulator, connecti
             {"dag_id": "others"},
             # Joined without a separator, these would be the first one.
             {"dag_id": "images" + "manual__1", "run_id": ""},
+            # Of another Airflow, or of a run that was deleted and created again.
+            {"id": "0199c0de-0000-7000-8000-000000000002"},
         )
     ]
-    assert len({first, *others}) == 7
+    assert len({first, *others}) == 8
     tokens = {
         call.parameters["clientToken"] for call in simulator.calls if call.operation.startswith("Start")
     }
-    assert len(tokens) == 7
+    assert len(tokens) == 8
     assert all(re.fullmatch(r"[0-9a-f-]{36}", token) for token in tokens)
 
 
@@ -222,7 +235,9 @@ async def test_malformed_id_fails_for_good(connection, identifier):
     [
         {"pipeline_arn": "demo"},
         {"pipeline_arn": "arn:aws:imagebuilder:us-east-1:123456789012:image/demo/1.0.0/1"},
+        {"pipeline_arn": None},
         {"region_name": "eu-west-1"},
+        {"aws_conn_id": "nope"},
     ],
 )
 def test_build_that_can_never_start_fails_for_good(connection, pipeline, arguments):
@@ -231,6 +246,67 @@ def test_build_that_can_never_start_fails_for_good(connection, pipeline, argumen
     )
     with pytest.raises(AirflowFailException):
         task.execute(context_of())
+
+
+@pytest.mark.parametrize(
+    ("lost", "name"), [("error", "ServiceException"), ("garbage", "imageBuildVersionArn"), ("reset", "")]
+)
+def test_start_without_response_is_not_repeated_by_another_try(
+    monkeypatch, simulator, connection, pipeline, lost, name
+):
+    monkeypatch.setattr(Backoff.stop, "max_delay", 0.5)
+    simulator.inject(Fault(kind=lost, operation="StartImagePipelineExecution"))
+    task = BuildImageOperator(task_id="build", pipeline_arn=pipeline, timeout=60, aws_conn_id=connection)
+    expected = f"A build of {re.escape(pipeline)} may have started.*{name}"
+    with pytest.raises(AirflowFailException, match=expected):
+        task.execute(context_of())
+
+
+def test_start_that_exceeds_the_execution_timeout_is_not_repeated(simulator, connection, pipeline):
+    simulator.inject(Fault(kind="hang", operation="StartImagePipelineExecution", seconds=30, performed=True))
+    task = BuildImageOperator(task_id="build", pipeline_arn=pipeline, timeout=60, aws_conn_id=connection)
+    with pytest.raises(AirflowFailException, match="may have started"), timeout(2):
+        task.execute(context_of())
+
+
+def test_start_that_was_rejected_is_left_to_a_retry(simulator, connection, pipeline):
+    simulator.inject(
+        Fault(kind="error", operation="Start*", code="ServiceQuotaExceededException", status=402)
+    )
+    task = BuildImageOperator(task_id="build", pipeline_arn=pipeline, timeout=60, aws_conn_id=connection)
+    with pytest.raises(ServiceQuotaExceededException):
+        task.execute(context_of())
+
+
+@pytest.mark.parametrize(
+    ("error", "end"), [("Trigger failure", "unobservable"), ("Trigger timeout", "timed out")]
+)
+def test_trigger_without_result_does_not_build_twice(connection, pipeline, error, end):
+    task = BuildImageOperator(task_id="build", pipeline_arn=pipeline, timeout=60, aws_conn_id=connection)
+    context = context_of()
+    with pytest.raises(TaskDeferred) as deferred:
+        task.execute(context)
+    image = deferred.value.trigger.identifier
+    with pytest.raises(AirflowFailException, match=f"{re.escape(image)} may still be building") as caught:
+        task.resume_execution("__fail__", {"error": error, "traceback": None}, context)
+    result = context["ti"].pushed["return_value"]
+    assert (result["id"], result["end"], result["outcome"]) == (image, end, None)
+    assert result["summary"] == str(caught.value)
+    task = BuildImageOperator(task_id="build", pipeline_arn=pipeline, timeout=60, do_xcom_push=False)
+    with pytest.raises(AirflowFailException, match="may still be building"):
+        task.resume_execution("__fail__", None, context_of())
+    sensor = ImageBuilderSensor(task_id="watch", identifier="wf-1")
+    with pytest.raises(TaskDeferralError):
+        sensor.resume_execution("__fail__", {"error": "Trigger failure"}, context_of())
+
+
+@pytest.mark.parametrize(
+    ("options", "text"), [({"identifier": None}, "must be a str"), ({"aws_conn_id": "nope"}, "nope")]
+)
+async def test_trigger_that_can_never_wait_fires_invalid(connection, start, options, text):
+    event = await fire(trigger_for(**{"identifier": start()} | options))
+    assert event["end"] == "invalid"
+    assert text in event["summary"]
 
 
 @pytest.mark.parametrize("delays", [{"min_delay": 31}, {"max_delay": 0}, {"min_delay": -1}])
@@ -256,6 +332,40 @@ async def test_unsupported_member_of_connection_is_an_error(monkeypatch, start, 
     event = await fire(trigger_for(start(), aws_conn_id="other"))
     assert event["end"] == "invalid"
     assert f"'other' has {name}" in event["summary"]
+
+
+@pytest.mark.parametrize(
+    ("extra", "text"),
+    [
+        ({"verify": False}, "has verify, which"),
+        ({"config_kwargs": {}}, "has config_kwargs, which"),
+        ({"region_name": 1}, "region_name must be text"),
+        ({"profile_name": False}, "profile_name must be text"),
+        ({"endpoint_url": ["x"]}, "endpoint_url must be text"),
+        ("[1]", "is not a JSON object"),
+        ('"us-east-1"', "is not a JSON object"),
+        ("5", "is not a JSON object"),
+        ("region_name=us-east-1", "is not a JSON object"),
+    ],
+)
+async def test_malformed_extra_is_an_error(monkeypatch, start, pipeline, extra, text):
+    monkeypatch.setenv("AIRFLOW_CONN_OTHER", json.dumps({"conn_type": "aws", "extra": extra}))
+    task = BuildImageOperator(task_id="build", pipeline_arn=pipeline, timeout=60, aws_conn_id="other")
+    with pytest.raises(AirflowFailException, match=f"'other'.* {text}"):
+        task.execute(context_of())
+    event = await fire(trigger_for(start(), aws_conn_id="other"))
+    assert event["end"] == "invalid"
+    assert text in event["summary"]
+
+
+async def test_absent_members_of_extra_are_none_or_empty(monkeypatch, simulator, connection, pipeline):
+    content = json.loads(os.environ["AIRFLOW_CONN_IMAGES"])
+    content["extra"] |= {"verify": None, "role_arn": "", "profile_name": None}
+    monkeypatch.setenv("AIRFLOW_CONN_IMAGES", json.dumps(content))
+    task = BuildImageOperator(task_id="build", pipeline_arn=pipeline, timeout=60, aws_conn_id=connection)
+    arn = (await asyncio.to_thread(deferral, task)).trigger.identifier
+    simulator.advance(3600)
+    assert (await fire(trigger_for(arn)))["outcome"] == "succeeded"
 
 
 @pytest.mark.parametrize("half", [{"login": "AKIAIOSFODNN7EXAMPLE"}, {"password": "simulated"}])
@@ -314,6 +424,40 @@ async def test_repeated_cancellation_does_not_stop_a_kill(simulator, connection,
         killing.cancel("__airflow_user_action__")
     assert simulator.call_count("CancelImageCreation") == 1
     assert asyncio.all_tasks() == before
+
+
+async def test_interruption_of_a_kill_that_fails_is_not_lost(simulator, connection, start):
+    simulator.inject(
+        Fault(kind="error", operation="CancelImageCreation", code="ForbiddenException", status=403)
+    )
+    killing = asyncio.create_task(trigger_for(start(), cancel_on_kill=True).on_kill())
+    # The client is being opened.
+    await asyncio.sleep(0)
+    killing.cancel("__airflow_user_action__")
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await killing
+    assert isinstance(caught.value.__cause__, ForbiddenException)
+    assert simulator.call_count("CancelImageCreation") == 1
+
+
+async def test_log_of_a_shared_client_is_not_that_of_the_task_that_opened_it(
+    simulator, connection, start, monkeypatch
+):
+    owner = contextvars.ContextVar("owner", default="nobody")
+    owners = []
+    logger = logging.getLogger("aioimagebuilder")
+    handler = logging.Handler()
+    handler.emit = lambda record: owners.append((owner.get(), record.getMessage()))
+    logger.addHandler(handler)
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    simulator.inject(Fault(kind="error", operation="*Image*", status=500, times=3))
+    owner.set("first")
+    try:
+        await fire(trigger_for(start(), deadline=time.time() + 3))
+    finally:
+        logger.removeHandler(handler)
+    retries = [each for each in owners if "Retrying" in each[1]]
+    assert {each[0] for each in retries} == {"nobody"}
 
 
 async def test_client_that_cannot_be_opened_fails_its_triggers_at_once(
