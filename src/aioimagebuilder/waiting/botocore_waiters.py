@@ -28,7 +28,7 @@ from ..errors import (
 from ..models.executions import Execution
 from ..models.identifiers import Identifier, ResourceKind
 from ..models.kinds import KINDS, ExecutionKind, Kind
-from ..models.redaction import redact_json
+from ..models.redaction import one_line, redact_json
 from ..models.statuses import Outcome
 from ..polling.poller import Poller
 from ..polling.schedule import Cadence
@@ -334,7 +334,7 @@ def _explain(waiter: Waiter[object], error: WaitError) -> tuple[str, Response]:
         return str(error), response
     response = cast("Response", redact_json(cause.response))
     details = cast("Mapping[str, object]", response["Error"])
-    return f"An error occurred ({details.get('Code')}): {details.get('Message')}", response
+    return one_line(f"An error occurred ({details.get('Code')}): {details.get('Message')}"), response
 
 
 def _to_response(execution: Execution) -> Response:
