@@ -129,6 +129,22 @@ class Waiter(Generic[R_co]):
         self._run = run
 
 
+class NamedWaiter(Protocol[R_co]):
+    """A waiter of a name that type checkers do not know.
+
+    Attributes:
+        name: Its name in messages.
+        config: Its model.
+    """
+
+    name: str
+    config: WaiterModel
+
+    @property
+    def wait(self) -> Callable[..., R_co]:
+        """Wait; see `GetWaiter`."""
+
+
 class ImageAvailable(Waiter[R_co]):
     """The waiter ``image_available``."""
 
@@ -200,7 +216,9 @@ class GetWaiter(Generic[R_co]):
     def __call__(
         self, waiter_name: Literal["lifecycle_execution_succeeded"]
     ) -> LifecycleExecutionSucceeded[R_co]: ...
-    def __call__(self, waiter_name: str) -> Waiter[R_co]:
+    @overload
+    def __call__(self, waiter_name: str) -> NamedWaiter[R_co]: ...
+    def __call__(self, waiter_name: str) -> NamedWaiter[R_co]:
         """Return a waiter.
 
         Raises:
@@ -209,7 +227,7 @@ class GetWaiter(Generic[R_co]):
         if waiter_name not in _KINDS:
             raise ValueError(f"Waiter does not exist: {waiter_name}")
         kind = _KINDS[waiter_name]
-        return cast("Waiter[R_co]", _WAITERS[kind](kind, self.run))
+        return cast("NamedWaiter[R_co]", _WAITERS[kind](kind, self.run))
 
 
 async def run_waiter(
