@@ -242,6 +242,20 @@ def test_secrets_in_an_error_of_the_service_are_redacted(run):
     run(main)
 
 
+@pytest.mark.parametrize("code", ["AccessDeniedException", "Odd\r\nCode"])
+def test_error_of_the_service_is_put_on_one_line(run, code):
+    async def main():
+        message = "no:\n  aws_secret_access_key=abc/def\u2028\twhy\x1b[2J\n"
+        service = ScriptedService(fault=lambda _: aws_error(code, 403, message=message))
+        async with ImageBuilder(client=service) as ib:
+            error = await _failure(ib.get_waiter("image_available").wait(imageBuildVersionArn=image_arn()))
+        assert str(error).isprintable()
+        assert str(error).endswith("): no:   aws_secret_access_key=[redacted]  why [2J")
+        assert error.last_response["Error"]["Message"] == message.replace("abc/def", "[redacted]")
+
+    run(main)
+
+
 def test_throttles_up_to_the_deadline_are_the_reason(run):
     async def main():
         service = ScriptedService(fault=lambda _: throttle())
@@ -308,6 +322,19 @@ def test_service_decides_about_an_id_that_names_nothing(run, value):
             error = await _failure(ib.get_waiter("image_available").wait(imageBuildVersionArn=value))
         assert "An error occurred (InvalidParameterValueException)" in str(error)
         assert all(each.params == {"imageBuildVersionArn": value} for each in service.calls)
+
+    run(main)
+
+
+def test_one_word_as_the_id_of_several_kinds_is_asked_for_as_each(run):
+    async def main():
+        service = ScriptedService(fault=lambda _: aws_error("InvalidParameterValueException", 400))
+        async with ImageBuilder(client=service) as ib, anyio.create_task_group() as tasks:
+            for name, (_, parameter) in WAITERS.items():
+                waiting = ib.get_waiter(name).wait(**{parameter: "foo"})
+                tasks.start_soon(_failure, waiting)
+        asked = {each.operation: each.params for each in service.calls}
+        assert asked == {xform_name(row.get.operation): {row.get.parameter: "foo"} for row in KINDS.values()}
 
     run(main)
 

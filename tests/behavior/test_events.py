@@ -4,11 +4,13 @@ import asyncio
 import logging
 import math
 import re
+import threading
 from collections import Counter
 from itertools import pairwise
 
 import anyio
 import pytest
+from botocore.exceptions import WaiterError
 from tenacity import wait_none
 
 from aioimagebuilder import (
@@ -664,5 +666,62 @@ def test_hook_may_close_a_watch(run, cls, seen):
             )
             assert started == ended
             assert set(ended.values()) <= {1}
+
+    run(main)
+
+
+def test_abandoned_watch_ends_in_the_event_loop(run):
+    async def main():
+        threads, events = [], []
+        service = ScriptedService()
+        arn = service.image((0, "BUILDING"))
+
+        def record(event: object) -> None:
+            threads.append(threading.get_ident())
+            events.append(event)
+
+        async with ImageBuilder(client=service, on_event=record) as ib:
+            watches = [ib.watch(arn)]
+            await anext(watches[0])
+            await anyio.sleep(20)
+            # The garbage collector calls finalizers in whatever thread it runs.
+            thread = threading.Thread(target=watches.clear)
+            thread.start()
+            thread.join()
+            assert not of(events, WaitEnded)
+            await anyio.sleep(1)
+            assert ib._parts.poller.is_idle
+        (ended,) = of(events, WaitEnded)
+        assert ended.outcome == "left"
+        assert 20 <= ended.duration < 22
+        assert set(threads) == {threading.get_ident()}
+
+    run(main)
+
+
+def test_duration_leaves_out_the_time_of_a_slow_consumer(run):
+    async def main():
+        events = []
+        service = ScriptedService()
+        ids = [service.workflow((0, "RUNNING"), (60, "COMPLETED"), number=number) for number in range(1, 5)]
+        async with ImageBuilder(client=service, on_event=events.append) as ib:
+            async for _ in ib.as_completed(ids, timeout=None):
+                await anyio.sleep(100)
+        assert [60 <= each.duration < 95 for each in of(events, WaitEnded)] == [True] * 4
+
+    run(main)
+
+
+def test_ids_of_events_are_on_one_line_without_secrets(run):
+    async def main():
+        events = []
+        service = ScriptedService()
+        arn = f"x\nERROR forged https://example.com/?X-Amz-Signature={SECRET}"
+        async with ImageBuilder(client=service, on_event=events.append) as ib:
+            with pytest.raises(WaiterError):
+                await ib.get_waiter("image_available").wait(imageBuildVersionArn=arn)
+        ids = {each.id for each in of(events, WaitStarted, WaitEnded, PollStarted, PollFinished)}
+        assert len(ids) == 1
+        assert not any("\n" in each or SECRET in each for each in ids)
 
     run(main)

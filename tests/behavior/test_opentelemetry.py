@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("opentelemetry.sdk")
 
 from opentelemetry import trace
+from opentelemetry.sdk.trace import SpanProcessor
 from opentelemetry.trace import INVALID_SPAN, StatusCode
 
 from aioimagebuilder import ExecutionFailedError, ImageBuilder, ObservationError, WaitTimeoutError
@@ -324,6 +325,26 @@ def test_hook_is_shared_by_clients(run):
             assert {each.attributes["imagebuilder.id"] for each in linked} == {
                 wait.attributes["imagebuilder.id"]
             }
+
+    run(main)
+
+
+def test_failing_processor_of_spans_leaves_metrics_right(run):
+    class Failing(SpanProcessor):
+        def on_start(self, span, parent_context=None):
+            raise ValueError("no span today")
+
+    async def main():
+        telemetry = Telemetry()
+        telemetry.tracer_provider.add_span_processor(Failing())
+        service = ScriptedService()
+        identifier = service.workflow((0, "RUNNING"), (60, "COMPLETED"))
+        async with ImageBuilder(client=service, on_event=telemetry.hook) as ib:
+            assert (await ib.wait(identifier, timeout=None)).status == "COMPLETED"
+        metrics = telemetry.metrics()
+        assert [point.value for point in metrics["aioimagebuilder.wait.active"]] == [0]
+        assert [point.count for point in metrics["aioimagebuilder.wait.duration"]] == [1]
+        assert sum(point.value for point in metrics["aioimagebuilder.polls"]) == len(service.calls)
 
     run(main)
 

@@ -289,6 +289,17 @@ def test_retry_sets_outputs_of_the_step(simulator: Simulator, cli: Cli, tmp_path
     assert f"\n{result.stdout}" in written
 
 
+@pytest.mark.parametrize("arguments", [["build", "web", "--on-timeout", "Cancel"], ["build", ""]])
+def test_invalid_command_line_is_annotated_in_github(cli: Cli, tmp_path, arguments) -> None:
+    output = tmp_path / "output"
+    result = cli(*arguments, GITHUB_ACTIONS="true", GITHUB_OUTPUT=str(output))
+    assert result.code == 2
+    (annotation,) = re.findall(r"^::error title=aioimagebuilder::(.+)$", result.stderr, re.MULTILINE)
+    written = output.read_text(encoding="utf-8")
+    assert re.match(r"outcome<<(\S+)\nnot_observed\n\1\nexit-code<<\1\n2\n\1\nmessage<<\1\n", written)
+    assert annotation.split("%0A")[0] in written
+
+
 @pytest.mark.posix
 def test_watch_makes_few_calls(simulator: Simulator, cli: Cli) -> None:
     simulator.set_time_scale(0)

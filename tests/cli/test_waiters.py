@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -219,3 +222,50 @@ def test_home_that_cannot_be_used_is_one_line(waiters, home, command):
         assert result.stderr.startswith("Error: ")
         assert result.stderr.count("\n") == 1
         assert str(home / ".aws") in result.stderr
+
+
+@pytest.mark.parametrize("folder", ["~", ".", "relative/home"])
+@pytest.mark.parametrize("command", ["install", "uninstall"])
+def test_relative_home_is_an_error_and_nothing_is_written(cli, tmp_path, monkeypatch, command, folder):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    result = cli("waiters", command, HOME=folder, USERPROFILE=folder)
+    assert result == Result(1, "", "Error: There is no home folder: set HOME.\n")
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("existing", [".aws", ".aws/models", ".aws/models/imagebuilder/2019-12-02"])
+def test_installation_that_fails_at_the_second_file_leaves_nothing(waiters, home, existing):
+    (home / existing).mkdir(parents=True)
+    obstacle = home / ".aws/aioimagebuilder"
+    obstacle.write_text("")
+    before = sorted(home.rglob("*"))
+    result = waiters("install")
+    assert (result.code, result.stdout) == (1, "")
+    assert result.stderr.startswith(f"Error: {obstacle}")
+    assert result.stderr.endswith(". Nothing was installed.\n")
+    assert sorted(home.rglob("*")) == before
+
+
+def test_update_that_fails_at_the_second_file_leaves_the_first_as_it_was(waiters, home):
+    waiters("install")
+    folder = home / ".aws/aioimagebuilder"
+    shutil.rmtree(folder)
+    folder.write_text("")
+    extras = home / ".aws" / EXTRAS
+    extras.write_text(json.dumps(_signed({**json.loads(extras.read_text()), "version": 0.5})))
+    before = _content(home)
+    assert waiters("install").code == 1
+    assert _content(home) == before
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a limit of the size of files")
+def test_file_that_cannot_be_written_whole_is_named_and_leaves_nothing(cli, home):
+    command = 'ulimit -f 1 && exec "$0" -m aioimagebuilder waiters install'
+    environment = {**cli.environment, "HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+    result = subprocess.run(
+        ["sh", "-c", command, sys.executable], env=environment, check=False, capture_output=True, text=True
+    )
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr == f"Error: {home / '.aws' / EXTRAS}: File too large. Nothing was installed.\n"
+    assert list(home.iterdir()) == []

@@ -110,7 +110,11 @@ async def botocore_waiters(ib: ImageBuilder, blocking_ib: blocking.ImageBuilder)
     assert_type(ib.waiter_names, list[str])
     await waiter.wait(imageBuildVersionArn=ARN)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await waiter.wait(workflowExecutionId=1)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    ib.get_waiter("image_exists")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    for name in ib.waiter_names:
+        ended = ib.get_waiter(name).wait(imageBuildVersionArn=ARN, WaiterConfig={"Delay": 15})
+        assert_type(await ended, dict[str, object])
+        assert_type(ib.get_waiter(name).config.delay, float)
+        assert_type(blocking_ib.get_waiter(name).wait(**{name: ARN}), dict[str, object])
     await asyncio.create_task(waiter.wait(workflowExecutionId="wf-…"))
 
 

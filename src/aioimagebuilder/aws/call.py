@@ -108,6 +108,10 @@ class Caller:
         """
         self._origin.check()
 
+    def run_soon(self, function: Callable[[], object]) -> bool:
+        """Call `function` in the event loop of the client; see `Origin.run_soon`."""
+        return self._origin.run_soon(function)
+
     def until(self, deadline: float) -> Self:
         """Return this caller for calls that end at a deadline.
 

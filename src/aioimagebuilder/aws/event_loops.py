@@ -14,10 +14,13 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextvars import Context, copy_context
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import anyio
 from anyio.lowlevel import current_token
+
+if TYPE_CHECKING:
+    from trio.lowlevel import TrioToken
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -92,6 +95,28 @@ class Origin:
                 "This ImageBuilder was opened in another event loop, and can only be used and closed in that "
                 "one: open one in each event loop, for example inside the function that asyncio.run() runs."
             )
+
+    def run_soon(self, function: Callable[[], object]) -> bool:
+        """Call `function` in the event loop, from any thread or finalizer; return ``False`` if it has ended.
+
+        In a fork of the process, it is not called.
+        """
+        if os.getpid() != self._process_id:
+            return True
+        token = self._event_loop.native_token
+        try:
+            if isinstance(token, asyncio.AbstractEventLoop):
+                # In a task, since anyio knows the event loop only there. It ends with its first step.
+                token.call_soon_threadsafe(lambda: token.create_task(_call(function)))
+            else:
+                cast("TrioToken", token).run_sync_soon(function)
+        except RuntimeError:
+            return False
+        return True
+
+
+async def _call(function: Callable[[], object]) -> None:
+    function()
 
 
 def check_process(opened_in: int) -> None:

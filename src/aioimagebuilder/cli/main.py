@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 from .streams import recorded_streams, write_error
 
@@ -36,6 +37,7 @@ def _run(arguments: Sequence[str] | None) -> int:
         code = aioimagebuilder.main(arguments, prog_name="aioimagebuilder", standalone_mode=False)
     except click.ClickException as error:
         error.show()
+        _report_to_github(error.format_message(), error.exit_code)
         return error.exit_code
     except (click.Abort, KeyboardInterrupt):
         return _INTERRUPTED
@@ -48,6 +50,19 @@ def _run(arguments: Sequence[str] | None) -> int:
         sys.stderr.writelines(f"{line}\n" for line in format_bug(error))
         return _INTERNAL_ERROR
     return int(code or 0)
+
+
+def _report_to_github(message: str, exit_code: int) -> None:
+    """Add an annotation and the outputs of the step, in a job of GitHub Actions."""
+    from .runtime import github_actions  # noqa: PLC0415 - only for an error
+
+    if github_actions.is_running():
+        sys.stderr.write(f"{github_actions.format_error('aioimagebuilder', message)}\n")
+        # The message has been shown.
+        with suppress(OSError):
+            github_actions.set_outputs(
+                {"outcome": "not_observed", "exit-code": str(exit_code), "message": message}
+            )
 
 
 def _code_of_output(code: int) -> int:

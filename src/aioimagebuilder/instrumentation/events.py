@@ -75,7 +75,7 @@ class WaitEnded(Event):
         kind: As in `WaitStarted`.
         outcome: How it ended.
         status: The last status seen; ``None`` if none was.
-        duration: How long it lasted, in seconds.
+        duration: How long it lasted, in seconds, up to the poll that read the end.
         polls: The number of polls that were made for it, as in `WaitError`.
         throttles: The number of times that one was throttled.
         poll: The id of the last poll that was answered; ``None`` if none was.
@@ -250,5 +250,5 @@ class Notice(Event):
     error: BaseException | None
 
 
-OnEvent = Callable[[Event], object]
+OnEvent = Callable[[Event], None]
 """A hook. It is called with each event, and must return soon: the event loop waits for it."""

@@ -82,6 +82,8 @@ class OpenTelemetryHook:
 
     def _start_wait(self, event: WaitStarted) -> None:
         shared = {_KIND: event.kind, _REGION: event.region}
+        # First, since its counterpart follows in any case, even if a processor of spans fails.
+        self._instruments.active.add(1, shared)
         # Emitted in the caller's task, so the parent is the span that is current there.
         span = self._tracer.start_span(
             "imagebuilder.wait", attributes={"imagebuilder.id": event.id, **shared}
@@ -89,13 +91,14 @@ class OpenTelemetryHook:
         if event.timeout is not None:
             span.set_attribute("imagebuilder.timeout", event.timeout)
         self._waits[event.wait] = span
-        self._instruments.active.add(1, shared)
 
     def _end_wait(self, event: WaitEnded) -> None:
         shared = {_KIND: event.kind, _REGION: event.region}
         self._instruments.active.add(-1, shared)
         self._instruments.duration.record(event.duration, {**shared, _OUTCOME: event.outcome})
-        span = self._waits.pop(event.wait)
+        span = self._waits.pop(event.wait, None)
+        if span is None:
+            return
         if event.poll in self._polls:
             # The poll that ended it is still in flight: a list, of which more pages are read.
             span.add_link(self._polls[event.poll][0].get_span_context())
@@ -128,6 +131,8 @@ class OpenTelemetryHook:
         self._instruments.polls.add(1, {**shared, _OUTCOME: event.outcome})
         # Also nothing, so that a rate is known before the first throttle.
         self._instruments.throttles.add(int(event.outcome == "throttled"), shared)
+        if event.poll not in self._polls:
+            return
         span, token = self._polls.pop(event.poll)
         context.detach(token)
         link = span.get_span_context()

@@ -87,7 +87,7 @@ class Identifier:
     """
 
     value: str
-    kind: IdentifierKind = field(compare=False)
+    kind: IdentifierKind
     region: str | None = field(default=None, compare=False)
 
     def __str__(self) -> str:

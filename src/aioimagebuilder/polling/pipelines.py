@@ -211,6 +211,10 @@ class PipelinePoller:
         """Check that the current event loop is that of the client; see `Caller.check_origin`."""
         self._caller.check_origin()
 
+    def run_soon(self, function: Callable[[], object]) -> bool:
+        """Call `function` in the event loop of the client; see `Origin.run_soon`."""
+        return self._caller.run_soon(function)
+
     def subscribe(
         self, identifier: Identifier, *, cadence: Cadence, deadline: float, queue: UpdateQueue
     ) -> PipelineSubscription:

@@ -61,6 +61,8 @@ class PollRecorder:
             return
         self._is_open = True
         self._attempt += 1
+        # It may be any text that a caller gave.
+        self._identifier = None if self._identifier is None else one_line(self._identifier)
         self._poll = self._emitter.new_id()
         self._started = anyio.current_time()
         self._emitter.emit(

@@ -14,7 +14,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from functools import partial
 from typing import Final
@@ -129,6 +129,10 @@ class Poller:
     def check_origin(self) -> None:
         """Check that the current event loop is that of the client; see `Caller.check_origin`."""
         self._caller.check_origin()
+
+    def run_soon(self, function: Callable[[], object]) -> bool:
+        """Call `function` in the event loop of the client; see `Origin.run_soon`."""
+        return self._caller.run_soon(function)
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription. With the last one of a target, its request in flight is cancelled."""

@@ -77,7 +77,7 @@ class Subscription:
         started: When the consumer started to wait, on the clock of `anyio.current_time`.
         deadline: When its last poll is due, on the same clock.
         end_reason: Why there will be no more updates; ``None`` otherwise, and after a terminal state.
-        ended_at: When it ended for that reason.
+        ended_at: When it ended, or its terminal state was read; infinity before.
         failure: The error, if the reason is FAILURE.
         on_read: Called after each read that did not return a terminal state.
         wants_estimate: Whether to deliver when the execution can be expected to end.
@@ -201,6 +201,7 @@ class Subscription:
             return
         if self.target.listed_end is not None:
             self.deliver(self.target.listed_end, is_news=True)
+            self.ended_at = now
         else:
             self.end_reason = reason
             self.ended_at = now
@@ -211,6 +212,9 @@ class Subscription:
 
     def _put(self, update: Execution) -> None:
         self._update = update
+        if update.is_terminal:
+            # A slow consumer receives it later.
+            self.ended_at = max(self.started, self.target.history.seen_at)
         if update.is_terminal or self._queue.wants_changes:
             self._queue.put(self)
 

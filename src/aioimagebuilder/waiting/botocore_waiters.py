@@ -28,7 +28,7 @@ from ..errors import (
 from ..models.executions import Execution
 from ..models.identifiers import Identifier, ResourceKind
 from ..models.kinds import KINDS, ExecutionKind, Kind
-from ..models.redaction import redact_json
+from ..models.redaction import one_line, redact_json
 from ..models.statuses import Outcome
 from ..polling.poller import Poller
 from ..polling.schedule import Cadence
@@ -129,6 +129,22 @@ class Waiter(Generic[R_co]):
         self._run = run
 
 
+class NamedWaiter(Protocol[R_co]):
+    """A waiter of a name that type checkers do not know.
+
+    Attributes:
+        name: Its name in messages.
+        config: Its model.
+    """
+
+    name: str
+    config: WaiterModel
+
+    @property
+    def wait(self) -> Callable[..., R_co]:
+        """Wait; see `GetWaiter`."""
+
+
 class ImageAvailable(Waiter[R_co]):
     """The waiter ``image_available``."""
 
@@ -200,7 +216,9 @@ class GetWaiter(Generic[R_co]):
     def __call__(
         self, waiter_name: Literal["lifecycle_execution_succeeded"]
     ) -> LifecycleExecutionSucceeded[R_co]: ...
-    def __call__(self, waiter_name: str) -> Waiter[R_co]:
+    @overload
+    def __call__(self, waiter_name: str) -> NamedWaiter[R_co]: ...
+    def __call__(self, waiter_name: str) -> NamedWaiter[R_co]:
         """Return a waiter.
 
         Raises:
@@ -209,7 +227,7 @@ class GetWaiter(Generic[R_co]):
         if waiter_name not in _KINDS:
             raise ValueError(f"Waiter does not exist: {waiter_name}")
         kind = _KINDS[waiter_name]
-        return cast("Waiter[R_co]", _WAITERS[kind](kind, self.run))
+        return cast("NamedWaiter[R_co]", _WAITERS[kind](kind, self.run))
 
 
 async def run_waiter(
@@ -334,7 +352,7 @@ def _explain(waiter: Waiter[object], error: WaitError) -> tuple[str, Response]:
         return str(error), response
     response = cast("Response", redact_json(cause.response))
     details = cast("Mapping[str, object]", response["Error"])
-    return f"An error occurred ({details.get('Code')}): {details.get('Message')}", response
+    return one_line(f"An error occurred ({details.get('Code')}): {details.get('Message')}"), response
 
 
 def _to_response(execution: Execution) -> Response:

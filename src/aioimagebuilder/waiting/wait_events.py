@@ -57,7 +57,7 @@ class WaitRecorder:
                 WaitStarted(
                     region=self._emitter.region,
                     wait=subscription.wait,
-                    id=subscription.identifier.value,
+                    id=one_line(subscription.identifier.value),
                     kind=subscription.identifier.kind.value,
                     timeout=timeout,
                 )
@@ -90,7 +90,7 @@ class WaitRecorder:
             WaitEnded(
                 region=self._emitter.region,
                 wait=subscription.wait,
-                id=subscription.identifier.value,
+                id=one_line(subscription.identifier.value),
                 kind=subscription.identifier.kind.value,
                 outcome=outcome or _outcome(execution, error),
                 status=None if status is None else one_line(status),
@@ -127,9 +127,11 @@ def _outcome(execution: Execution | None, error: Exception | None) -> WaitOutcom
 
 
 def _elapsed(subscription: Subscription) -> float:
+    # After a deadline, its end at AWS may have been awaited.
+    if subscription.end_reason is None and subscription.ended_at < math.inf:
+        return subscription.ended_at - subscription.started
     try:
-        now = anyio.current_time()
+        return anyio.current_time() - subscription.started
     except RuntimeError:
         # The consumer was left when its event loop had ended.
-        now = subscription.ended_at
-    return 0.0 if now == math.inf else now - subscription.started
+        return 0.0

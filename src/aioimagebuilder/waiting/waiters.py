@@ -47,6 +47,9 @@ class Publisher(Protocol):
     def check_origin(self) -> None:
         """Check that the current event loop is that of the client."""
 
+    def run_soon(self, function: Callable[[], object]) -> bool:
+        """Call `function` in that event loop, and return ``False`` if it has ended."""
+
     def subscribe(
         self, identifier: Identifier, *, cadence: Cadence, deadline: float, queue: UpdateQueue
     ) -> Subscription:
@@ -156,9 +159,11 @@ class Consumer:
         self.close()
 
     def __del__(self) -> None:
-        # Without a running event loop, the poller has ended as well.
-        with contextlib.suppress(RuntimeError):
-            self.close()
+        # In any thread, and inside any function: hooks and the poller are called in the event loop alone.
+        if self._subscriptions and not self._publisher.run_soon(self.close):
+            # Without a running event loop, the poller has ended as well.
+            with contextlib.suppress(RuntimeError):
+                self.close()
 
 
 def _preparing(inspector: StepInspector, settings: WaitSettings) -> Callable[[Subscription], None]:

@@ -13,8 +13,8 @@ import hashlib
 import json
 import os
 import shlex
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from tempfile import NamedTemporaryFile
@@ -34,6 +34,7 @@ _FOLDER_FOR_OLDER: Final = _FOLDER.parent / "aioimagebuilder"
 _EXTRAS_FILE: Final = _FOLDER / f"{_EXTRAS}.json"
 _BASE_FILE: Final = _FOLDER_FOR_OLDER / f"{_BASE}.json"
 _EXAMPLE: Final = "aws imagebuilder wait workflow-execution-completed --workflow-execution-id wf-..."
+_NOTHING_INSTALLED: Final = " Nothing was installed."
 _INSTALLED: Final = """\
 Installed the waiters {names}.
 
@@ -53,16 +54,22 @@ returns nothing: not the result, and not why a build failed. "aioimagebuilder wa
 
 def install() -> ExitCode:
     """Write the files, say how they are used, and return the exit code."""
+    _check_home()
     models = create_models()
     _check_other_models(models)
     documents = {
         _EXTRAS_FILE: {"version": 1.0, "merge": {"waiters": models}},
         _BASE_FILE: {"version": 2, "waiters": models},
     }
-    with _reporting_errors():
-        folders = {path: _folders_of(path) for path in documents}
-        for path, document in documents.items():
-            _write(path, document, folders[path])
+    with ExitStack() as undo:
+        temporary = {path: _write(path, document, undo) for path, document in documents.items()}
+        for path, file in temporary.items():
+            with _reporting_errors(path, _NOTHING_INSTALLED):
+                is_new = not path.exists()
+                file.replace(path)
+            if is_new:
+                undo.callback(_undo, path.unlink)
+        undo.pop_all()
     text = _INSTALLED.format(
         names=", ".join(models),
         extras=_EXTRAS_FILE,
@@ -76,12 +83,13 @@ def install() -> ExitCode:
 
 def uninstall() -> ExitCode:
     """Remove the files, and return the exit code. A file that is not ours is an error after the others."""
+    _check_home()
     left: list[click.ClickException] = []
     removed = False
     # Last in, first out: each removes the folders that were created for it.
     for path in (_BASE_FILE, _EXTRAS_FILE):
         try:
-            with _reporting_errors():
+            with _reporting_errors(path):
                 if (folders := _folders_of(path)) is not None:
                     _remove(path, folders)
                     removed = True
@@ -93,6 +101,12 @@ def uninstall() -> ExitCode:
     if not removed:
         click.echo("No waiters are installed.")
     return ExitCode.SUCCEEDED
+
+
+def _check_home() -> None:
+    # Without a home folder, "~" is left as it is, and would be a folder of the current one.
+    if not _FOLDER.is_absolute():
+        raise click.ClickException("There is no home folder: set HOME.")
 
 
 def _check_other_models(models: Mapping[str, object]) -> None:
@@ -149,22 +163,29 @@ def _is_plain(path: Path) -> bool:
     return path.is_file() and not path.is_symlink()
 
 
-def _write(path: Path, document: Mapping[str, object], folders: int | None) -> None:
-    """Replace the file in one step: others read it as it was before, or as it is afterwards."""
-    if folders is None:
-        folders = sum(not each.exists() for each in path.parents)
-    generator = {"name": "aioimagebuilder", "version": version("aioimagebuilder"), "folders": folders}
-    content = json.dumps(_signed({**document, "generator": generator}), indent=2) + "\n"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile("w", dir=path.parent, prefix=path.name, encoding="ascii", delete=False) as file:
-        try:
+def _write(path: Path, document: Mapping[str, object], undo: ExitStack) -> Path:
+    """Write a temporary file that is to replace `path` in one step, and return it."""
+    with _reporting_errors(path, _NOTHING_INSTALLED):
+        folders = _folders_of(path)
+        new_folders = [each for each in path.parents if not each.exists()]
+        undo.callback(_undo, *(each.rmdir for each in new_folders))
+        if folders is None:
+            folders = len(new_folders)
+        generator = {"name": "aioimagebuilder", "version": version("aioimagebuilder"), "folders": folders}
+        content = json.dumps(_signed({**document, "generator": generator}), indent=2) + "\n"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with NamedTemporaryFile(
+            "w", dir=path.parent, prefix=path.name, encoding="ascii", delete=False
+        ) as file:
+            undo.callback(_undo, Path(file.name).unlink)
             file.write(content)
-            file.close()
-            Path(file.name).replace(path)
-        except BaseException:
-            file.close()
-            Path(file.name).unlink(missing_ok=True)
-            raise
+    return Path(file.name)
+
+
+def _undo(*steps: Callable[[], None]) -> None:
+    for step in steps:
+        with suppress(OSError):  # The error that is reported is the one before. Not all was created.
+            step()
 
 
 def _remove(path: Path, folders: int) -> None:
@@ -182,8 +203,8 @@ def _signed(document: Mapping[str, object]) -> Mapping[str, object]:
 
 
 @contextmanager
-def _reporting_errors() -> Iterator[None]:
+def _reporting_errors(path: Path, outcome: str = "") -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise click.ClickException(f"{error.filename}: {error.strerror}.") from error
+        raise click.ClickException(f"{error.filename or path}: {error.strerror}.{outcome}") from error
