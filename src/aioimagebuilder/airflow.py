@@ -173,14 +173,16 @@ class ImageBuilderTrigger(BaseTrigger):
         return _result(self.identifier, "ended", execution)
 
     async def on_kill(self) -> None:
-        """Cancel the image at AWS. Airflow calls this only when a user has ended the task."""
-        if self.cancel_on_kill:
+        """Cancel the image at AWS, if it is awaited. Airflow calls this when a user has ended the task."""
+        # And rarely for a trigger that it has run again after its event: of an end, or of a deadline.
+        if self.cancel_on_kill and (self.deadline is None or time.time() < self.deadline):
             await _uninterrupted(self._cancel_image())
 
     async def _cancel_image(self) -> None:
         with anyio.fail_after(_KILL_TIMEOUT):
             async with self._client() as ib:
-                await ib.cancel_image_creation(self.identifier)
+                if not (await ib.get_image(self.identifier)).is_terminal:
+                    await ib.cancel_image_creation(self.identifier)
 
     def _client(self) -> AbstractAsyncContextManager[ImageBuilder]:
         region_name = self.region_name or Identifier.parse(self.identifier).region
@@ -266,12 +268,7 @@ class BuildImageOperator(BaseOperator):
                 f"A build of {self.pipeline_arn} may have started: find it before you clear the task. {error}"
             ) from error
 
-    def resume_execution(
-        self,
-        next_method: str,
-        next_kwargs: dict[str, Any] | None,
-        context: Context,
-    ) -> Any:  # noqa: ANN401 - as the method that it overrides
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:  # noqa: ANN401 - as the method that it overrides
         """Complete the task. It fails for good if Airflow ended its trigger before there was a result."""
         try:
             return super().resume_execution(next_method, next_kwargs, context)

@@ -414,6 +414,18 @@ async def test_triggers_share_a_client_that_ends_with_the_last(simulator, connec
     assert asyncio.all_tasks() == before
 
 
+async def test_kill_of_what_is_awaited_no_more_cancels_nothing(simulator, connection, start):
+    """Airflow may run a trigger again whose event it has received, and take its removal for a user's."""
+    ended = start()
+    simulator.advance(3600)
+    late = start()
+    for arn, deadline in ((ended, None), (ended, time.time() + 600), (late, time.time() - 1)):
+        await trigger_for(arn, deadline=deadline, cancel_on_kill=True).on_kill()
+    assert simulator.call_count("CancelImageCreation") == 0
+    await trigger_for(late, deadline=None, cancel_on_kill=True).on_kill()
+    assert simulator.call_count("CancelImageCreation") == 1
+
+
 async def test_repeated_cancellation_does_not_stop_a_kill(simulator, connection, start):
     before = asyncio.all_tasks()
     simulator.inject(Fault(kind="delay", operation="CancelImageCreation", seconds=0.5))
