@@ -108,11 +108,8 @@ def pipeline_error(subscription: PipelineSubscription) -> WaitError:
     Raises:
         Exception: The exception that ended it, if it was not an error of a call to AWS.
     """
-    failure = subscription.failure
-    if failure is not None and not isinstance(failure, OperationError):
-        raise failure
+    failure, cause = _errors_of(subscription)
     history = subscription.history
-    cause = failure or history.error
     facts = facts_of(subscription, None)
     effort = _effort_of(facts)
     cls: type[WaitError]
@@ -132,6 +129,14 @@ def pipeline_error(subscription: PipelineSubscription) -> WaitError:
     return create_error(cls, subscription.identifier, what, facts, cause)
 
 
+def _errors_of(subscription: Subscription) -> tuple[OperationError | None, OperationError | None]:
+    """Return the error that ended a subscription, and the last error; raise one of another type."""
+    failure = subscription.failure
+    if failure is not None and not isinstance(failure, OperationError):
+        raise failure
+    return failure, failure or subscription.history.error
+
+
 def _effort_of(facts: WaitFacts) -> str:
     throttled = f", {facts['throttles']} throttled" if facts["throttles"] else ""
     return f"after {facts['elapsed']:.0f} s, {facts['polls']} polls{throttled}"
@@ -143,11 +148,8 @@ def end_error(subscription: Subscription) -> WaitError:
     Raises:
         Exception: The exception that ended it, if it was not an error of a call to AWS.
     """
-    failure = subscription.failure
-    if failure is not None and not isinstance(failure, OperationError):
-        raise failure
+    failure, cause = _errors_of(subscription)
     history = subscription.history
-    cause = failure or history.error
     newest = history.withheld or subscription.seen
     facts = facts_of(subscription, newest)
     effort = _effort_of(facts)
