@@ -85,10 +85,10 @@ class ForecastPace:
             self._densities[target] = 1 / delay.seconds
             return delay
         self._forecasts[target] = expected.next_poll(_LATENESS * cadence.min_delay)
-        # The hazards of all that one call reads add up, and each is the inverse square of its delay.
+        # The hazards of all that one call reads add up, and a delay is the inverse of the root of a hazard.
         polls = [self._forecasts[each] for each in siblings if each in self._forecasts]
-        hazards = [max(each.delay, cadence.min_delay) ** -2 for each in polls]
-        seconds = min(max(sum(hazards) ** -0.5, cadence.min_delay), cadence.longest_delay)
+        inverse_squares = [max(each.delay, cadence.min_delay) ** -2 for each in polls]
+        seconds = min(max(sum(inverse_squares) ** -0.5, cadence.min_delay), cadence.longest_delay)
         self._densities[target] = math.sqrt(sum(each.hazard for each in polls))
         # Others that the same call may read draw it forward, but not so far that it would be wasted.
         return Delay(seconds, max(seconds / 2, cadence.min_delay), seconds)
