@@ -56,7 +56,7 @@ fuzz: $(READY)
 	@$(INSTALL) --group fuzz
 	$(BIN)/python tests/fuzz/fuzz_responses.py -max_total_time=$(SECONDS) $(ARGS)
 
-# Compares the library with other waiters, in about ten minutes. `make bench ARGS=--quick` omits the slow ones.
+# Compares the library with other waiters, in about half an hour. `make bench ARGS=--quick` omits the slow ones.
 bench: $(READY)
 	$(BIN)/python tests/benchmarks/herd.py $(ARGS)
 	$(BIN)/python tests/benchmarks/single_wait.py
